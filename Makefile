@@ -1,0 +1,36 @@
+# Two commands: `make demo` runs the main job, `make test` passes the tests. `make up` is the stack for own files.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+RUN = .venv/bin/python -W ignore::FutureWarning
+
+.PHONY: help demo test up lint schemas lock environment clean
+
+help: ## say what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+demo: environment ## drop the examples into a local stack and show what comes back
+	@$(RUN) -m local.demo $(ARGS)
+
+up: environment ## run the local stack in the foreground, for your own files, until Ctrl-C
+	@exec $(RUN) -m local.up $(ARGS)
+
+test: lint ## all checks and all tests
+	$(RUN) -m pytest $(ARGS)
+
+lint: environment ## format, lint, types, import rules
+	.venv/bin/ruff format --check
+	.venv/bin/ruff check
+	.venv/bin/mypy .
+	.venv/bin/lint-imports
+
+schemas: environment ## write schemas/v1/*.schema.json from the models
+	@$(RUN) -m schemas.publish
+
+lock: environment ## write constraints.txt from the installed environment
+	@$(RUN) -m local.lock
+
+environment: # the virtual environment of every target
+	@test -n "$(PYTHON)" || { echo "dropfold needs Python 3.11: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) local/environment.py
+
+clean: ## remove what the targets made in this folder
+	rm -rf .venv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

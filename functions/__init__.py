@@ -1,0 +1,1 @@
+"""Cloud Functions: take uploads in, start workers, sweep up."""

@@ -1,0 +1,204 @@
+"""Take an upload in: read, validate, record, ask for a prediction. Every upload that counts gets a job."""
+
+import hashlib
+import logging
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from jobs import lifecycle
+from jobs.ledger import AlreadyRecordedError, ConflictError, Ledger
+from jobs.objects import ObjectGoneError
+from jobs.settle import Settler
+from schemas.boltz_input import (
+    INPUT_SUFFIXES,
+    MAX_INPUT_BYTES,
+    REFERENCE_SUFFIXES,
+    BoltzInput,
+    InvalidInput,
+    read_input,
+    references,
+)
+from schemas.failure import Code, Failure
+from schemas.job import Job, Source, State, job_id
+from schemas.options import Options, Request, read_metadata
+from schemas.upload import why_ignored
+
+logger = logging.getLogger(__name__)
+
+MAX_PREFIX_BYTES = 900
+"""Longest folder of outputs, so that the names under it stay below Cloud Storage's 1,024 bytes."""
+
+
+class Uploads(Protocol):
+    """The input bucket."""
+
+    def read(self, name: str, generation: int) -> bytes:
+        """Read one generation of an object. Raises ObjectGoneError."""
+
+    def exists(self, name: str) -> bool:
+        """Tell whether an object of this name is there now."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """An upload that can be predicted."""
+
+    request: Request
+    references: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What intake works with; ``default_options`` and ``msa_service`` are settings."""
+
+    uploads: Uploads
+    ledger: Ledger
+    settler: Settler
+    default_options: Options
+    msa_service: bool
+
+    def on_upload(self, source: Source) -> None:
+        """Do what an upload calls for; the same event again changes nothing."""
+        if why := why_ignored(source.name):
+            logger.info("ignored", extra={"object": source.uri, "why": why})
+        elif _suffix(source.name) in REFERENCE_SUFFIXES:
+            self._wake(source.name)
+        else:
+            self._take_in(source)
+
+    def _wake(self, name: str) -> None:
+        for job in self.ledger.waiting_for(name):
+            self._go_on(job)
+
+    def _take_in(self, source: Source) -> None:
+        job = self._open(source, datetime.now(UTC))
+        try:
+            recorded = self.ledger.create(job)
+        except AlreadyRecordedError:
+            self._again(job.job_id)
+            return
+        logger.info("taken in", extra={"job_id": job.job_id, "state": job.state, "object": source.uri})
+        settled = self.settler.settle(recorded)
+        if settled.state is State.WAITING:
+            self._go_on(settled)
+
+    def _again(self, known: str) -> None:
+        job = self.ledger.get(known)
+        if job is not None:
+            self.settler.settle(job)
+
+    def _go_on(self, job: Job) -> None:
+        """Queue a waiting job if nothing is missing any more.
+
+        Also asked right after it began to wait: the file may have come between the look and the record.
+        """
+        if job.state is not State.WAITING or self._missing(job.waits_for):
+            return
+        try:
+            arrived = self.ledger.replace(lifecycle.advance(job, lifecycle.Event.ARRIVED, datetime.now(UTC)))
+        except ConflictError:
+            return  # whoever changed it saw the same files
+        self.settler.settle(arrived)
+
+    def _missing(self, names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(name for name in names if not self.uploads.exists(name))
+
+    def _open(self, source: Source, at: datetime) -> Job:
+        identity = job_id(source.bucket, source.name, source.generation)
+        job = Job(
+            job_id=identity,
+            source=source,
+            batch=posixpath.dirname(source.name),
+            state=State.QUEUED,
+            created_at=at,
+            updated_at=at,
+            output_prefix=output_prefix(source.name, identity),
+        )
+        if refused := _refuse_unread(source):
+            return lifecycle.take_in(job.evolve(errors=(refused,)), at)
+        try:
+            content = self.uploads.read(source.name, source.generation)
+        except ObjectGoneError:
+            return lifecycle.supersede_unread(job, at)
+        return lifecycle.take_in(self._examined(job, content), at)
+
+    def _examined(self, job: Job, content: bytes) -> Job:
+        result = self._examine(job.source, content)
+        if not isinstance(result, Accepted):
+            return job.evolve(errors=result)
+        seed = result.request.options.seed
+        options = result.request.options.model_copy(
+            update={"seed": seed_of(content) if seed is None else seed}
+        )
+        return job.evolve(
+            options=options,
+            batch=result.request.batch or job.batch,
+            waits_for=self._missing(result.references),
+        )
+
+    def _examine(self, source: Source, content: bytes) -> Accepted | tuple[Failure, ...]:
+        asked = read_metadata(source.metadata, self.default_options)
+        refused = asked if isinstance(asked, tuple) else ()
+        try:
+            document = read_input(source.name, content, msa_service=self.msa_service)
+        except InvalidInput as error:
+            return (*refused, *error.failures)
+        if isinstance(asked, tuple):
+            return refused
+        if unwritable := _unwritable(document, asked.options):
+            return (unwritable,)
+        folder = posixpath.dirname(source.name)
+        return Accepted(asked, tuple(posixpath.join(folder, name) for name in references(document)))
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
+
+
+def _refuse_unread(source: Source) -> Failure | None:
+    suffix = _suffix(source.name)
+    if suffix not in INPUT_SUFFIXES:
+        known = ", ".join(sorted(INPUT_SUFFIXES))
+        return Failure(
+            code=Code.UNSUPPORTED_FILE,
+            message=f"{source.name}: files of type {suffix or 'none'} are no Boltz-2 input.",
+            value=suffix or None,
+            remedy=f"Upload one of {known}; MSA and template files are taken beside their input.",
+        )
+    if source.size > MAX_INPUT_BYTES:
+        return Failure(
+            code=Code.TOO_LARGE,
+            message=f"{source.name} has {source.size:,} bytes; the limit is {MAX_INPUT_BYTES:,}.",
+            value=str(source.size),
+            remedy="Split the input; MSAs belong into .a3m files beside it.",
+        )
+    return None
+
+
+def _unwritable(document: BoltzInput, options: Options) -> Failure | None:
+    """Refuse early what would fail after the prediction: PDB has one column for the chain id."""
+    ids = [chain for entry in document.sequences for chain in entry.molecule.id if len(chain) > 1]
+    if options.output_format != "pdb" or not ids:
+        return None
+    return Failure(
+        code=Code.INVALID_INPUT,
+        message=f"PDB files cannot hold the chain id {ids[0]}: they have one column for it.",
+        field="metadata.dropfold-output-format",
+        value="pdb",
+        remedy="Ask for mmcif, which is the default, or give every chain an id of one character.",
+    )
+
+
+def seed_of(content: bytes) -> int:
+    """Derive the seed from the file, so that the same file gives the same result again."""
+    return int.from_bytes(hashlib.sha256(content).digest()[:4], "big")
+
+
+def output_prefix(name: str, identity: str) -> str:
+    """Name the folder of a job's outputs: the object's name without its suffix, then the job."""
+    stem = name.removesuffix(PurePosixPath(name).suffix).encode()[:MAX_PREFIX_BYTES]
+    return f"{stem.decode(errors='ignore')}/{identity}/"

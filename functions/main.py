@@ -1,0 +1,92 @@
+"""Entry points of the functions, and the one place where they are put together.
+
+Deployed three times from this source, each with its own settings and identity: ``on_upload`` (Eventarc, Cloud
+Storage), ``on_request`` (Pub/Sub; one instance), ``on_sweep`` (Cloud Scheduler over HTTP).
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from functools import cache
+from typing import TypeVar
+
+import flask
+import functions_framework
+from cloudevents.http import CloudEvent
+
+from functions.intake import Intake
+from functions.launch import Launcher
+from functions.settings import IntakeSettings, LaunchSettings, SweepSettings
+from functions.sweep import Sweep
+from gcp import logs, project
+from gcp.runs import WorkerJob
+from schemas.upload import decode_upload
+
+logs.configure()
+T = TypeVar("T")
+
+
+@functions_framework.cloud_event
+def on_upload(event: CloudEvent) -> None:
+    """Take an uploaded object in."""
+    _intake().on_upload(decode_upload(event.data))
+
+
+@functions_framework.cloud_event
+def on_request(event: CloudEvent) -> None:  # noqa: ARG001  the bell says nothing but that it rang
+    """Keep enough workers alive."""
+    _launcher().ring()
+
+
+@functions_framework.http
+def on_sweep(request: flask.Request) -> tuple[str, int]:  # noqa: ARG001  the schedule sends no content
+    """Finish what was left half done."""
+    _sweep().run()
+    return "", 204
+
+
+def _once(build: Callable[[], T]) -> Callable[[], T]:
+    """Build on first use, once: requests come in threads, and two launchers would each start workers."""
+    lock, built = threading.Lock(), cache(build)
+
+    def get() -> T:
+        with lock:
+            return built()
+
+    return get
+
+
+@_once
+def _intake() -> Intake:
+    settings = IntakeSettings()
+    return Intake(
+        uploads=project.bucket(settings, settings.input_bucket),
+        ledger=project.ledger(settings),
+        settler=project.settler(settings),
+        default_options=settings.default_options,
+        msa_service=settings.msa_service,
+    )
+
+
+@_once
+def _launcher() -> Launcher:
+    settings = LaunchSettings()
+    return Launcher(
+        ledger=project.ledger(settings),
+        workers=WorkerJob(
+            settings.google_cloud_project,
+            settings.cloud_run_region,
+            settings.cloud_run_job_name,
+            settings.cloud_run_endpoint,
+        ),
+        max_workers=settings.max_workers,
+        jobs_per_worker=settings.jobs_per_worker,
+        decision_seconds=settings.decision_seconds,
+    )
+
+
+@_once
+def _sweep() -> Sweep:
+    settings = SweepSettings()
+    settle_after = timedelta(seconds=settings.settle_after_seconds)
+    return Sweep(project.ledger(settings), project.settler(settings), settle_after)

@@ -1,0 +1,33 @@
+"""Settings of the functions, read from the environment. A missing one stops the start, by name."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from gcp.project import Project
+from schemas.options import Options
+
+
+class IntakeSettings(Project):
+    """``on_upload``: what an upload gets that asks for nothing; whether an MSA service is there."""
+
+    default_options: Options = Options()
+    msa_service: bool = False
+
+
+class LaunchSettings(Project):
+    """``on_request``: which Cloud Run job works, and how many of it at most."""
+
+    gpu_worker_mode: Literal["async"] = "async"
+    cloud_run_job_name: str
+    cloud_run_region: str
+    cloud_run_endpoint: str = "https://run.googleapis.com"
+    max_workers: int = Field(3, ge=1, le=100)
+    jobs_per_worker: int = Field(10, ge=1)
+    decision_seconds: float = Field(1.0, ge=0, le=60)
+
+
+class SweepSettings(Project):
+    """``on_sweep``: how long an effect may stay pending before it counts as forgotten."""
+
+    settle_after_seconds: float = Field(60, ge=0)

@@ -1,0 +1,1 @@
+"""The only imports of Google's clients: ledger, objects, topics, runs."""

@@ -1,0 +1,79 @@
+"""The ledger in Firestore: collection ``jobs``, document id = job id, precondition = last update time."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from google.api_core.exceptions import AlreadyExists, FailedPrecondition, NotFound
+from google.cloud import firestore
+from google.cloud.firestore_v1.base_query import FieldFilter
+
+from jobs.ledger import AlreadyRecordedError, ConflictError
+from schemas.job import Effect, Job, State
+
+COLLECTION = "jobs"
+PAGE = 200
+"""Most documents that one search brings; the next sweep brings the rest."""
+
+
+class FirestoreLedger:
+    """Implements jobs.ledger.Ledger with one document write per call and no transactions."""
+
+    def __init__(self, client: firestore.Client) -> None:
+        self._client = client
+        self._jobs = client.collection(COLLECTION)
+
+    def create(self, job: Job) -> Job:
+        """Record a new job. Raises AlreadyRecordedError."""
+        try:
+            written = self._jobs.document(job.job_id).create(_encode(job))
+        except AlreadyExists as error:
+            raise AlreadyRecordedError(job.job_id) from error
+        return job.evolve(revision=written.update_time)
+
+    def get(self, job_id: str) -> Job | None:
+        """Read a job, or None."""
+        snapshot = self._jobs.document(job_id).get()
+        return _decode(snapshot) if snapshot.exists else None
+
+    def replace(self, job: Job) -> Job:
+        """Write the job if nobody did since it was read. Raises ConflictError."""
+        unchanged = self._client.write_option(last_update_time=job.revision)
+        try:
+            written = self._jobs.document(job.job_id).update(_encode(job), option=unchanged)
+        except (FailedPrecondition, NotFound) as error:
+            raise ConflictError(job.job_id) from error
+        return job.evolve(revision=written.update_time)
+
+    def count(self, state: State) -> int:
+        """Count the jobs in a state, one read per thousand."""
+        return int(self._where("state", "==", state.value).count().get()[0][0].value)
+
+    def waiting_for(self, name: str) -> Sequence[Job]:
+        """Find the jobs that wait for an object of this name."""
+        return self._find(self._where("waits_for", "array_contains", name))
+
+    def unsettled(self, before: datetime) -> Sequence[Job]:
+        """Find jobs with pending effects that were last changed before a time."""
+        effects = [effect.value for effect in Effect]
+        found = self._find(self._where("pending", "array_contains_any", effects))
+        return [job for job in found if job.updated_at < before]
+
+    def lapsed(self, now: datetime) -> Sequence[Job]:
+        """Find running jobs whose lease has expired, and waiting ones whose time is up."""
+        expired = self._find(self._where("lease.expires_at", "<", now))
+        return [*expired, *self._find(self._where("wait_until", "<", now))]
+
+    def _where(self, field: str, operator: str, value: object) -> firestore.Query:
+        return self._jobs.where(filter=FieldFilter(field, operator, value))
+
+    def _find(self, query: firestore.Query) -> list[Job]:
+        snapshots: Iterable[firestore.DocumentSnapshot] = query.limit(PAGE).stream()
+        return [_decode(snapshot) for snapshot in snapshots]
+
+
+def _encode(job: Job) -> dict[str, object]:
+    return job.model_dump(mode="python")
+
+
+def _decode(snapshot: firestore.DocumentSnapshot) -> Job:
+    return Job.model_validate(snapshot.to_dict()).evolve(revision=snapshot.update_time)

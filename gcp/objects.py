@@ -1,0 +1,113 @@
+"""Buckets in Cloud Storage: reads pinned to a generation, writes that create or replace knowingly."""
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import google_crc32c
+from google.api_core.exceptions import GoogleAPIError, NotFound, PreconditionFailed
+from google.cloud import storage
+from google.cloud.storage.exceptions import DataCorruption
+from requests.exceptions import RequestException
+
+from jobs.objects import ContentDiffersError, ObjectGoneError, ObjectTooLargeError, StorageUnavailableError
+from schemas.job import Output
+
+CHUNK = 1024 * 1024
+
+
+class Bucket:
+    """One bucket. Implements what the stages ask of an input and of an output bucket.
+
+    Every method raises StorageUnavailableError when the client has retried for as long as it does.
+    """
+
+    def __init__(self, client: storage.Client, name: str) -> None:
+        self.name = name
+        self._bucket = client.bucket(name)
+
+    def read(self, name: str, generation: int) -> bytes:
+        """Read one generation of an object, verified by its checksum. Raises ObjectGoneError."""
+        blob = self._bucket.blob(name, generation=generation)
+        with self._explained(name):
+            return bytes(blob.download_as_bytes(checksum="crc32c"))
+
+    def exists(self, name: str) -> bool:
+        """Tell whether an object of this name is there now."""
+        with self._explained(name):
+            return bool(self._bucket.blob(name).exists())
+
+    def download(self, name: str, to: Path, limit: int) -> None:
+        """Fetch an object's current generation. Raises ObjectGoneError, ObjectTooLargeError."""
+        blob = self._there(name)
+        if blob.size > limit:
+            raise ObjectTooLargeError(
+                f"gs://{self.name}/{name} has {blob.size:,} bytes; the limit is {limit:,}."
+            )
+        to.parent.mkdir(parents=True, exist_ok=True)
+        with self._explained(name):
+            blob.download_to_filename(str(to), checksum="crc32c")
+
+    def create(self, name: str, body: bytes, content_type: str) -> None:
+        """Write an object unless one of this name exists: the first writer wins, the second is content."""
+        blob = self._bucket.blob(name)
+        with self._explained(name):
+            try:
+                blob.upload_from_string(body, content_type, if_generation_match=0, checksum="crc32c")
+            except PreconditionFailed:
+                return
+
+    def upload(self, path: Path, name: str, content_type: str) -> Output:
+        """Upload a file as a new object; one with the same content counts as done, as after a lost answer.
+
+        Raises ContentDiffersError where another content has the name.
+        """
+        with self._explained(name):
+            try:
+                return self._put(path, name, content_type, generation=0)
+            except PreconditionFailed:
+                there = self._there(name)
+        if there.crc32c != _crc32c(path):
+            raise ContentDiffersError(f"gs://{self.name}/{name}")
+        return Output(name=name, size=there.size, crc32c=there.crc32c)
+
+    def replace(self, path: Path, name: str, content_type: str) -> Output:
+        """Upload a file over the object that has its name now, unless it changes meanwhile."""
+        with self._explained(name):
+            return self._put(path, name, content_type, self._there(name).generation)
+
+    def _put(self, path: Path, name: str, content_type: str, generation: int) -> Output:
+        blob = self._bucket.blob(name)
+        blob.upload_from_filename(
+            str(path), content_type=content_type, if_generation_match=generation, checksum="crc32c"
+        )
+        return Output(name=name, size=blob.size, crc32c=blob.crc32c)
+
+    def _there(self, name: str) -> storage.Blob:
+        with self._explained(name):
+            blob = self._bucket.get_blob(name)
+        if blob is None:
+            raise ObjectGoneError(f"gs://{self.name}/{name}")
+        return blob
+
+    @contextmanager
+    def _explained(self, name: str) -> Iterator[None]:
+        """Translate the client's errors into the shared words, except a failed precondition."""
+        where = f"gs://{self.name}/{name}"
+        try:
+            yield
+        except NotFound as error:
+            raise ObjectGoneError(where) from error
+        except PreconditionFailed:
+            raise
+        except (GoogleAPIError, RequestException, DataCorruption) as error:
+            raise StorageUnavailableError(f"{where}: {error}") from error
+
+
+def _crc32c(path: Path) -> str:
+    checksum = google_crc32c.Checksum()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            checksum.update(chunk)
+    return base64.b64encode(checksum.digest()).decode()

@@ -1,0 +1,45 @@
+"""The project's parts by name, and how functions and worker reach them: the same on both sides."""
+
+from google.cloud import firestore, pubsub_v1, storage
+from pydantic_settings import BaseSettings
+
+from gcp.ledger import FirestoreLedger
+from gcp.objects import Bucket
+from gcp.topics import Subscription, Topic
+from jobs.settle import Settler
+
+
+class Project(BaseSettings):
+    """Names that every entry point needs, from the environment. A missing one stops the start."""
+
+    google_cloud_project: str
+    input_bucket: str
+    output_bucket: str
+    requested_topic: str = "predictions-requested"
+    completed_topic: str = "predictions-completed"
+
+
+def ledger(project: Project) -> FirestoreLedger:
+    """Open the ledger."""
+    return FirestoreLedger(firestore.Client(project=project.google_cloud_project))
+
+
+def bucket(project: Project, name: str) -> Bucket:
+    """Open a bucket."""
+    return Bucket(storage.Client(project=project.google_cloud_project), name)
+
+
+def subscription(project: Project, name: str) -> Subscription:
+    """Open a subscription to pull from."""
+    return Subscription(pubsub_v1.SubscriberClient(), project.google_cloud_project, name)
+
+
+def settler(project: Project) -> Settler:
+    """Open what settling needs: ledger, output bucket, both topics."""
+    publisher, name = pubsub_v1.PublisherClient(), project.google_cloud_project
+    return Settler(
+        ledger=ledger(project),
+        receipts=bucket(project, project.output_bucket),
+        requests=Topic(publisher, name, project.requested_topic),
+        completions=Topic(publisher, name, project.completed_topic),
+    )

@@ -1,0 +1,68 @@
+"""Pub/Sub: publish a message and know that it is there; pull messages one by one under a lease."""
+
+import contextlib
+import queue
+import threading
+from collections.abc import Generator
+
+from google.cloud import pubsub_v1
+from google.cloud.pubsub_v1.subscriber.message import Message as PubsubMessage
+
+from schemas.messages import Message
+
+PUBLISH_SECONDS = 60
+
+
+class Topic:
+    """One topic. Implements jobs.settle.Topic."""
+
+    def __init__(self, publisher: pubsub_v1.PublisherClient, project: str, name: str) -> None:
+        self._publisher = publisher
+        self._path = publisher.topic_path(project, name)
+
+    def publish(self, message: Message) -> None:
+        """Publish and wait until the topic has it. Raises google.api_core's errors when it cannot."""
+        future = self._publisher.publish(self._path, message.data, **message.attributes)
+        future.result(timeout=PUBLISH_SECONDS)
+
+
+class Subscription:
+    """One subscription, pulled by one worker: a message stays leased to it until acked or nacked."""
+
+    def __init__(self, subscriber: pubsub_v1.SubscriberClient, project: str, name: str) -> None:
+        self._subscriber = subscriber
+        self._path = subscriber.subscription_path(project, name)
+
+    def pull(self, idle_seconds: float) -> Generator[PubsubMessage, None, None]:
+        """Yield messages, one held at a time, until none came for so long; the client renews their leases."""
+        arrived: queue.SimpleQueue[PubsubMessage] = queue.SimpleQueue()
+        leaving = threading.Event()
+
+        def take(message: PubsubMessage) -> None:
+            arrived.put(message)
+            if leaving.is_set():
+                _give_back(arrived)
+
+        stream = self._subscriber.subscribe(
+            self._path,
+            callback=take,
+            flow_control=pubsub_v1.types.FlowControl(max_messages=1),
+            await_callbacks_on_shutdown=True,
+        )
+        try:
+            while True:
+                yield arrived.get(timeout=idle_seconds)
+        except queue.Empty:
+            return
+        finally:
+            leaving.set()
+            _give_back(arrived)
+            stream.cancel()
+            stream.result()
+
+
+def _give_back(arrived: "queue.SimpleQueue[PubsubMessage]") -> None:
+    """Nack what came and was not taken, so that another worker has it at once."""
+    with contextlib.suppress(queue.Empty):
+        while True:
+            arrived.get_nowait().nack()

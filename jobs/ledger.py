@@ -1,0 +1,40 @@
+"""What the stages need from the ledger: one document per job, every write a compare-and-set."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from schemas.job import Job, State
+
+
+class AlreadyRecordedError(Exception):
+    """The job exists: its event came before."""
+
+
+class ConflictError(Exception):
+    """Someone else changed the job since it was read."""
+
+
+class Ledger(Protocol):
+    """One document per job. Jobs come back with the revision that their next write must name."""
+
+    def create(self, job: Job) -> Job:
+        """Record a new job. Raises AlreadyRecordedError."""
+
+    def get(self, job_id: str) -> Job | None:
+        """Read a job, or None."""
+
+    def replace(self, job: Job) -> Job:
+        """Write the job if it still has the revision that ``job`` was read at. Raises ConflictError."""
+
+    def count(self, state: State) -> int:
+        """Count the jobs in a state."""
+
+    def waiting_for(self, name: str) -> Sequence[Job]:
+        """Find the jobs that wait for an object of this name."""
+
+    def unsettled(self, before: datetime) -> Sequence[Job]:
+        """Find jobs with pending effects that were last changed before a time."""
+
+    def lapsed(self, now: datetime) -> Sequence[Job]:
+        """Find running jobs whose lease has expired, and waiting ones whose time is up."""

@@ -1,0 +1,150 @@
+"""How a job moves: everything that decides a job's next state lives in this file.
+
+``TABLE`` is the whole truth; ``advance`` is pure; the verbs below it say what else changes with the state.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from schemas.failure import Code, Failure
+from schemas.job import Change, Effect, Job, Lease, Result, State
+
+MAX_ATTEMPTS = 3
+"""A job that lost its worker this often is the likely reason, and fails."""
+
+LEASE = timedelta(seconds=120)
+WAIT = timedelta(hours=24)
+KEEP = timedelta(days=90)
+"""How long the ledger keeps a finished job; its receipt stays as long as the bucket keeps it."""
+
+
+class Event(StrEnum):
+    """What can happen to a job after it was taken in."""
+
+    ARRIVED = "ARRIVED"  # the last file that it waited for is there
+    EXPIRED = "EXPIRED"  # a file it refers to did not come in time
+    CLAIMED = "CLAIMED"  # a worker took the lease
+    SUCCEEDED = "SUCCEEDED"  # outputs proven and uploaded
+    FAILED = "FAILED"  # a permanent failure
+    RELEASED = "RELEASED"  # a retryable failure, or the worker had to leave
+    LEASE_EXPIRED = "LEASE_EXPIRED"  # nobody renewed the lease
+    GAVE_UP = "GAVE_UP"  # attempts are spent
+    CANCELLED = "CANCELLED"  # a person does not want it any more
+    SUPERSEDED = "SUPERSEDED"  # a newer generation took its place
+
+
+TABLE: Mapping[State, Mapping[Event, State]] = {
+    State.WAITING: {
+        Event.ARRIVED: State.QUEUED,
+        Event.EXPIRED: State.REJECTED,
+        Event.CANCELLED: State.CANCELLED,
+        Event.SUPERSEDED: State.SUPERSEDED,
+    },
+    State.QUEUED: {
+        Event.CLAIMED: State.RUNNING,
+        Event.GAVE_UP: State.FAILED,
+        Event.CANCELLED: State.CANCELLED,
+        Event.SUPERSEDED: State.SUPERSEDED,
+    },
+    State.RUNNING: {
+        Event.SUCCEEDED: State.SUCCEEDED,
+        Event.FAILED: State.FAILED,
+        Event.RELEASED: State.QUEUED,
+        Event.LEASE_EXPIRED: State.QUEUED,
+        Event.GAVE_UP: State.FAILED,
+        Event.CANCELLED: State.CANCELLED,
+        Event.SUPERSEDED: State.SUPERSEDED,
+    },
+    State.SUCCEEDED: {},
+    State.FAILED: {},
+    State.REJECTED: {},
+    State.CANCELLED: {},
+    State.SUPERSEDED: {},
+}
+
+ENTERING: Mapping[State, tuple[Effect, ...]] = {
+    State.QUEUED: (Effect.REQUEST,),
+    **{state: (Effect.RECEIPT, Effect.EVENT) for state in State if state.terminal},
+}
+"""What must follow the arrival in a state; kept in ``pending`` until done."""
+
+
+class IllegalTransitionError(Exception):
+    """The event cannot happen in this state; nothing was changed."""
+
+
+def enter(job: Job, event: str, state: State, at: datetime) -> Job:
+    """Put a job into a state, with all that belongs to arriving there."""
+    return job.evolve(
+        state=state,
+        updated_at=at,
+        pending=ENTERING.get(state, ()),
+        lease=job.lease if state is State.RUNNING else None,
+        waits_for=job.waits_for if state is State.WAITING else (),
+        wait_until=at + WAIT if state is State.WAITING else None,
+        expire_at=at + KEEP if state.terminal else None,
+        history=(*job.history, Change(at=at, event=event, state=state)),
+    )
+
+
+def advance(job: Job, event: Event, at: datetime) -> Job:
+    """Return the job after the event. Raises IllegalTransitionError; never changes the given job."""
+    state = TABLE[job.state].get(event)
+    if state is None:
+        raise IllegalTransitionError(f"job {job.job_id} is {job.state}: {event} cannot happen")
+    return enter(job, event, state, at)
+
+
+def claim(job: Job, holder: str, at: datetime) -> Job:
+    """Give the lease to a worker; the attempt it counts up is the fencing token."""
+    lease = Lease(holder=holder, expires_at=at + LEASE)
+    leased = job.evolve(attempt=job.attempt + 1, lease=lease, worker=holder)
+    return advance(leased, Event.CLAIMED, at)
+
+
+def renew(job: Job, at: datetime) -> Job:
+    """Prolong the lease of a running job."""
+    if job.lease is None:
+        raise IllegalTransitionError(f"job {job.job_id} is {job.state}: no lease to renew")
+    return job.evolve(lease=job.lease.model_copy(update={"expires_at": at + LEASE}))
+
+
+def succeed(job: Job, result: Result, at: datetime) -> Job:
+    """Record a proven result, already uploaded."""
+    return advance(job.evolve(**dict(result)), Event.SUCCEEDED, at)
+
+
+def fail(job: Job, failure: Failure, at: datetime) -> Job:
+    """Record a permanent failure."""
+    return advance(job.evolve(errors=(failure,)), Event.FAILED, at)
+
+
+def release(job: Job, event: Event, failure: Failure, at: datetime) -> Job:
+    """Give a running job back to the queue, or give up when its attempts are spent."""
+    if job.attempt < MAX_ATTEMPTS:
+        return advance(job, event, at)
+    message = f"Given up after {job.attempt} attempts. The last one: {failure.message}"
+    return advance(job.evolve(errors=(failure.model_copy(update={"message": message}),)), Event.GAVE_UP, at)
+
+
+def expire(job: Job, at: datetime) -> Job:
+    """Reject a job whose references did not come in time."""
+    missing = ", ".join(job.waits_for)
+    failure = Failure(
+        code=Code.MISSING_REFERENCE,
+        message=f"Waited {WAIT.total_seconds() / 3600:.0f} h for {missing}",
+        remedy="Upload the missing file, then upload the input again.",
+    )
+    return advance(job.evolve(errors=(failure,)), Event.EXPIRED, at)
+
+
+def take_in(job: Job, at: datetime) -> Job:
+    """Put a new job into its first state: with errors REJECTED, with missing files WAITING, else QUEUED."""
+    state = State.REJECTED if job.errors else State.WAITING if job.waits_for else State.QUEUED
+    return enter(job, "TAKEN_IN", state, at)
+
+
+def supersede_unread(job: Job, at: datetime) -> Job:
+    """Close a new job whose object was replaced or deleted before anyone read it."""
+    return enter(job, "TAKEN_IN", State.SUPERSEDED, at)

@@ -1,0 +1,59 @@
+"""Do what must follow a state change, and clear it from the outbox.
+
+Every effect is idempotent: a receipt is created once, an event has a fixed id, a second request finds the job
+taken. So whoever dies between an effect and its clearing loses nothing: the sweep settles again.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from jobs.ledger import ConflictError, Ledger
+from schemas.job import Effect, Job
+from schemas.messages import Message, PredictionCompleted, PredictionRequested
+from schemas.receipt import Receipt, receipt_name
+
+
+class Topic(Protocol):
+    """Where messages go."""
+
+    def publish(self, message: Message) -> None:
+        """Publish and wait until the topic has it."""
+
+
+class Receipts(Protocol):
+    """The output bucket, as far as receipts go."""
+
+    name: str
+
+    def create(self, name: str, body: bytes, content_type: str) -> None:
+        """Write an object unless one of this name exists."""
+
+
+@dataclass(frozen=True)
+class Settler:
+    """The outside world, as far as a state change reaches it."""
+
+    ledger: Ledger
+    receipts: Receipts
+    requests: Topic
+    completions: Topic
+
+    def settle(self, job: Job) -> Job:
+        """Do all that is pending, in order, and clear it. One changed meanwhile is its changer's."""
+        for effect in job.pending:
+            self._do(effect, job)
+        if not job.pending:
+            return job
+        try:
+            return self.ledger.replace(job.evolve(pending=()))
+        except ConflictError:
+            return job
+
+    def _do(self, effect: Effect, job: Job) -> None:
+        match effect:
+            case Effect.REQUEST:
+                self.requests.publish(PredictionRequested.of(job).encode())
+            case Effect.RECEIPT:
+                self.receipts.create(receipt_name(job), Receipt.of(job).encode(), "application/json")
+            case Effect.EVENT:
+                self.completions.publish(PredictionCompleted.of(job, self.receipts.name).encode())

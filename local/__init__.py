@@ -1,0 +1,1 @@
+"""Stand-ins for Google Cloud on a laptop. Never shipped."""

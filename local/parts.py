@@ -1,0 +1,197 @@
+"""The parts of a stack: which there are, what each is started with, and what stands in its environment."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from local import emulators, small_model
+from local.processes import free_ports
+from local.pubsub_repair import class_path
+from local.topology import Topology, Trigger
+
+ROOT = Path(__file__).resolve().parents[1]
+CACHE = ROOT / ".local" / "cache" / "emulators"
+SMALL_MODEL = ROOT / small_model.DEFAULT
+CHECKPOINT = "boltz2_conf.ckpt"
+
+PROJECT = "dropfold-local"
+REGION = "us-central1"
+JOB = "gpu-worker"
+BUCKETS = {"input": "dropfold-in", "output": "dropfold-out"}
+EVENTS_TOPIC = f"projects/{PROJECT}/topics/gcs-events"
+"""Cloud Storage notifications, of which the triggers make CloudEvents."""
+
+KEY_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
+CALLERS_TO_CHOOSE = {"MAX_WORKERS": "2", "JOBS_PER_WORKER": "10", "IDLE_SECONDS": "10"}
+# Random weights deserve few steps.
+FEW_STEPS = '{"recycling_steps":1,"sampling_steps":20,"sampling_steps_affinity":20,"samples_affinity":1}'
+TASK_GRACE_SECONDS = 4
+"""From SIGTERM to SIGKILL of a task: less than the stack waits for its parts, so that none outlives it."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """TCP ports on 127.0.0.1; ``gcloud`` leads to the storage emulator in the way that gcloud needs."""
+
+    pubsub: int
+    firestore: int
+    storage: int
+    storage_https: int
+    gcloud: int
+    run_jobs: int
+    functions: Mapping[str, int]
+
+    @classmethod
+    def pick(cls, functions: Sequence[str]) -> Self:
+        """Pick free ones."""
+        pubsub, firestore, storage, storage_https, gcloud, run_jobs, *others = free_ports(6 + len(functions))
+        by_name = dict(zip(functions, others, strict=True))
+        return cls(pubsub, firestore, storage, storage_https, gcloud, run_jobs, by_name)
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where one stack lives: its absolute folder, its ports, its connections, the caller's weights if any."""
+
+    run_dir: Path
+    ports: Ports
+    plan: Topology
+    real_weights: Path | None
+
+    @property
+    def weights(self) -> Path:
+        """Folder of the model: the caller's, else the small one, built if it is missing."""
+        return self.real_weights or small_model.ensure(SMALL_MODEL)
+
+    @property
+    def key(self) -> Path:
+        """The functions' service-account key."""
+        return self.run_dir / "credentials.json"
+
+    def log(self, name: str) -> Path:
+        """Where a part's output goes."""
+        return self.run_dir / "logs" / f"{name}.log"
+
+
+def real_weights() -> Path | None:
+    """Return the caller's BOLTZ_CACHE, absolute, if it holds weights."""
+    folder = os.environ.get("BOLTZ_CACHE")
+    return Path(folder).absolute() if folder and (Path(folder) / CHECKPOINT).is_file() else None
+
+
+def url(port: int) -> str:
+    """Address of an HTTP server of the stack."""
+    return f"http://127.0.0.1:{port}"
+
+
+def trigger_part(name: str) -> str:
+    """Name of the part that stands in for a trigger."""
+    return f"trigger-{name}"
+
+
+def commands(site: Site, source: Path) -> dict[str, Sequence[str]]:
+    """Command line of each part by name; ``source`` is the file of the functions. Raises MissingError."""
+    java, ports, plan = emulators.find_java(), site.ports, site.plan
+    pubsub, firestore = (emulators.find_jar(jar, CACHE) for jar in (emulators.PUBSUB, emulators.FIRESTORE))
+    storage, objects = emulators.find_storage(), site.run_dir / "buckets"
+    return {
+        "pubsub": emulators.pubsub(java, class_path(pubsub, firestore, CACHE), ports.pubsub),
+        "firestore": emulators.firestore(java, firestore, ports.firestore),
+        "storage": emulators.storage(storage, objects, ports.storage, ports.storage_https, EVENTS_TOPIC),
+        "gcloud": _module("local.storage_proxy", port=ports.gcloud, upstream=f"127.0.0.1:{ports.storage}"),
+        "run-jobs": _run_jobs(site),
+        **{name: _function(site, name, source) for name in plan.functions},
+        **{trigger_part(name): _trigger(trigger, ports) for name, trigger in plan.triggers.items()},
+    }
+
+
+def client_env(ports: Ports) -> dict[str, str]:
+    """Variables that every client of the stack needs."""
+    return {
+        "GOOGLE_CLOUD_PROJECT": PROJECT,
+        "STORAGE_EMULATOR_HOST": url(ports.storage),
+        "PUBSUB_EMULATOR_HOST": f"127.0.0.1:{ports.pubsub}",
+        "FIRESTORE_EMULATOR_HOST": f"127.0.0.1:{ports.firestore}",
+        "GCS_HTTPS_PORT": str(ports.storage_https),
+        "INPUT_BUCKET": BUCKETS["input"],
+        "OUTPUT_BUCKET": BUCKETS["output"],
+        "REQUESTED_TOPIC": "predictions-requested",
+        "COMPLETED_TOPIC": "predictions-completed",
+        "DEAD_TOPIC": "dropfold-dead",
+    }
+
+
+def part_env(site: Site, name: str) -> dict[str, str]:
+    """Whole environment of a part: the caller's, without its key to the real cloud, and the stack's."""
+    own = {variable: value for variable, value in os.environ.items() if variable != KEY_VARIABLE}
+    ours = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore::FutureWarning"}
+    functions = _function_env(site) if name in site.ports.functions else {}
+    return own | ours | _product_env(site) | functions
+
+
+def task_env(site: Site, weights: Path) -> dict[str, str]:
+    """Environment of the Cloud Run job's container."""
+    threads = {} if site.real_weights else {"OMP_NUM_THREADS": "1"}
+    return (
+        _product_env(site) | {"BOLTZ_CACHE": str(weights), "WORK_DIR": str(site.run_dir / "work")} | threads
+    )
+
+
+def _product_env(site: Site) -> dict[str, str]:
+    chosen = {name: os.environ.get(name, default) for name, default in CALLERS_TO_CHOOSE.items()}
+    return (
+        client_env(site.ports)
+        | chosen
+        | {
+            "WORK_SUBSCRIPTION": "work",
+            "CLOUD_RUN_ENDPOINT": url(site.ports.run_jobs),
+            "CLOUD_RUN_REGION": REGION,
+            "CLOUD_RUN_JOB_NAME": JOB,
+        }
+    )
+
+
+def _function_env(site: Site) -> dict[str, str]:
+    key = {KEY_VARIABLE: str(site.key)}
+    return (
+        key if site.real_weights else {"DEFAULT_OPTIONS": os.environ.get("DEFAULT_OPTIONS", FEW_STEPS)} | key
+    )
+
+
+def _module(module: str, **options: object) -> list[str]:
+    given = {name.replace("_", "-"): str(value) for name, value in options.items() if value is not None}
+    return [sys.executable, "-m", module, *(word for name in given for word in (f"--{name}", given[name]))]
+
+
+def _run_jobs(site: Site) -> list[str]:
+    tasks = site.run_dir / "logs" / "tasks"
+    return _module("local.run_jobs", port=site.ports.run_jobs, log_dir=tasks, grace=TASK_GRACE_SECONDS)
+
+
+def _function(site: Site, name: str, source: Path) -> list[str]:
+    return _module(
+        "functions_framework",
+        source=source,
+        target=name,
+        signature_type=site.plan.functions[name],
+        host="127.0.0.1",
+        port=site.ports.functions[name],
+    )
+
+
+def _trigger(trigger: Trigger, ports: Ports) -> list[str]:
+    return _module(
+        "local.eventarc_bridge",
+        project=PROJECT,
+        topic=EVENTS_TOPIC.rpartition("/")[2],
+        bucket=BUCKETS[trigger.bucket],
+        event_type=trigger.event,
+        url=f"{url(ports.functions[trigger.push])}/",
+        dead_letter_topic=trigger.dead_letter_topic,
+        min_backoff=trigger.minimum_backoff,
+        max_backoff=trigger.maximum_backoff,
+        max_delivery_attempts=trigger.max_delivery_attempts,
+    )

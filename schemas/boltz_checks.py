@@ -1,0 +1,247 @@
+"""What must fit together across a Boltz-2 input: ids, shared sequences, constraints, templates, affinity.
+
+Each check is a generator of problems over a document that keeps to the grammar; a new one is added to CHECKS.
+What is checked is what Boltz 2.2.1 refuses late, or silently reads otherwise than it is written.
+"""
+
+import difflib
+from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from schemas.boltz_grammar import BoltzInput, Constraint, Entry, Ligand, Polymer, Protein, Template
+from schemas.boltz_text import EMPTY_MSA
+from schemas.boltz_tree import Loc, Problem, shorten
+
+MAX_SUGGESTED = 50
+"""Chain ids that a wrong one is compared with; bounds the time when both are thousands."""
+
+Check = Callable[[BoltzInput], Iterator[Problem]]
+
+
+class Mention(NamedTuple):
+    """A constraint's word about a chain: where it stands, and which residue or atom of the chain it means."""
+
+    loc: Loc
+    chain: str
+    spot: int | str | None = None
+
+
+def problems(document: BoltzInput) -> list[Problem]:
+    """Run every check."""
+    return [problem for check in CHECKS for problem in check(document)]
+
+
+def chains(document: BoltzInput) -> dict[str, Entry]:
+    """Map each chain id to its entry."""
+    return {chain: entry for entry in document.sequences for chain in entry.molecule.id}
+
+
+def unique_chains(document: BoltzInput) -> Iterator[Problem]:
+    """Require that a chain id names one chain; Boltz lets the last one win."""
+    seen: set[str] = set()
+    for at, entry in enumerate(document.sequences):
+        for chain in entry.molecule.id:
+            if chain in seen:
+                loc = ("sequences", at, entry.kind, "id")
+                yield Problem(
+                    f"names chain {chain} a second time", "Give every chain its own id.", loc, chain
+                )
+            seen.add(chain)
+
+
+def same_sequence(document: BoltzInput) -> Iterator[Problem]:
+    """Require that chains of one sequence share everything: Boltz takes it from the first of them."""
+    first: dict[tuple[str, str], tuple[str, dict[str, object]]] = {}
+    for at, entry in enumerate(document.sequences):
+        polymer = entry.molecule
+        if isinstance(polymer, Polymer):
+            settings = _settings(polymer)
+            chain, wanted = first.setdefault((entry.kind, polymer.sequence), (polymer.id[0], settings))
+            for key in settings:
+                if settings[key] != wanted[key]:
+                    yield _differs(("sequences", at, entry.kind, key), chain, key)
+
+
+def _settings(polymer: Polymer) -> dict[str, object]:
+    return {
+        "msa": polymer.msa if isinstance(polymer, Protein) else None,
+        "modifications": frozenset(polymer.modifications),
+        "cyclic": polymer.cyclic,
+    }
+
+
+def _differs(loc: Loc, other: str, key: str) -> Problem:
+    what = f"differs from that of chain {other}, which has the same sequence; Boltz-2 would use one for both"
+    return Problem(what, f"Give both the same `{key}`, or predict them in separate files.", loc)
+
+
+def ligand_texts(document: BoltzInput) -> Iterator[Problem]:
+    """Refuse a SMILES and a CCD code of the same letters (CO: methanol, cobalt): one molecule to Boltz."""
+    first: dict[str, str] = {}
+    for at, entry in enumerate(document.sequences):
+        if isinstance(entry.molecule, Ligand):
+            key, written = entry.molecule.kind, ligand_text(entry.molecule)
+            if first.setdefault(written, key) != key:
+                what = (
+                    f"has the same letters as a `{first[written]}` before it; Boltz-2 would use one for both"
+                )
+                remedy = "Write the SMILES in another way, such as OC for CO."
+                yield Problem(what, remedy, ("sequences", at, "ligand", key), written)
+
+
+def ligand_text(ligand: Ligand) -> str:
+    """Return what Boltz groups the copies of a ligand by."""
+    return ligand.smiles or ",".join(ligand.ccd or ())
+
+
+def one_msa_source(document: BoltzInput) -> Iterator[Problem]:
+    """Require all MSAs from files or all from the service; ``empty`` goes with both."""
+    proteins = [(at, entry.protein) for at, entry in enumerate(document.sequences) if entry.protein]
+    if any(protein.msa not in {None, EMPTY_MSA} for _, protein in proteins):
+        for at, protein in proteins:
+            if protein.msa is None:
+                what = "is missing while other proteins name a file; Boltz-2 does not mix the two"
+                remedy = "Add `msa: NAME.a3m` or `msa: empty` here, or leave `msa` out everywhere."
+                yield Problem(what, remedy, ("sequences", at, "protein", "msa"))
+
+
+def modifications(document: BoltzInput) -> Iterator[Problem]:
+    """Require that a modification is at a residue of its chain, and alone there."""
+    for at, entry in enumerate(document.sequences):
+        polymer = entry.molecule
+        if isinstance(polymer, Polymer):
+            yield from _modifications(("sequences", at, entry.kind, "modifications"), polymer)
+
+
+def _modifications(loc: Loc, polymer: Polymer) -> Iterator[Problem]:
+    length, seen = len(polymer.sequence), set[int]()
+    for index, modification in enumerate(polymer.modifications):
+        position = modification.position
+        here = (*loc, index, "position")
+        if position > length:
+            what = f"is {position}, but the sequence has {length} residues"
+            yield Problem(what, f"Give a position from 1 to {length}.", here, str(position))
+        elif position in seen:
+            yield Problem("is modified a second time", "Keep one of the two.", here, str(position))
+        seen.add(position)
+
+
+def constraints(document: BoltzInput) -> Iterator[Problem]:
+    """Require chains of the file, a polymer's residues by number, a ligand's atoms by name."""
+    known = chains(document)
+    for mention in mentions(document):
+        if mention.chain not in known:
+            yield unknown_chain(mention.loc, mention.chain, known)
+        else:
+            yield from _spot(mention, known[mention.chain])
+
+
+def mentions(document: BoltzInput) -> Iterator[Mention]:
+    """List every chain that a constraint names, in document order."""
+    for at, constraint in enumerate(document.constraints):
+        for mention in _mentions(constraint):
+            yield mention._replace(loc=("constraints", at, constraint.kind, *mention.loc))
+
+
+def _mentions(constraint: Constraint) -> Iterator[Mention]:
+    if bond := constraint.bond:
+        # A bond's atoms have a residue and an atom name in every kind of chain.
+        yield Mention(("atom1", 0), bond.atom1[0])
+        yield Mention(("atom2", 0), bond.atom2[0])
+    if pocket := constraint.pocket:
+        yield Mention(("binder",), pocket.binder)
+        yield from (Mention(("contacts", at, 0), *token) for at, token in enumerate(pocket.contacts))
+    if contact := constraint.contact:
+        yield Mention(("token1", 0), *contact.token1)
+        yield Mention(("token2", 0), *contact.token2)
+
+
+def _spot(mention: Mention, entry: Entry) -> Iterator[Problem]:
+    loc = (*mention.loc[:-1], 1)
+    if entry.ligand and isinstance(mention.spot, int):
+        what = f"is a number, but chain {mention.chain} is a ligand"
+        yield Problem(what, 'Name an atom in quotes, such as "C1".', loc, str(mention.spot))
+    if not entry.ligand and isinstance(mention.spot, str):
+        what = f"is an atom name, but chain {mention.chain} is a {entry.kind} chain"
+        yield Problem(what, "Give a residue number, without quotes.", loc, mention.spot)
+
+
+def unknown_chain(loc: Loc, chain: str, known: dict[str, Entry]) -> Problem:
+    """Make the problem of a chain id that no entry has."""
+    some = list(known)[:MAX_SUGGESTED]
+    near = difflib.get_close_matches(chain, some, n=1)
+    hint = f"Did you mean {near[0]}? " if near else ""
+    remedy = f"{hint}Chains of this file: {shorten(', '.join(some), 200)}."
+    return Problem(f"names chain {shorten(chain, 40)}, which is not in sequences", remedy, loc, chain)
+
+
+def templates(document: BoltzInput) -> Iterator[Problem]:
+    """Require templates of proteins of the file, as many chains on both sides, and stems of their own."""
+    known, files = chains(document), dict[str, str]()
+    if document.templates and not any(entry.protein for entry in document.sequences):
+        what = "is there, but the file has no protein"
+        yield Problem(what, "Remove it: only proteins take templates.", ("templates",))
+    for at, template in enumerate(document.templates):
+        loc = ("templates", at)
+        yield from _template_chains(loc, template, known)
+        yield from _template_settings(loc, template)
+        other = files.setdefault(PurePosixPath(template.file).stem, template.file)
+        if other != template.file:
+            what = f"has the stem of {shorten(other)}; Boltz-2 would use one file for both"
+            yield Problem(what, "Rename one of the two files.", (*loc, template.kind), template.file)
+
+
+def _template_chains(loc: Loc, template: Template, known: dict[str, Entry]) -> Iterator[Problem]:
+    for chain in template.chain_id or ():
+        if chain not in known:
+            yield unknown_chain((*loc, "chain_id"), chain, known)
+        elif not known[chain].protein:
+            what = f"names chain {chain}, which is a {known[chain].kind} chain"
+            yield Problem(what, "Name protein chains: only they take templates.", (*loc, "chain_id"), chain)
+
+
+def _template_settings(loc: Loc, template: Template) -> Iterator[Problem]:
+    ours, theirs = template.chain_id, template.template_id
+    if ours and theirs and len(ours) != len(theirs):
+        what = f"names {len(theirs)} chains for {len(ours)} in chain_id"
+        yield Problem(what, "Name as many chains of the template as of this file.", (*loc, "template_id"))
+    if template.force and template.threshold is None:
+        remedy = "Add `threshold:` with the deviation in ångström that you allow, or remove `force`."
+        yield Problem("is missing, and force needs it", remedy, (*loc, "threshold"))
+
+
+def affinity(document: BoltzInput) -> Iterator[Problem]:
+    """Require for the affinity one ligand of one residue that is there once."""
+    known = chains(document)
+    for at, wanted in enumerate(document.properties):
+        if wanted.affinity:
+            loc, binder = ("properties", at, "affinity", "binder"), wanted.affinity.binder
+            if binder not in known:
+                yield unknown_chain(loc, binder, known)
+            elif complaint := _not_one_ligand(document, known[binder]):
+                remedy = "Name a ligand of one molecule with a single copy, or remove `properties`."
+                yield Problem(f"is {binder}, {complaint}", remedy, loc, binder)
+
+
+def _not_one_ligand(document: BoltzInput, entry: Entry) -> str | None:
+    if not entry.ligand:
+        return f"a {entry.kind} chain; Boltz-2 computes the affinity of ligands"
+    if len(entry.ligand.ccd or ()) > 1:
+        return "a ligand of several residues"
+    ligands = [other.ligand for other in document.sequences if other.ligand]
+    same = [other for other in ligands if ligand_text(other) == ligand_text(entry.ligand)]
+    copies = sum(len(other.id) for other in same)
+    return f"a ligand of which there are {copies} copies" if copies > 1 else None
+
+
+CHECKS: tuple[Check, ...] = (
+    unique_chains,
+    same_sequence,
+    ligand_texts,
+    one_msa_source,
+    modifications,
+    constraints,
+    templates,
+    affinity,
+)

@@ -1,0 +1,309 @@
+"""The grammar of a Boltz-2 input file (boltz 2.2.1): which keys there are, and what each may hold.
+
+Stricter than Boltz, which ignores unknown keys and turns unknown letters into unknown residues. What concerns
+several parts of a file at once is in boltz_checks.py. Distances are in ångström, positions count from 1.
+Format: docs/prediction.md of Boltz, and its boltz/data/parse/schema.py, which decides.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
+
+from schemas import boltz_text as text
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Context of a validation: may a missing MSA be left to a service, and which form does the file have."""
+
+    msa_service: bool = True
+    fasta: bool = False
+
+
+def _not_null(value: object) -> object:
+    if value is None:
+        raise text.wrong("is empty", "Fill it in, or remove the key.")
+    return value
+
+
+def _listed(value: object) -> object:
+    if value == []:
+        raise text.wrong("is an empty list", "Fill it in, or remove the key.")
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _one_or_list(item: Any) -> BeforeValidator:  # noqa: ANN401 - a type expression, which has no type of its own
+    """Take one text for a list of one; editors are told that both may be written."""
+    return BeforeValidator(_listed, json_schema_input_type=item | Annotated[list[item], Field(min_length=1)])
+
+
+def _pattern(expression: str) -> WithJsonSchema:
+    """Tell editors the form of a text; the check beside it has the better words."""
+    return WithJsonSchema({"type": "string", "pattern": expression})
+
+
+def _of_shape(*shape: str) -> BeforeValidator:
+    """Refuse a list of another length, which pydantic would report item by item."""
+
+    def check(value: object) -> object:
+        if not isinstance(value, list | tuple) or len(value) != len(shape):
+            raise text.wrong(f"must be a list of {len(shape)}", f"Write [{', '.join(shape)}].")
+        return value
+
+    return BeforeValidator(check)
+
+
+def _spot(value: object) -> object:
+    if isinstance(value, str):
+        return text.check_atom_name(value)
+    if type(value) is not int or value < 1:
+        remedy = 'Write a residue number from 1 on, or for a ligand an atom name in quotes such as "C1".'
+        raise text.wrong("must be a residue number or an atom name", remedy)
+    return value
+
+
+def _msa(value: str | None, info: ValidationInfo) -> str | None:
+    if value is not None:
+        return text.check_msa(value)
+    reading = info.context if isinstance(info.context, Reading) else Reading()
+    if reading.msa_service:
+        return None
+    chain = info.data.get("id", ("A",))[0]
+    raise text.no_msa(chain, fasta=reading.fasta)
+
+
+Omittable = Annotated[T | None, BeforeValidator(_not_null)]
+"""May be left out; null is refused, since Boltz does not take it for an absent key."""
+
+Flag = Annotated[bool, Field(strict=True)]
+Position = Annotated[int, Field(strict=True, ge=1, description="Residue number, from 1.")]
+Distance = Annotated[float, Field(strict=True, ge=4, le=20, description="Distance in ångström, 4 to 20.")]
+Threshold = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+
+ChainId = Annotated[str, AfterValidator(text.check_chain_id), _pattern(text.CHAIN_ID)]
+ChainIds = Annotated[tuple[ChainId, ...], _one_or_list(ChainId)]
+TemplateChainId = Annotated[str, AfterValidator(text.check_template_chain), _pattern(text.TEMPLATE_CHAIN)]
+TemplateChainIds = Annotated[tuple[TemplateChainId, ...], _one_or_list(TemplateChainId)]
+CcdCode = Annotated[str, AfterValidator(text.check_ccd_code), _pattern(text.CCD_CODE)]
+CcdCodes = Annotated[tuple[CcdCode, ...], _one_or_list(CcdCode)]
+Smiles = Annotated[str, AfterValidator(text.check_smiles), _pattern(text.SMILES)]
+AtomName = Annotated[str, AfterValidator(text.check_atom_name), _pattern(text.ATOM_NAME)]
+Atom = Annotated[tuple[str, Position, AtomName], _of_shape("CHAIN", "RESIDUE", "ATOM")]
+Spot = Annotated[int | str, BeforeValidator(_spot, json_schema_input_type=Position | AtomName)]
+Token = Annotated[tuple[str, Spot], _of_shape("CHAIN", "RESIDUE or ATOM")]
+ProteinLetters = Annotated[str, AfterValidator(text.check_protein), _pattern(f"^[{text.PROTEIN}]+$")]
+DnaLetters = Annotated[str, AfterValidator(text.check_dna), _pattern(f"^[{text.DNA}]+$")]
+RnaLetters = Annotated[str, AfterValidator(text.check_rna), _pattern(f"^[{text.RNA}]+$")]
+CifName = Annotated[str, AfterValidator(text.check_cif), _pattern(r"\.cif$")]
+PdbName = Annotated[str, AfterValidator(text.check_pdb), _pattern(r"\.pdb$")]
+Msa = Annotated[str | None, AfterValidator(_msa), _pattern(r"^empty$|\.a3m$|\.csv$")]
+
+
+def _finish_schema(schema: dict[str, Any], model: type["Part"]) -> None:
+    """Say in JSON Schema what the model says in code: no nulls, and exactly one of these keys."""
+    for field in schema["properties"].values():
+        if {"type": "null"} in field.get("anyOf", ()):
+            field["anyOf"].remove({"type": "null"})
+            field.pop("default", None)
+        if len(field.get("anyOf", ())) == 1:
+            field.update(field.pop("anyOf")[0])
+    if model.one_of:
+        schema["oneOf"] = [{"required": [key]} for key in model.one_of]
+
+
+class Part(BaseModel):
+    """A mapping of the file: closed, frozen, with exactly one of the keys ``one_of`` if there are any."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_finish_schema)
+    one_of: ClassVar[tuple[str, ...]] = ()
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = self.model_fields_set.intersection(self.one_of)
+        if self.one_of and len(given) != 1:
+            what = f"must have exactly one of: {', '.join(self.one_of)}"
+            raise text.wrong(
+                what, f"Keep one of {', '.join(sorted(given))}." if given else "Add one of them."
+            )
+        return self
+
+    @property
+    def kind(self) -> str:
+        """The key that was chosen from ``one_of``."""
+        return next(key for key in self.one_of if key in self.model_fields_set)
+
+
+class Modification(Part):
+    """A residue that is replaced by a component of the CCD."""
+
+    position: Position
+    ccd: CcdCode = Field(description="Code in the Chemical Component Dictionary.", examples=["SEP"])
+
+
+class Molecule(Part):
+    """One kind of molecule, present once for each chain id."""
+
+    id: ChainIds = Field(description="Chain id, or a list of them for identical copies.", examples=["A"])
+
+
+class Polymer(Molecule):
+    """A chain of residues, one letter each."""
+
+    sequence: str
+    modifications: tuple[Modification, ...] = ()
+    cyclic: Flag = Field(False, description="The last residue is bound to the first.")
+
+
+class Protein(Polymer):
+    """A protein."""
+
+    sequence: ProteinLetters = Field(
+        description="One-letter codes in capitals; B, J, O, U, X and Z are read as unknown residues.",
+        examples=["NLYIQWLKDGGPSSGRPPPS"],
+    )
+    msa: Msa = Field(
+        None,
+        validate_default=True,
+        description="`empty` for single-sequence mode, or the name of an .a3m or .csv file beside this one.",
+        examples=["empty", "chain_a.a3m"],
+    )
+
+
+class Dna(Polymer):
+    """A single strand of DNA."""
+
+    sequence: DnaLetters = Field(
+        description="Letters A, C, G, T, or N for unknown.",
+        examples=["CGCGAATTCGCG"],
+    )
+
+
+class Rna(Polymer):
+    """A single strand of RNA."""
+
+    sequence: RnaLetters = Field(
+        description="Letters A, C, G, U, or N for unknown.",
+        examples=["GGCGCUUGCGUC"],
+    )
+
+
+class Ligand(Molecule):
+    """A small molecule, an ion, or several CCD components that form one chain (a glycan)."""
+
+    one_of = ("smiles", "ccd")
+    smiles: Omittable[Smiles] = Field(
+        None, description="The molecule as SMILES.", examples=["CC(=O)Oc1ccccc1C(=O)O"]
+    )
+    ccd: Omittable[CcdCodes] = Field(None, description="CCD code, or a list of them.", examples=["ATP"])
+
+
+class Entry(Part):
+    """One item of ``sequences``."""
+
+    one_of = ("protein", "dna", "rna", "ligand")
+    protein: Omittable[Protein] = None
+    dna: Omittable[Dna] = None
+    rna: Omittable[Rna] = None
+    ligand: Omittable[Ligand] = None
+
+    @property
+    def molecule(self) -> Polymer | Ligand:
+        """The molecule, whichever kind it is."""
+        chosen: Polymer | Ligand = getattr(self, self.kind)
+        return chosen
+
+
+class Bond(Part):
+    """A covalent bond between two atoms."""
+
+    atom1: Atom = Field(description="[chain id, residue number, atom name]; a ligand's residue is 1.")
+    atom2: Atom = Field(description="[chain id, residue number, atom name]; a ligand's residue is 1.")
+
+
+class Pocket(Part):
+    """A chain binds where these residues or atoms are."""
+
+    binder: str = Field(description="Id of the chain that binds.")
+    contacts: tuple[Token, ...] = Field(
+        min_length=1, description="[chain id, residue number], or [chain id, atom name] for a ligand."
+    )
+    max_distance: Distance = 6.0
+    force: Flag = Field(False, description="Enforce it with a potential.")
+
+
+class Contact(Part):
+    """Two residues or atoms are near each other."""
+
+    token1: Token = Field(description="[chain id, residue number], or [chain id, atom name] for a ligand.")
+    token2: Token = Field(description="[chain id, residue number], or [chain id, atom name] for a ligand.")
+    max_distance: Distance = 6.0
+    force: Flag = Field(False, description="Enforce it with a potential.")
+
+
+class Constraint(Part):
+    """One item of ``constraints``."""
+
+    one_of = ("bond", "pocket", "contact")
+    bond: Omittable[Bond] = None
+    pocket: Omittable[Pocket] = None
+    contact: Omittable[Contact] = None
+
+
+class Template(Part):
+    """A known structure to start from, for protein chains."""
+
+    one_of = ("cif", "pdb")
+    cif: Omittable[CifName] = Field(None, description="Name of an mmCIF file beside this one.")
+    pdb: Omittable[PdbName] = Field(None, description="Name of a PDB file beside this one.")
+    chain_id: Omittable[ChainIds] = Field(None, description="Chains of this file; all proteins if left out.")
+    template_id: Omittable[TemplateChainIds] = Field(
+        None, description="Chains of the template, in that order."
+    )
+    force: Flag = Field(False, description="Hold the backbone near the template; needs a threshold.")
+    threshold: Omittable[Threshold] = Field(None, description="Allowed deviation in ångström.")
+
+    @property
+    def file(self) -> str:
+        """Name of the template's file, whichever format it has."""
+        return self.cif or self.pdb or ""
+
+
+class Affinity(Part):
+    """Predict how strongly a ligand binds."""
+
+    binder: str = Field(description="Chain id of a ligand that is there once.")
+
+
+class Property(Part):
+    """One item of ``properties``."""
+
+    one_of = ("affinity",)
+    affinity: Omittable[Affinity] = None
+
+
+class BoltzInput(Part):
+    """A Boltz-2 input: molecules to predict together, and what is known about them."""
+
+    version: Literal[1] = 1
+    sequences: tuple[Entry, ...] = Field(
+        min_length=1,
+        description="The molecules.",
+        examples=[[{"protein": {"id": "A", "sequence": "NLYIQWLKDGGPSSGRPPPS", "msa": "empty"}}]],
+    )
+    constraints: tuple[Constraint, ...] = ()
+    templates: tuple[Template, ...] = ()
+    properties: tuple[Property, ...] = Field(
+        (), max_length=1, description="What to compute beside the structure."
+    )

@@ -1,0 +1,115 @@
+"""Reads an input file: bytes in, a checked BoltzInput out, or every reason why not.
+
+``read_input`` is the whole story: size and characters, YAML or FASTA to plain data, the grammar, the checks
+across the file. It needs no chemistry and no Boltz, so that a small function can run it on every upload.
+"""
+
+import posixpath
+import re
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from pydantic import ValidationError
+
+from schemas import boltz_checks, boltz_problems
+from schemas.boltz_fasta import read_fasta
+from schemas.boltz_grammar import BoltzInput, Reading
+from schemas.boltz_text import EMPTY_MSA
+from schemas.boltz_tree import Place, Problem, Tree, Unreadable
+from schemas.boltz_yaml import read_yaml
+from schemas.failure import Code, Failure
+
+__all__ = [
+    "INPUT_SUFFIXES",
+    "MAX_INPUT_BYTES",
+    "REFERENCE_SUFFIXES",
+    "BoltzInput",
+    "InvalidInput",
+    "read_input",
+    "references",
+]
+
+MAX_INPUT_BYTES = 1024 * 1024
+YAML_SUFFIXES = frozenset({".yaml", ".yml"})
+FASTA_SUFFIXES = frozenset({".fasta", ".fa"})
+INPUT_SUFFIXES = YAML_SUFFIXES | FASTA_SUFFIXES
+"""Compared in lower case."""
+
+REFERENCE_SUFFIXES = frozenset({".a3m", ".csv", ".cif", ".pdb"})
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
+
+
+class InvalidInput(Exception):  # noqa: N818 - says what the input is
+    """The file cannot be predicted. ``failures``: 1 to 20 in document order; the last may count the rest."""
+
+    def __init__(self, failures: tuple[Failure, ...]) -> None:
+        super().__init__("\n".join(f"{failure.message} {failure.remedy}" for failure in failures))
+        self.failures = failures
+
+
+def read_input(name: str, content: bytes, *, msa_service: bool = False) -> BoltzInput:
+    """Parse and check an input file. Raises InvalidInput with every Failure found.
+
+    ``name`` is the object's name, whose suffix tells YAML from FASTA. Without ``msa_service`` every
+    protein must say where its MSA is. Checks across the file are made once each part keeps to the grammar.
+    """
+    tree = Tree(None, {})
+    try:
+        fasta = _suffix(name) in FASTA_SUFFIXES
+        tree = (read_fasta if fasta else read_yaml)(_decode(content))
+        reading = Reading(msa_service=msa_service, fasta=fasta)
+        document = BoltzInput.model_validate(tree.data, context=reading)
+    except Unreadable as error:
+        raise _invalid(name, error.problems, tree) from None
+    except ValidationError as error:
+        raise _invalid(name, boltz_problems.from_grammar(error, tree), tree) from None
+    problems = boltz_checks.problems(document)
+    if problems:
+        raise _invalid(name, problems, tree)
+    return document
+
+
+def references(document: BoltzInput) -> tuple[str, ...]:
+    """List the files that a document refers to, relative to its folder, each once, MSAs first.
+
+    Names are normalised as a file system would: ``./msa//a.a3m`` is ``msa/a.a3m``.
+    """
+    msas = [entry.protein.msa for entry in document.sequences if entry.protein]
+    names = [msa for msa in msas if msa and msa != EMPTY_MSA]
+    names += [template.file for template in document.templates]
+    return tuple(dict.fromkeys(posixpath.normpath(name) for name in names))
+
+
+def _invalid(name: str, problems: Iterable[Problem], tree: Tree) -> InvalidInput:
+    return InvalidInput(boltz_problems.to_failures(name, problems, tree))
+
+
+def _suffix(name: str) -> str:
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix not in INPUT_SUFFIXES:
+        what = f"ends in {suffix!r}, which is no input" if suffix else "has no suffix"
+        remedy = f"Name an input file with one of: {', '.join(sorted(INPUT_SUFFIXES))}."
+        raise Unreadable(Problem(what, remedy, code=Code.UNSUPPORTED_FILE))
+    return suffix
+
+
+def _decode(content: bytes) -> str:
+    """Decode as Python's text files do, so as Boltz will: UTF-8, and a line feed for every line end."""
+    if len(content) > MAX_INPUT_BYTES:
+        what = f"has {len(content)} bytes; at most {MAX_INPUT_BYTES} are read"
+        remedy = "Put alignments and structures in files of their own, and other predictions in other inputs."
+        raise Unreadable(Problem(what, remedy, code=Code.TOO_LARGE))
+    try:
+        text = content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        what = f"is not UTF-8 text (byte {error.start + 1} is 0x{content[error.start]:02x})"
+        raise Unreadable(Problem(what, "Save it as plain text in UTF-8, and upload it again.")) from None
+    if not text.strip("\ufeff \t\n"):
+        raise Unreadable(Problem("is empty", "Upload it again with its content."))
+    if found := _CONTROL.search(text):
+        before = text[: found.start()]
+        place = Place(before.count("\n") + 1, found.start() - before.rfind("\n"))
+        what = f"holds the control character 0x{ord(found.group()):02x}"
+        raise Unreadable(Problem(what, "Save it as plain text in UTF-8, and upload it again.", place=place))
+    return text

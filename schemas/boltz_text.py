@@ -1,0 +1,157 @@
+"""What the single texts of a Boltz-2 input may look like: sequences, ids, codes, SMILES, file names.
+
+Each check returns its value or raises an error whose words reach the person who uploaded the file.
+"""
+
+import re
+import string
+from pathlib import PurePosixPath
+
+from pydantic_core import PydanticCustomError
+
+PROTEIN = string.ascii_uppercase  # all of them: Boltz's own table reads B J O U X Z as unknown residues
+DNA = "ACGTN"
+RNA = "ACGUN"
+CHAIN_ID = "^[A-Za-z0-9]{1,5}$"  # Boltz keeps five characters and drops the rest without a word
+TEMPLATE_CHAIN = "^[!-~]{1,5}$"
+CCD_CODE = "^[A-Z0-9]{1,5}$"
+ATOM_NAME = "^[!-~]{1,4}$"
+SMILES = "^[!-~]+$"
+
+EMPTY_MSA = "empty"
+"""Boltz's word for a protein without an MSA (single-sequence mode)."""
+
+MAX_REFERENCE_BYTES = 512
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_NAME_REMEDY = "Write the file's name relative to this one, such as msa/chain_a.a3m, and upload both."
+
+
+def wrong(what: str, remedy: str) -> PydanticCustomError:
+    """Make an error that is reported word for word; ``what`` completes a sentence: the field ..."""
+    return PydanticCustomError("boltz_input", "{what}", {"what": what, "remedy": remedy})
+
+
+def no_msa(chain: str, *, fasta: bool) -> PydanticCustomError:
+    """Make the error for a protein whose MSA nobody provides."""
+    single, named = (
+        (f"Write `>{chain}|protein|empty`", f"`>{chain}|protein|NAME.a3m`")
+        if fasta
+        else ("Add `msa: empty`", "`msa: NAME.a3m`")
+    )
+    remedy = f"{single} for single-sequence mode, or {named} and upload that file beside this one."
+    return wrong("is missing, and no MSA service is switched on", remedy)
+
+
+def check_protein(value: str) -> str:
+    """Let pass one-letter amino acids in capitals."""
+    return _check_letters(value, PROTEIN, "a protein (A to Z)")
+
+
+def check_dna(value: str) -> str:
+    """Let pass bases of DNA in capitals."""
+    return _check_letters(value, DNA, "DNA (A, C, G, T, N)")
+
+
+def check_rna(value: str) -> str:
+    """Let pass bases of RNA in capitals."""
+    return _check_letters(value, RNA, "RNA (A, C, G, U, N)")
+
+
+def check_chain_id(value: str) -> str:
+    """Let pass a chain id that Boltz keeps whole and that mmCIF holds without quotes."""
+    if not re.fullmatch(CHAIN_ID, value, re.ASCII):
+        raise wrong("must be 1 to 5 letters or digits", 'Rename the chain, for example "A" or "B2".')
+    return value
+
+
+def check_template_chain(value: str) -> str:
+    """Let pass a chain id of a template; Boltz keeps five characters of it."""
+    if not re.fullmatch(TEMPLATE_CHAIN, value):
+        raise wrong("must be 1 to 5 characters without blanks", "Name a chain of the template, such as A1.")
+    return value
+
+
+def check_ccd_code(value: str) -> str:
+    """Let pass a code of the Chemical Component Dictionary alone: Boltz opens a file of that name."""
+    if not re.fullmatch(CCD_CODE, value, re.ASCII):
+        remedy = "Write one code of the Chemical Component Dictionary in capitals, such as ATP, SEP or MG."
+        raise wrong("must be 1 to 5 capitals or digits", remedy)
+    return value
+
+
+def check_atom_name(value: str) -> str:
+    """Let pass an atom name as the CCD has it, such as CA or O5'; Boltz keeps four characters."""
+    if not re.fullmatch(ATOM_NAME, value):
+        raise wrong("must be an atom name of 1 to 4 characters", "Use the name in the component's CIF file.")
+    return value
+
+
+def check_smiles(value: str) -> str:
+    """Let pass a SMILES in one piece: RDKit takes what follows a blank for the molecule's name."""
+    if not re.fullmatch(SMILES, value):
+        what = "holds blanks or characters that SMILES does not have" if value else "is empty"
+        raise wrong(what, "Write one SMILES without blanks, in 'single quotes'.")
+    return value
+
+
+def check_msa(value: str) -> str:
+    """Let pass the word ``empty`` or the name of an alignment."""
+    return value if value == EMPTY_MSA else _check_reference(value, ".a3m", ".csv")
+
+
+def check_cif(value: str) -> str:
+    """Let pass the name of an mmCIF file."""
+    return _check_reference(value, ".cif")
+
+
+def check_pdb(value: str) -> str:
+    """Let pass the name of a PDB file."""
+    return _check_reference(value, ".pdb")
+
+
+def _check_letters(value: str, letters: str, polymer: str) -> str:
+    if not value:
+        raise wrong("is empty", "Write the sequence in one-letter codes.")
+    first = next(((at, char) for at, char in enumerate(value, 1) if char not in letters), None)
+    if first:
+        position, char = first
+        raise wrong(f"has {char!a} at position {position}, no letter of {polymer}", _respell(char, letters))
+    return value
+
+
+def _respell(char: str, letters: str) -> str:
+    if char.isspace():
+        return "Write the sequence on one line, without blanks."
+    if char.upper() in letters:
+        return "Write it in capitals: Boltz-2 reads small letters as unknown residues."
+    if char in "TU":
+        return "Write T in DNA and U in RNA, or change the kind of the molecule."
+    if char in "-*.":
+        return "Remove gaps and stops: give the sequence that is really there."
+    return f"Use only the letters {letters}."
+
+
+def _check_reference(value: str, *suffixes: str) -> str:
+    complaint = _complaint(value)
+    if complaint:
+        raise wrong(complaint, _NAME_REMEDY)
+    if not value.endswith(suffixes) or not PurePosixPath(value).suffix:
+        what = f"names no file that ends in {' or '.join(suffixes)} (in lower case)"
+        raise wrong(
+            what, f"Rename the file so that it ends in {' or '.join(suffixes)}, here and in the bucket."
+        )
+    return value
+
+
+def _complaint(value: str) -> str | None:
+    """Say why a name could lead out of the input's folder, or garble a log."""
+    complaints = {
+        "is too long": len(value.encode(errors="replace")) > MAX_REFERENCE_BYTES,
+        "holds control characters": not value.isprintable(),
+        "holds a backslash": "\\" in value,
+        "is a URL or names a drive; files come from the bucket of the input": bool(_SCHEME.match(value)),
+        "is an absolute path": value.startswith("/"),
+        "leads out of the input's folder": ".." in value.split("/"),
+    }
+    return next((complaint for complaint, found in complaints.items() if found), None)

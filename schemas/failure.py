@@ -1,0 +1,60 @@
+"""Why a job did not succeed: a declared set of codes, and the record that tells a person what to do."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+class Code(StrEnum):
+    """Failure class of a job; the comment beside each member is its reason."""
+
+    # Permanent: the same file would fail the same way again.
+    INVALID_INPUT = "INVALID_INPUT"  # the file breaks the grammar, or Boltz-2 cannot read it
+    UNSUPPORTED_FILE = "UNSUPPORTED_FILE"  # neither an input nor a file that an input can refer to
+    TOO_LARGE = "TOO_LARGE"  # over a size limit of the intake
+    MISSING_REFERENCE = "MISSING_REFERENCE"  # a file it refers to never arrived, or went away
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"  # does not fit on the device
+    TIMEOUT = "TIMEOUT"  # took longer than one prediction may
+    NO_OUTPUT = "NO_OUTPUT"  # the model ended without a whole, finite result
+    # Retryable: the surroundings failed, not the input.
+    WORKER_LOST = "WORKER_LOST"  # the worker went away and its lease ran out
+    CUDA_ERROR = "CUDA_ERROR"  # the device failed; a fresh process may succeed
+    STORAGE_UNAVAILABLE = "STORAGE_UNAVAILABLE"  # the bucket refused for longer than the client retries
+    PREEMPTED = "PREEMPTED"  # the platform asked the worker to leave
+
+
+RETRYABLE = frozenset({Code.WORKER_LOST, Code.CUDA_ERROR, Code.STORAGE_UNAVAILABLE, Code.PREEMPTED})
+
+
+def _shortened(limit: int) -> BeforeValidator:
+    """Cut what an uploader wrote to a length that a person reads and a ledger holds."""
+
+    def cut(text: object) -> object:
+        return f"{text[: limit - 1]}…" if isinstance(text, str) and len(text) > limit else text
+
+    return BeforeValidator(cut)
+
+
+class Failure(BaseModel):
+    """One reason, in the words of the person who uploaded the file.
+
+    ``field`` is the path into the document (``sequences[0].protein.msa``), or None where the whole file is
+    meant; ``value`` is the offending value, shortened; ``remedy`` says what to change.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: Code
+    message: Annotated[str, Field(max_length=2000), _shortened(2000)]
+    field: Annotated[str, Field(max_length=500), _shortened(500)] | None = None
+    value: Annotated[str, Field(max_length=200), _shortened(200)] | None = None
+    remedy: Annotated[str, Field(max_length=1000), _shortened(1000)]
+
+
+class FailedError(Exception):
+    """A stage ends a job with this failure; its code says whether another attempt makes sense."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(f"{failure.code}: {failure.message}")
+        self.failure = failure

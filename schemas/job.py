@@ -1,0 +1,139 @@
+"""The job: one upload (one generation of one object) on its way to a receipt."""
+
+import hashlib
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from schemas.failure import Failure
+from schemas.options import Options
+
+MAX_NAME_BYTES = 1024
+"""Longest object name in Cloud Storage, in bytes of UTF-8."""
+
+
+def job_id(bucket: str, name: str, generation: int) -> str:
+    """Identify the upload: the same event twice is the same job, an overwrite is a new one."""
+    return hashlib.sha256(f"{bucket}/{name}#{generation}".encode()).hexdigest()[:16]
+
+
+class State(StrEnum):
+    """Where a job is; jobs/lifecycle.py says how it moves."""
+
+    WAITING = "WAITING"  # valid, but a file it refers to is not there yet
+    QUEUED = "QUEUED"  # work for any worker
+    RUNNING = "RUNNING"  # one worker holds the lease
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    REJECTED = "REJECTED"
+    CANCELLED = "CANCELLED"
+    SUPERSEDED = "SUPERSEDED"
+
+    @property
+    def terminal(self) -> bool:
+        """True where nothing can happen any more."""
+        return self not in {State.WAITING, State.QUEUED, State.RUNNING}
+
+
+class Effect(StrEnum):
+    """What must follow a state change, kept in the record until it is done (the outbox)."""
+
+    REQUEST = "REQUEST"  # publish to the requested topic
+    RECEIPT = "RECEIPT"  # write receipt.json
+    EVENT = "EVENT"  # publish the completion event
+
+
+class Record(BaseModel):
+    """Base of everything that is stored: frozen, closed, explicit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class Source(Record):
+    """The uploaded object, pinned to its generation. ``crc32c`` is base64, as Cloud Storage writes it."""
+
+    bucket: str
+    name: str
+    generation: int
+    size: int = 0
+    crc32c: str | None = None
+    time: AwareDatetime
+    metadata: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def uri(self) -> str:
+        """The object as Google's tools write it, names unescaped."""
+        return f"gs://{self.bucket}/{self.name}"
+
+
+class Lease(Record):
+    """Who may work on the job, and until when. The fencing token is the job's attempt."""
+
+    holder: str
+    expires_at: AwareDatetime
+
+
+class Output(Record):
+    """One object that the job wrote: its full name in the output bucket, bytes, base64 crc32c."""
+
+    name: str
+    size: int
+    crc32c: str
+
+
+class Model(Record):
+    """What computed the result. ``random_weights`` marks a result that means nothing."""
+
+    name: str
+    version: str
+    weights_digest: str
+    random_weights: bool
+
+
+class Result(Record):
+    """What a successful attempt adds to its job. Timings are seconds by stage, scores are Boltz-2's."""
+
+    outputs: tuple[Output, ...]
+    scores: dict[str, float]
+    timings: dict[str, float]
+    model: Model
+
+
+class Change(Record):
+    """One line of the job's history."""
+
+    at: AwareDatetime
+    event: str
+    state: State
+
+
+class Job(Record):
+    """One document of the ledger. Changed by ``evolve`` alone; times are timezone-aware UTC."""
+
+    job_id: str
+    source: Source
+    batch: str
+    state: State
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    options: Options = Options()
+    attempt: int = 0
+    lease: Lease | None = None
+    worker: str | None = None
+    waits_for: tuple[str, ...] = ()
+    wait_until: AwareDatetime | None = None
+    output_prefix: str
+    outputs: tuple[Output, ...] = ()
+    scores: dict[str, float] = Field(default_factory=dict)
+    model: Model | None = None
+    errors: tuple[Failure, ...] = ()
+    timings: dict[str, float] = Field(default_factory=dict)
+    pending: tuple[Effect, ...] = ()
+    history: tuple[Change, ...] = ()
+    expire_at: AwareDatetime | None = None
+    revision: Annotated[object, Field(exclude=True, repr=False)] = None
+
+    def evolve(self, **changes: object) -> Self:
+        """Return a copy with these fields changed; the only way a job changes."""
+        return self.model_copy(update=changes)

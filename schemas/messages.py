@@ -1,0 +1,184 @@
+"""Messages on the topics: CloudEvents 1.0 in binary mode over Pub/Sub.
+
+Attributes ``ce-*`` carry the event's context, the message's data is the event's data as JSON. ``batch`` and
+``state`` are plain attributes beside them, because subscription filters see attributes only. Messages carry
+identifiers and names, never payloads. Each model is an event in CloudEvents' JSON format; ``encode`` and
+``decode`` translate it to and from a message.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Self
+
+from pydantic import AwareDatetime, Field, ValidationError
+from pydantic_core import from_json
+
+from schemas.failure import Failure
+from schemas.job import Job, Record, State
+from schemas.receipt import receipt_name
+
+MAX_ATTRIBUTE_BYTES = 1024
+"""Longest attribute value that Pub/Sub takes, in bytes of UTF-8."""
+
+PLAIN = frozenset({"batch", "state"})
+"""Fields of an event that become attributes under their own name."""
+
+Terminal = Literal[State.SUCCEEDED, State.FAILED, State.REJECTED, State.CANCELLED, State.SUPERSEDED]
+
+
+class UndecodableMessageError(ValueError):
+    """The message is not one of ours."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """What is published: JSON bytes and string attributes."""
+
+    data: bytes
+    attributes: Mapping[str, str]
+
+
+class Event(Record):
+    """The context that every event has."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str = Field(min_length=1, max_length=256)
+    source: Literal["/dropfold"] = "/dropfold"
+    type: str
+    time: AwareDatetime
+    datacontenttype: Literal["application/json"] = "application/json"
+    data: Record
+
+    def encode(self) -> Message:
+        """Write the event as a message.
+
+        What Pub/Sub would refuse (the URI of a name near its 1,024 bytes) is left out: the data has it.
+        """
+        event = self.model_dump(mode="json", exclude_none=True)
+        data = json.dumps(self.data.model_dump(mode="json"), separators=(",", ":"), ensure_ascii=False)
+        attributes = {
+            _attribute(name): value
+            for name, value in event.items()
+            if name != "data" and len(value.encode()) <= MAX_ATTRIBUTE_BYTES
+        }
+        return Message(data.encode(), attributes)
+
+    @classmethod
+    def decode(cls, data: bytes, attributes: Mapping[str, str]) -> Self:
+        """Read a message. Raises UndecodableMessageError."""
+        known = {
+            name: attributes[key] for name in cls.model_fields if (key := _attribute(name)) in attributes
+        }
+        try:
+            return cls.model_validate({**known, "data": from_json(data)})
+        except (ValidationError, ValueError) as error:
+            raise UndecodableMessageError(f"not a {cls.__name__}: {error}") from error
+
+
+def _attribute(name: str) -> str:
+    if name == "datacontenttype":
+        return "content-type"
+    return name if name in PLAIN else f"ce-{name}"
+
+
+class JobReference(Record):
+    """Data of a request: look the job up in the ledger."""
+
+    job_id: str = Field(pattern=r"^[0-9a-f]{16}$")
+
+
+class PredictionRequested(Event):
+    """A job is queued. Producers: intake, whoever releases a job. Consumers: workers, launch."""
+
+    type: Literal["dev.dropfold.prediction.requested.v1"] = "dev.dropfold.prediction.requested.v1"
+    subject: str | None = None
+    data: JobReference
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """Ask for a prediction; the id differs by attempt, since a released job is asked for again."""
+        return cls(
+            id=f"{job.job_id}-requested-{job.attempt}",
+            time=job.updated_at,
+            subject=job.source.uri,
+            data=JobReference(job_id=job.job_id),
+        )
+
+
+class Nothing(Record):
+    """Data of an event that says all in its type."""
+
+
+class CapacityWanted(Event):
+    """Work is queued, and perhaps no worker is alive. Producer: sweep. Consumer: launch."""
+
+    type: Literal["dev.dropfold.capacity.wanted.v1"] = "dev.dropfold.capacity.wanted.v1"
+    data: Nothing = Nothing()
+
+    @classmethod
+    def at(cls, time: datetime) -> Self:
+        """Ring the bell."""
+        return cls(id=f"capacity-{time.isoformat()}", time=time)
+
+
+class ObjectName(Record):
+    """The upload that an event is about."""
+
+    bucket: str
+    name: str
+    generation: int
+
+
+class Completion(Record):
+    """Data of a completion event. ``outputs`` and ``receipt`` are ``gs://`` URIs."""
+
+    job_id: str = Field(pattern=r"^[0-9a-f]{16}$")
+    state: Terminal
+    batch: str
+    source: ObjectName
+    outputs: str
+    receipt: str
+    scores: dict[str, float]
+    random_weights: bool | None = Field(
+        description="True where the result means nothing; null without model."
+    )
+    error: Failure | None
+
+
+class PredictionCompleted(Event):
+    """A job has ended, well or not. Producers: intake, worker, sweep. Consumers: whoever subscribes."""
+
+    type: str = Field(
+        pattern=r"^dev\.dropfold\.prediction\.(succeeded|failed|rejected|cancelled|superseded)\.v1$"
+    )
+    subject: str | None = Field(None, description="The input as a gs:// URI, names unescaped.")
+    batch: str
+    state: Terminal
+    data: Completion
+
+    @classmethod
+    def of(cls, job: Job, output_bucket: str) -> Self:
+        """Announce the end of a job: the same job in the same state is the same event, byte for byte.
+
+        Raises pydantic's ValidationError for a job that has not ended.
+        """
+        folder = f"gs://{output_bucket}/"
+        data = Completion(
+            **job.model_dump(include={"job_id", "state", "batch", "scores"}),
+            source=ObjectName(**job.source.model_dump(include=set(ObjectName.model_fields))),
+            outputs=folder + job.output_prefix,
+            receipt=folder + receipt_name(job),
+            random_weights=job.model.random_weights if job.model else None,
+            error=job.errors[0] if job.errors else None,
+        )
+        return cls(
+            id=f"{job.job_id}-{job.state.lower()}",
+            type=f"dev.dropfold.prediction.{job.state.lower()}.v1",
+            time=job.updated_at,
+            subject=job.source.uri,
+            batch=job.batch,
+            state=data.state,
+            data=data,
+        )

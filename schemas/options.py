@@ -1,0 +1,92 @@
+"""What an uploader may ask for, beside the file: object metadata ``dropfold-*`` becomes options.
+
+``gsutil -h x-goog-meta-dropfold-samples:5 cp foo.yaml gs://IN/run42/`` asks for five samples.
+"""
+
+import difflib
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from schemas.failure import Code, Failure
+
+PREFIX = "dropfold-"
+"""Metadata keys without it are the uploader's own business and are left alone."""
+
+
+class Options(BaseModel):
+    """How Boltz-2 samples. Names and defaults are those of ``boltz predict`` 2.2.1, limits are ours."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    samples: int = Field(1, ge=1, le=25, description="Structures to sample (--diffusion_samples).")
+    seed: int | None = Field(None, ge=0, le=2**32 - 1, description="Random seed; from the file if absent.")
+    recycling_steps: int = Field(3, ge=0, le=20, description="Recycling steps of the trunk.")
+    sampling_steps: int = Field(200, ge=1, le=1000, description="Diffusion steps per structure.")
+    sampling_steps_affinity: int = Field(200, ge=1, le=1000, description="Diffusion steps for the affinity.")
+    samples_affinity: int = Field(5, ge=1, le=25, description="Samples that the affinity is averaged over.")
+    potentials: bool = Field(False, description="Steer sampling with physical potentials (--use_potentials).")
+    output_format: Literal["mmcif", "pdb"] = Field("mmcif", description="Format of the structure files.")
+
+
+class Request(BaseModel):
+    """Everything an uploader asked for: the options, and under which batch to file the result."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    options: Options
+    batch: str | None = Field(None, max_length=256, description="Batch name; the object's folder if absent.")
+
+
+def read_metadata(metadata: Mapping[str, str], defaults: Options) -> Request | tuple[Failure, ...]:
+    """Turn an object's custom metadata into a request, or into every reason why it cannot be one.
+
+    Keys are compared in lower case with dashes for underscores, since HTTP header names have no case.
+    """
+    asked = {
+        key.lower().removeprefix(PREFIX).replace("-", "_"): value
+        for key, value in metadata.items()
+        if key.lower().startswith(PREFIX)
+    }
+    unknown = tuple(_unknown(name) for name in asked if name not in _names())
+    if unknown:
+        return unknown
+    batch = asked.pop("batch", None)
+    try:
+        options = Options.model_validate({**defaults.model_dump(), **asked})
+        return Request(options=options, batch=batch or None)
+    except ValidationError as error:
+        return tuple(
+            _out_of_range(detail["loc"][0], detail["msg"], detail["input"]) for detail in error.errors()
+        )
+
+
+def _names() -> list[str]:
+    return [*Options.model_fields, "batch"]
+
+
+def _header(name: object) -> str:
+    return PREFIX + str(name).replace("_", "-")
+
+
+def _unknown(name: str) -> Failure:
+    near = difflib.get_close_matches(name, _names(), n=1)
+    known = ", ".join(_header(known) for known in _names())
+    hint = f"Did you mean {_header(near[0])}? " if near else ""
+    return Failure(
+        code=Code.INVALID_INPUT,
+        message=f"Unknown option {_header(name)} in the object's metadata.",
+        field=f"metadata.{_header(name)}",
+        remedy=f"{hint}Known: {known}.",
+    )
+
+
+def _out_of_range(name: object, why: str, value: object) -> Failure:
+    return Failure(
+        code=Code.INVALID_INPUT,
+        message=f"Option {_header(name)} is not usable: {why}.",
+        field=f"metadata.{_header(name)}",
+        value=str(value),
+        remedy=f"Set {_header(name)} within its limits, or leave it out for the default.",
+    )

@@ -1,0 +1,40 @@
+"""Write the JSON Schemas of everything that crosses a boundary: ``python -m schemas.publish [DIR]``."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from schemas.boltz_input import BoltzInput
+from schemas.messages import CapacityWanted, PredictionCompleted, PredictionRequested
+from schemas.receipt import Receipt
+
+PUBLISHED: Mapping[str, type[BaseModel]] = {
+    "boltz-input": BoltzInput,
+    "capacity-wanted": CapacityWanted,
+    "prediction-completed": PredictionCompleted,
+    "prediction-requested": PredictionRequested,
+    "receipt": Receipt,
+}
+"""Each format by the name of its schema file and of its folder of examples."""
+
+VERSION = Path(__file__).parent / "v1"
+
+
+def schema(name: str) -> str:
+    """Return the text of one schema file."""
+    draft = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return json.dumps(draft | PUBLISHED[name].model_json_schema(), indent=2) + "\n"
+
+
+def main(folder: Path) -> None:
+    """Write all of them."""
+    folder.mkdir(exist_ok=True)
+    for name in PUBLISHED:
+        (folder / f"{name}.schema.json").write_text(schema(name))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else VERSION)

@@ -1,0 +1,46 @@
+"""The receipt: what became of one upload. Written last, once, beside the outputs."""
+
+from typing import Literal, Self
+
+from pydantic import AwareDatetime, Field
+
+from schemas.failure import Failure
+from schemas.job import Job, Model, Output, Record, Source, State
+from schemas.options import Options
+
+
+class Receipt(Record):
+    """``receipt.json``: whoever sees it sees a whole result. Timings are seconds, scores are Boltz-2's."""
+
+    version: Literal[1] = 1
+    job_id: str = Field(pattern=r"^[0-9a-f]{16}$")
+    state: Literal[State.SUCCEEDED, State.FAILED, State.REJECTED, State.CANCELLED, State.SUPERSEDED]
+    source: Source
+    batch: str
+    options: Options
+    model: Model | None
+    outputs: tuple[Output, ...]
+    scores: dict[str, float]
+    error: Failure | None
+    errors: tuple[Failure, ...]
+    timings: dict[str, float]
+    attempt: int = Field(ge=0)
+    worker: str | None = Field(description="Execution, task and task attempt that ran it.")
+    created_at: AwareDatetime
+    finished_at: AwareDatetime
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """Write the receipt of a job in a terminal state: a pure function of its record."""
+        shared = {name: getattr(job, name) for name in cls.model_fields.keys() & Job.model_fields.keys()}
+        first = job.errors[0] if job.errors else None
+        return cls.model_validate({**shared, "error": first, "finished_at": job.updated_at})
+
+    def encode(self) -> bytes:
+        """Serialise as the bytes of receipt.json."""
+        return self.model_dump_json(indent=2).encode() + b"\n"
+
+
+def receipt_name(job: Job) -> str:
+    """Name the receipt's object in the output bucket."""
+    return f"{job.output_prefix}receipt.json"

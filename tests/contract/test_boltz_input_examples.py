@@ -1,0 +1,140 @@
+"""The published examples of input files, against our reader, the JSON Schema, and Boltz's own parser."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from Bio import SeqIO
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local import small_model
+from schemas.boltz_fasta import read_fasta
+from schemas.boltz_input import BoltzInput, InvalidInput, read_input, references
+from schemas.boltz_tree import Unreadable
+
+EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples" / "boltz-input"
+VALID = sorted((EXAMPLES / "valid").iterdir())
+INVALID = sorted(path for path in (EXAMPLES / "invalid").iterdir() if path.suffix != ".expect")
+ALONE = [path for path in VALID if not references(read_input(path.name, path.read_bytes()))]
+"""Examples that refer to no other file, so that Boltz can parse them where they are."""
+
+
+def name(path: Path) -> str:
+    return path.name
+
+
+@pytest.fixture(scope="module")
+def mols() -> Path:
+    """Molecules of the small model; built once, about 10 s, then found in .local/cache."""
+    return small_model.ensure(Path(".local/cache/small-model")) / "mols"
+
+
+def expected(path: Path) -> tuple[str, str | None]:
+    """Read `CODE field` from the neighbouring .expect file, or behind `# expect:` in the first line."""
+    beside = path.with_name(f"{path.name}.expect")
+    line = beside.read_text() if beside.exists() else path.read_bytes().split(b"\n")[0].decode()
+    code, field = line.removeprefix("# expect:").split()
+    return code, None if field == "-" else field
+
+
+@pytest.mark.parametrize("path", VALID, ids=name)
+def test_a_valid_example_is_read(path: Path) -> None:
+    assert read_input(path.name, path.read_bytes()).sequences
+
+
+@pytest.mark.parametrize("path", INVALID, ids=name)
+def test_an_invalid_example_fails_first_where_it_says(path: Path) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        read_input(path.name, path.read_bytes())
+    first = caught.value.failures[0]
+    assert (first.code, first.field) == expected(path)
+    assert path.name in first.message
+    assert first.remedy
+
+
+@pytest.mark.parametrize("path", [path for path in VALID if path.suffix in {".yaml", ".yml"}], ids=name)
+def test_a_valid_example_keeps_to_the_json_schema(path: Path) -> None:
+    validator = jsonschema.Draft202012Validator(BoltzInput.model_json_schema())
+    validator.validate(yaml.safe_load(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["key-misspelt", "sequence-in-small-letters", "smiles-and-ccd", "chain-id-too-long", "contact-too-far"],
+)
+def test_the_json_schema_shows_an_editor_the_same_mistake(file: str) -> None:
+    data = yaml.safe_load((EXAMPLES / "invalid" / f"{file}.yaml").read_text())
+    validator = jsonschema.Draft202012Validator(BoltzInput.model_json_schema())
+    assert not validator.is_valid(data)
+
+
+def boltz_chains(path: Path, mols: Path) -> dict[str, int]:
+    """Let Boltz parse the file; residues by chain."""
+    # From boltz.main, which imports rdkit.Chem.Descriptors before AllChem; the other way round, the molecular
+    # weight that affinity needs is missing. Here, because it takes seconds and not every test needs it.
+    from boltz.main import parse_fasta, parse_yaml  # noqa: PLC0415 - see above
+
+    parse: Callable[..., Any] = parse_yaml if path.suffix in {".yaml", ".yml"} else parse_fasta
+    target = parse(path, {}, mols, boltz2=True)
+    return {str(chain.chain_name): chain.num_residues for chain in target.record.chains}
+
+
+def our_chains(document: BoltzInput) -> dict[str, int]:
+    return {
+        chain: len(getattr(entry.molecule, "sequence", None) or getattr(entry.molecule, "ccd", None) or "1")
+        for entry in document.sequences
+        for chain in entry.molecule.id
+    }
+
+
+@pytest.mark.parametrize("path", ALONE, ids=name)
+def test_boltz_reads_the_same_chains_from_a_valid_example(path: Path, mols: Path) -> None:
+    assert boltz_chains(path, mols) == our_chains(read_input(path.name, path.read_bytes()))
+
+
+# What follows holds for boltz 2.2.1. When one fails after an upgrade, Boltz got better: read it too.
+
+
+def test_boltz_still_loses_the_first_record_behind_a_byte_order_mark(mols: Path) -> None:
+    assert boltz_chains(EXAMPLES / "invalid" / "byte-order-mark.fasta", mols) == {"B": 1}
+
+
+def test_boltz_still_overwrites_a_chain_of_the_same_id(mols: Path) -> None:
+    assert boltz_chains(EXAMPLES / "invalid" / "chain-id-twice.yaml", mols) == {"A": 1}
+
+
+def test_boltz_still_ignores_a_misspelt_section(mols: Path) -> None:
+    assert boltz_chains(EXAMPLES / "invalid" / "key-unknown-at-top.yaml", mols) == {"A": 20}
+
+
+def test_boltz_still_reads_a_smiles_as_the_ccd_code_of_the_same_letters(mols: Path, tmp_path: Path) -> None:
+    path = tmp_path / "ions.yaml"
+    path.write_text("sequences:\n- ligand: {id: A, ccd: CL}\n- ligand: {id: B, smiles: CL}\n")
+    assert boltz_chains(path, mols) == {"A": 1, "B": 1}  # CL is no SMILES at all
+
+
+LINES = st.sampled_from(
+    [
+        *(">A|protein|empty", ">B|dna", ">", "> C|smiles x", ">>D|ccd"),
+        *("ACGT", "AC GT ", "", " ", "\t", "A>B", ";x"),
+    ]
+)
+
+
+@given(st.lists(LINES, max_size=8).map("\n".join))
+def test_fasta_is_read_as_biopython_reads_it_or_not_at_all(text: str) -> None:
+    try:
+        tree = read_fasta(text)
+    except Unreadable:
+        return
+    records = SeqIO.parse(io.StringIO(text), "fasta")  # type: ignore[no-untyped-call] # Biopython has no types
+    theirs = [(record.id.split("|")[0], str(record.seq)) for record in records]
+    assert isinstance(tree.data, dict)
+    molecules = [molecule for entry in tree.data["sequences"] for molecule in entry.values()]
+    ours = [(each["id"], each.get("sequence", each.get("ccd", each.get("smiles")))) for each in molecules]
+    assert ours == theirs

@@ -1,0 +1,163 @@
+"""In-memory implementations of our own Protocols: real ones, through the same codecs, without a network."""
+
+import base64
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import google_crc32c
+
+from jobs.ledger import AlreadyRecordedError, ConflictError
+from jobs.objects import ContentDiffersError, ObjectGoneError, ObjectTooLargeError
+from schemas.job import Job, Output, Source, State
+from schemas.messages import Message
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def a_source(name: str = "run42/foo.yaml", **changes: object) -> Source:
+    return Source(bucket="in", name=name, generation=7, size=10, time=NOW).model_copy(update=changes)
+
+
+def a_job(state: State = State.QUEUED, **changes: object) -> Job:
+    job = Job(
+        job_id="0123456789abcdef",
+        source=a_source(),
+        batch="run42",
+        state=state,
+        created_at=NOW,
+        updated_at=NOW,
+        output_prefix="run42/foo/0123456789abcdef/",
+    )
+    return job.evolve(**changes)
+
+
+@dataclass
+class MemoryLedger:
+    """Implements jobs.ledger.Ledger; documents are JSON, revisions are counted."""
+
+    documents: dict[str, tuple[int, str]] = field(default_factory=dict)
+    writes: int = 0
+    _revisions: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    def create(self, job: Job) -> Job:
+        if job.job_id in self.documents:
+            raise AlreadyRecordedError(job.job_id)
+        return self._write(job)
+
+    def get(self, job_id: str) -> Job | None:
+        if job_id not in self.documents:
+            return None
+        revision, document = self.documents[job_id]
+        return Job.model_validate_json(document).evolve(revision=revision)
+
+    def replace(self, job: Job) -> Job:
+        there = self.documents.get(job.job_id)
+        if there is None or there[0] != job.revision:
+            raise ConflictError(job.job_id)
+        return self._write(job)
+
+    def count(self, state: State) -> int:
+        return sum(job.state is state for job in self.all())
+
+    def waiting_for(self, name: str) -> Sequence[Job]:
+        return [job for job in self.all() if name in job.waits_for]
+
+    def unsettled(self, before: datetime) -> Sequence[Job]:
+        return [job for job in self.all() if job.pending and job.updated_at < before]
+
+    def lapsed(self, now: datetime) -> Sequence[Job]:
+        def over(job: Job) -> bool:
+            ends = [job.wait_until, job.lease.expires_at if job.lease else None]
+            return any(end is not None and end < now for end in ends)
+
+        return [job for job in self.all() if over(job)]
+
+    def all(self) -> list[Job]:
+        return [job for job_id in self.documents if (job := self.get(job_id))]
+
+    def only(self) -> Job:
+        [job] = self.all()
+        return job
+
+    def _write(self, job: Job) -> Job:
+        revision = next(self._revisions)
+        self.documents[job.job_id] = (revision, job.model_dump_json())
+        self.writes += 1
+        return job.evolve(revision=revision)
+
+
+@dataclass
+class MemoryBucket:
+    """Implements what the stages ask of a bucket; one generation per name is kept."""
+
+    name: str = "bucket"
+    objects: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+
+    def put(self, name: str, body: bytes, generation: int = 7) -> None:
+        self.objects[name] = (generation, body)
+
+    def read(self, name: str, generation: int) -> bytes:
+        there = self.objects.get(name)
+        if there is None or there[0] != generation:
+            raise ObjectGoneError(name)
+        return there[1]
+
+    def exists(self, name: str) -> bool:
+        return name in self.objects
+
+    def download(self, name: str, to: Path, limit: int) -> None:
+        if name not in self.objects:
+            raise ObjectGoneError(name)
+        body = self.objects[name][1]
+        if len(body) > limit:
+            raise ObjectTooLargeError(name)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        to.write_bytes(body)
+
+    def create(self, name: str, body: bytes, content_type: str) -> None:
+        assert content_type
+        self.objects.setdefault(name, (1, body))
+
+    def upload(self, path: Path, name: str, content_type: str) -> Output:
+        self.create(name, path.read_bytes(), content_type)
+        if self.objects[name][1] != path.read_bytes():
+            raise ContentDiffersError(name)
+        return self._output(name)
+
+    def replace(self, path: Path, name: str, content_type: str) -> Output:
+        assert content_type
+        self.put(name, path.read_bytes(), self.objects[name][0] + 1)
+        return self._output(name)
+
+    def _output(self, name: str) -> Output:
+        body = self.objects[name][1]
+        crc32c = base64.b64encode(google_crc32c.Checksum(body).digest()).decode()
+        return Output(name=name, size=len(body), crc32c=crc32c)
+
+
+@dataclass
+class MemoryTopic:
+    """Implements jobs.settle.Topic."""
+
+    messages: list[Message] = field(default_factory=list)
+
+    def publish(self, message: Message) -> None:
+        self.messages.append(message)
+
+
+@dataclass
+class MemoryDelivery:
+    """Implements worker.drain.Delivery."""
+
+    data: bytes
+    attributes: Mapping[str, str]
+    answers: list[str] = field(default_factory=list)
+
+    def ack(self) -> None:
+        self.answers.append("ack")
+
+    def nack(self) -> None:
+        self.answers.append("nack")

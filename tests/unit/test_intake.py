@@ -1,0 +1,196 @@
+import json
+from dataclasses import dataclass, field
+
+import pytest
+from fakes import MemoryBucket, MemoryLedger, MemoryTopic, a_source
+
+from functions.intake import Intake, output_prefix
+from jobs.settle import Settler
+from schemas.failure import Code
+from schemas.job import Effect, Job, State, job_id
+from schemas.options import Options
+
+VALID = b"sequences:\n  - protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"
+WITH_MSA = VALID.replace(b"empty", b"trp.a3m")
+
+
+@dataclass
+class Inbox:
+    """An intake and everything that it reaches, in memory."""
+
+    uploads: MemoryBucket = field(default_factory=lambda: MemoryBucket("in"))
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    receipts: MemoryBucket = field(default_factory=lambda: MemoryBucket("out"))
+    requests: MemoryTopic = field(default_factory=MemoryTopic)
+    completions: MemoryTopic = field(default_factory=MemoryTopic)
+
+    def drop(self, name: str, content: bytes = VALID, **source: object) -> None:
+        self.uploads.put(name, content)
+        self.announce(name, size=len(content), **source)
+
+    def announce(self, name: str, **source: object) -> None:
+        settler = Settler(self.ledger, self.receipts, self.requests, self.completions)
+        intake = Intake(self.uploads, self.ledger, settler, Options(), msa_service=False)
+        intake.on_upload(a_source(name, **source))
+
+    def rejected(self, code: Code) -> Job:
+        job = self.ledger.only()
+        assert (job.state, job.errors[0].code) == (State.REJECTED, code)
+        receipt = json.loads(self.receipts.objects[f"{job.output_prefix}receipt.json"][1])
+        assert receipt["error"]["remedy"]
+        assert [message.attributes["state"] for message in self.completions.messages] == ["REJECTED"]
+        assert not self.requests.messages
+        return job
+
+
+def test_a_valid_input_is_queued_and_asked_for_once() -> None:
+    inbox = Inbox()
+    inbox.drop("run42/foo.yaml")
+    job = inbox.ledger.only()
+    assert (job.state, job.batch, job.pending) == (State.QUEUED, "run42", ())
+    assert job.job_id == job_id("in", "run42/foo.yaml", 7)
+    assert job.output_prefix == f"run42/foo/{job.job_id}/"
+    assert len(inbox.requests.messages) == 1
+
+
+def test_the_same_event_three_times_is_one_job() -> None:
+    inbox = Inbox()
+    for _ in range(3):
+        inbox.drop("foo.yaml")
+    assert inbox.ledger.only().state is State.QUEUED
+    assert len(inbox.requests.messages) == 1
+
+
+def test_an_event_that_comes_again_finishes_what_the_first_left_pending() -> None:
+    inbox = Inbox()
+    inbox.drop("foo.yaml")
+    inbox.requests.messages.clear()
+    inbox.ledger.replace(inbox.ledger.only().evolve(pending=(Effect.REQUEST,)))
+    inbox.announce("foo.yaml")
+    assert len(inbox.requests.messages) == 1
+
+
+def test_the_seed_comes_from_the_file_or_from_the_uploader() -> None:
+    first, second, asked = Inbox(), Inbox(), Inbox()
+    first.drop("a.yaml")
+    second.drop("b.yaml")
+    asked.drop("c.yaml", metadata={"dropfold-seed": "0"})
+    assert first.ledger.only().options.seed == second.ledger.only().options.seed
+    assert first.ledger.only().options.seed is not None
+    assert asked.ledger.only().options.seed == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [
+        ("notes.txt", b"hello", Code.UNSUPPORTED_FILE),
+        ("no_suffix", b"hello", Code.UNSUPPORTED_FILE),
+        ("broken.yaml", b"sequences: [", Code.INVALID_INPUT),
+        ("empty.yaml", b"", Code.INVALID_INPUT),
+        ("latin.yaml", b"sequences: \xff", Code.INVALID_INPUT),
+        ("no_msa.yaml", VALID.replace(b", msa: empty", b""), Code.INVALID_INPUT),
+        ("empty.fasta", b"", Code.INVALID_INPUT),
+        ("large.yaml", b" " * (1024 * 1024 + 1), Code.TOO_LARGE),
+    ],
+)
+def test_what_cannot_be_predicted_is_rejected_with_receipt_and_event(
+    name: str, content: bytes, code: Code
+) -> None:
+    inbox = Inbox()
+    inbox.drop(name, content)
+    inbox.rejected(code)
+
+
+def test_a_protein_without_msa_is_told_what_to_add() -> None:
+    inbox = Inbox()
+    inbox.drop("foo.yaml", VALID.replace(b", msa: empty", b""))
+    failure = inbox.rejected(Code.INVALID_INPUT).errors[0]
+    assert failure.field == "sequences[0].protein.msa"
+    assert "msa: empty" in failure.remedy
+
+
+def test_bad_options_and_a_bad_file_are_reported_together() -> None:
+    inbox = Inbox()
+    inbox.drop("foo.yaml", b"sequences: 1", metadata={"dropfold-samples": "0"})
+    fields = [failure.field for failure in inbox.rejected(Code.INVALID_INPUT).errors]
+    assert fields[0] == "metadata.dropfold-samples"
+    assert len(fields) > 1
+
+
+def test_a_chain_id_that_pdb_cannot_hold_is_rejected_before_anything_runs() -> None:
+    metadata = {"dropfold-output-format": "pdb"}
+    inbox, fine = Inbox(), Inbox()
+    inbox.drop("foo.yaml", VALID.replace(b"id: A", b"id: AB"), metadata=metadata)
+    assert "AB" in inbox.rejected(Code.INVALID_INPUT).errors[0].message
+    fine.drop("foo.yaml", VALID, metadata=metadata)
+    assert fine.ledger.only().state is State.QUEUED
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "folder/",
+        ".hidden.yaml",
+        "run/.DS_Store",
+        "gcloud/tmp/parallel_composite_uploads/see_gcloud_storage_cp_help_for_details/part.yaml",
+        "run/gcloud/tmp/parallel_composite_uploads/see_gcloud_storage_cp_help_for_details/part.yaml",
+        "/gsutil/tmp/parallel_composite_uploads/for_details_see/gsutil_help_cp/part.yaml",
+    ],
+)
+def test_what_is_nobody_s_upload_is_ignored(name: str) -> None:
+    inbox = Inbox()
+    inbox.drop(name)
+    assert not inbox.ledger.documents
+
+
+def test_an_object_that_is_gone_before_it_was_read_is_superseded() -> None:
+    inbox = Inbox()
+    inbox.announce("foo.yaml")
+    assert inbox.ledger.only().state is State.SUPERSEDED
+    assert len(inbox.completions.messages) == 1
+
+
+def test_an_input_waits_for_the_file_it_names_and_goes_on_when_it_comes() -> None:
+    inbox = Inbox()
+    inbox.drop("run/foo.yaml", WITH_MSA)
+    waiting = inbox.ledger.only()
+    assert (waiting.state, waiting.waits_for) == (State.WAITING, ("run/trp.a3m",))
+    inbox.drop("run/other.a3m", b">q\nAA\n")
+    assert inbox.ledger.only().state is State.WAITING
+    inbox.drop("run/trp.a3m", b">q\nNLYIQWLKDGGPSSGRPPPS\n")
+    assert inbox.ledger.only().state is State.QUEUED
+    assert len(inbox.requests.messages) == 1
+
+
+def test_an_input_whose_file_is_there_does_not_wait() -> None:
+    inbox = Inbox()
+    inbox.uploads.put("run/trp.a3m", b">q\n")
+    inbox.drop("run/foo.yaml", WITH_MSA)
+    assert inbox.ledger.only().state is State.QUEUED
+
+
+class LateBucket(MemoryBucket):
+    """A bucket in which a file arrives between the first look and the second."""
+
+    looks = 0
+
+    def exists(self, name: str) -> bool:
+        assert name == "run/trp.a3m"
+        self.looks += 1
+        return self.looks > 1
+
+
+def test_a_file_that_came_between_the_look_and_the_record_is_not_missed() -> None:
+    inbox = Inbox(uploads=LateBucket("in"))
+    inbox.drop("run/foo.yaml", WITH_MSA)
+    assert inbox.ledger.only().state is State.QUEUED
+
+
+def test_a_long_name_leaves_room_for_the_names_of_the_outputs() -> None:
+    prefix = output_prefix("ü" * 509 + ".yaml", "0" * 16)
+    assert len(f"{prefix}confidence_model_24.json".encode()) <= 1024
+    prefix.encode()
+
+
+def test_the_folder_of_outputs_is_the_name_without_its_suffix() -> None:
+    assert output_prefix("a b/c.d.yaml", "1" * 16) == f"a b/c.d/{'1' * 16}/"

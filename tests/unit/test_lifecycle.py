@@ -1,0 +1,88 @@
+from datetime import timedelta
+from itertools import product
+
+import pytest
+from fakes import NOW, a_job
+
+from jobs import lifecycle
+from jobs.lifecycle import TABLE, Event, IllegalTransitionError, advance
+from schemas.failure import Code, Failure
+from schemas.job import Effect, Lease, State
+
+LATER = NOW + timedelta(seconds=5)
+LOST = Failure(code=Code.WORKER_LOST, message="gone", remedy="again")
+
+
+@pytest.mark.parametrize(("state", "event"), product(State, Event))
+def test_every_event_in_every_state_moves_as_the_table_says_or_is_refused(state: State, event: Event) -> None:
+    job = a_job(state, lease=Lease(holder="w", expires_at=NOW), waits_for=("x",))
+    after = TABLE[state].get(event)
+    if after is None:
+        with pytest.raises(IllegalTransitionError, match=f"{state}: {event}"):
+            advance(job, event, LATER)
+        return
+    moved = advance(job, event, LATER)
+    assert moved.state is after
+    assert moved.updated_at == LATER
+    assert (moved.history[-1].event, moved.history[-1].state) == (event, after)
+    assert (moved.lease is not None) == (after is State.RUNNING)
+    assert (moved.expire_at is not None) == after.terminal
+    assert not moved.waits_for
+
+
+def test_terminal_states_have_no_way_out() -> None:
+    assert {state for state in State if not TABLE[state]} == {state for state in State if state.terminal}
+
+
+@pytest.mark.parametrize("state", State)
+def test_what_must_follow_a_state_is_pending_on_arrival(state: State) -> None:
+    expected: tuple[Effect, ...] = ()
+    if state is State.QUEUED:
+        expected = (Effect.REQUEST,)
+    if state.terminal:
+        expected = (Effect.RECEIPT, Effect.EVENT)
+    assert lifecycle.enter(a_job(), "any", state, NOW).pending == expected
+
+
+def test_a_claim_counts_the_attempt_and_names_the_worker() -> None:
+    job = lifecycle.claim(a_job(), "worker-1", NOW)
+    assert (job.state, job.attempt, job.worker) == (State.RUNNING, 1, "worker-1")
+    assert job.lease == Lease(holder="worker-1", expires_at=NOW + lifecycle.LEASE)
+
+
+def test_a_renewed_lease_ends_later_and_leaves_no_line_in_the_history() -> None:
+    job = lifecycle.claim(a_job(), "worker-1", NOW)
+    renewed = lifecycle.renew(job, LATER)
+    assert renewed.lease
+    assert renewed.lease.expires_at == LATER + lifecycle.LEASE
+    assert renewed.history == job.history
+
+
+def test_a_queued_job_has_no_lease_to_renew() -> None:
+    with pytest.raises(IllegalTransitionError):
+        lifecycle.renew(a_job(), NOW)
+
+
+def test_a_released_job_is_queued_again_until_its_attempts_are_spent() -> None:
+    job = a_job()
+    for attempt in range(1, lifecycle.MAX_ATTEMPTS):
+        job = lifecycle.release(lifecycle.claim(job, "w", NOW), Event.RELEASED, LOST, NOW)
+        assert (job.state, job.attempt, job.errors) == (State.QUEUED, attempt, ())
+    job = lifecycle.release(lifecycle.claim(job, "w", NOW), Event.LEASE_EXPIRED, LOST, NOW)
+    assert job.state is State.FAILED
+    assert job.errors[0].code is Code.WORKER_LOST
+    assert "3 attempts" in job.errors[0].message
+
+
+def test_a_job_that_waited_in_vain_is_rejected_with_the_missing_names() -> None:
+    job = lifecycle.expire(a_job(State.WAITING, waits_for=("run42/foo.a3m",)), NOW)
+    assert job.state is State.REJECTED
+    assert job.errors[0].code is Code.MISSING_REFERENCE
+    assert "run42/foo.a3m" in job.errors[0].message
+
+
+def test_advance_leaves_the_given_job_as_it_was() -> None:
+    job = a_job()
+    before = job.model_dump_json()
+    lifecycle.claim(job, "w", NOW)
+    assert job.model_dump_json() == before

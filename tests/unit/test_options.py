@@ -1,0 +1,74 @@
+import pytest
+
+from schemas.failure import Failure
+from schemas.options import Options, Request, read_metadata
+
+
+def asked(metadata: dict[str, str]) -> Request:
+    result = read_metadata(metadata, Options())
+    assert isinstance(result, Request)
+    return result
+
+
+def refused(metadata: dict[str, str]) -> tuple[Failure, ...]:
+    result = read_metadata(metadata, Options())
+    assert isinstance(result, tuple)
+    return result
+
+
+def test_no_metadata_asks_for_the_defaults() -> None:
+    assert asked({}) == Request(options=Options(), batch=None)
+
+
+def test_metadata_of_other_people_is_left_alone() -> None:
+    assert asked({"owner": "me", "goog-reserved-file-mtime": "1"}).options == Options()
+
+
+def test_options_are_read_whatever_the_case_of_the_header() -> None:
+    metadata = {"Dropfold-Samples": "5", "dropfold-recycling-steps": "1", "DROPFOLD-POTENTIALS": "true"}
+    options = asked(metadata).options
+    assert (options.samples, options.recycling_steps, options.potentials) == (5, 1, True)
+
+
+def test_the_batch_can_be_named() -> None:
+    assert asked({"dropfold-batch": "lunch"}).batch == "lunch"
+
+
+def test_the_deployment_s_defaults_hold_for_what_is_not_asked() -> None:
+    result = read_metadata({"dropfold-samples": "2"}, Options(sampling_steps=20))
+    assert isinstance(result, Request)
+    assert (result.options.sampling_steps, result.options.samples) == (20, 2)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("samples", "0"),
+        ("samples", "26"),
+        ("samples", "many"),
+        ("seed", "-1"),
+        ("seed", "4294967296"),
+        ("sampling-steps", "1e9"),
+        ("potentials", "perhaps"),
+        ("output-format", "xyz"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_name(key: str, value: str) -> None:
+    [failure] = refused({f"dropfold-{key}": value})
+    assert failure.field == f"metadata.dropfold-{key}"
+    assert failure.value == value
+
+
+def test_an_unknown_option_is_refused_with_the_nearest_known_one() -> None:
+    [failure] = refused({"dropfold-sample": "5"})
+    assert "dropfold-samples?" in failure.remedy
+
+
+def test_several_errors_are_reported_together() -> None:
+    fields = [failure.field for failure in refused({"dropfold-samples": "0", "dropfold-seed": "x"})]
+    assert fields == ["metadata.dropfold-samples", "metadata.dropfold-seed"]
+
+
+def test_a_huge_value_is_shortened() -> None:
+    [failure] = refused({"dropfold-seed": "9" * 5000})
+    assert len(failure.value or "") <= 200

@@ -1,0 +1,101 @@
+"""The parts of a stack: commands and environments, derived from the topology and the caller's choices."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from local import parts, topology
+from local.parts import Ports, Site
+
+SOURCE = Path("functions/main.py")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    plan = topology.load()
+    return Site(tmp_path, Ports.pick(list(plan.functions)), plan, real_weights=None)
+
+
+def option(command: list[str], name: str) -> str:
+    return command[command.index(name) + 1]
+
+
+def test_every_function_of_the_topology_has_a_part_with_the_signature_that_its_caller_needs(
+    site: Site,
+) -> None:
+    commands = {name: list(command) for name, command in parts.commands(site, SOURCE).items()}
+    signatures = {name: option(commands[name], "--signature-type") for name in site.plan.functions}
+    assert signatures == {"on_upload": "cloudevent", "on_request": "cloudevent", "on_sweep": "http"}
+    assert len({option(commands[name], "--port") for name in signatures}) == 3
+
+
+def test_the_trigger_has_a_part_that_delivers_as_the_topology_says(site: Site) -> None:
+    command = list(parts.commands(site, SOURCE)["trigger-upload"])
+    assert option(command, "--event-type") == "google.cloud.storage.object.v1.finalized"
+    assert option(command, "--bucket") == "dropfold-in"
+    assert option(command, "--url") == f"http://127.0.0.1:{site.ports.functions['on_upload']}/"
+    assert option(command, "--max-delivery-attempts") == "10"
+    assert option(command, "--dead-letter-topic") == "dropfold-dead"
+
+
+def test_only_functions_get_the_key_and_no_part_gets_that_of_the_caller(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/home/me/real-key.json")
+    keys = {
+        name: parts.part_env(site, name).get("GOOGLE_APPLICATION_CREDENTIALS")
+        for name in parts.commands(site, SOURCE)
+    }
+    assert {name for name, key in keys.items() if key} == set(site.plan.functions)
+    assert {key for key in keys.values() if key} == {str(site.run_dir / "credentials.json")}
+    assert "GOOGLE_APPLICATION_CREDENTIALS" not in parts.task_env(site, Path("weights"))
+
+
+def test_the_caller_may_choose_how_many_workers_there_are(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MAX_WORKERS", raising=False)
+    monkeypatch.setenv("JOBS_PER_WORKER", "7")
+    env = parts.part_env(site, "on_request")
+    assert (env["MAX_WORKERS"], env["JOBS_PER_WORKER"]) == ("2", "7")
+
+
+def test_the_small_model_gets_one_thread_and_few_steps_and_real_weights_the_product_s_defaults(
+    site: Site,
+) -> None:
+    assert parts.task_env(site, Path("w"))["OMP_NUM_THREADS"] == "1"
+    assert '"sampling_steps":20' in parts.part_env(site, "on_upload")["DEFAULT_OPTIONS"]
+    real = Site(site.run_dir, site.ports, site.plan, real_weights=Path("/weights"))
+    assert real.weights == Path("/weights")
+    assert "OMP_NUM_THREADS" not in parts.task_env(real, real.weights)
+    assert "DEFAULT_OPTIONS" not in parts.part_env(real, "on_upload")
+
+
+def test_weights_are_real_only_where_the_folder_that_the_caller_names_holds_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("BOLTZ_CACHE", raising=False)
+    assert parts.real_weights() is None
+    monkeypatch.setenv("BOLTZ_CACHE", str(tmp_path))
+    assert parts.real_weights() is None
+    (tmp_path / "boltz2_conf.ckpt").touch()
+    assert parts.real_weights() == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("  work: {topic: t, ack_deadline: 60, acknowledge: 5}", "acknowledge"),
+        ("  work: {topic: t, ack_deadline: 5}", "greater than or equal to 10"),
+        ("  work: {topic: t, ack_deadline: 60, minimum_backoff: 1}", "come together"),
+        ("  work: {topic: t, ack_deadline: 60, dead_letter_topic: d}", "come together"),
+    ],
+)
+def test_a_topology_that_says_what_pubsub_does_not_know_is_refused(
+    wrong: str, says: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "topology.yaml"
+    file.write_text(f"topics: {{t: {{}}}}\ntriggers: {{}}\nschedules: {{}}\nsubscriptions:\n{wrong}\n")
+    with pytest.raises(ValidationError, match=says):
+        topology.load(file)

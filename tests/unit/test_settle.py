@@ -1,0 +1,99 @@
+import json
+from dataclasses import dataclass, field
+
+import pytest
+from fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic, a_job
+
+from jobs import lifecycle
+from jobs.settle import Settler
+from schemas.job import Job, State
+from schemas.messages import Message, PredictionCompleted, PredictionRequested
+
+
+@dataclass
+class Outside:
+    """Everything a settler reaches, in memory."""
+
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    receipts: MemoryBucket = field(default_factory=lambda: MemoryBucket("out"))
+    requests: MemoryTopic = field(default_factory=MemoryTopic)
+    completions: MemoryTopic = field(default_factory=MemoryTopic)
+
+    @property
+    def settler(self) -> Settler:
+        return Settler(self.ledger, self.receipts, self.requests, self.completions)
+
+
+def recorded(outside: Outside, job: Job) -> Job:
+    return outside.ledger.create(job)
+
+
+def queued() -> Job:
+    return lifecycle.take_in(a_job(), NOW)
+
+
+def cancelled() -> Job:
+    return lifecycle.advance(a_job(), lifecycle.Event.CANCELLED, NOW)
+
+
+def test_a_queued_job_is_requested_once_and_cleared() -> None:
+    outside = Outside()
+    settled = outside.settler.settle(recorded(outside, queued()))
+    [message] = outside.requests.messages
+    assert PredictionRequested.decode(message.data, message.attributes).data.job_id == settled.job_id
+    assert settled.pending == outside.ledger.only().pending == ()
+
+
+def test_an_ended_job_gets_its_receipt_and_its_event() -> None:
+    outside = Outside()
+    job = outside.settler.settle(recorded(outside, cancelled()))
+    receipt = json.loads(outside.receipts.objects[f"{job.output_prefix}receipt.json"][1])
+    [message] = outside.completions.messages
+    event = PredictionCompleted.decode(message.data, message.attributes)
+    assert (receipt["state"], event.state) == (State.CANCELLED, State.CANCELLED)
+    assert event.data.receipt == f"gs://out/{job.output_prefix}receipt.json"
+    assert message.attributes["ce-id"] == f"{job.job_id}-cancelled"
+
+
+def test_settling_twice_gives_the_same_receipt_and_the_same_event() -> None:
+    outside = Outside()
+    job = recorded(outside, cancelled())
+    outside.settler.settle(job)
+    first = dict(outside.receipts.objects)
+    outside.settler.settle(job)  # as after a death between the effects and their clearing
+    assert outside.receipts.objects == first
+    assert outside.completions.messages[0] == outside.completions.messages[1]
+
+
+def test_what_is_settled_costs_nothing_to_settle_again() -> None:
+    outside = Outside()
+    job = outside.settler.settle(recorded(outside, queued()))
+    writes = outside.ledger.writes
+    outside.settler.settle(job)
+    assert outside.ledger.writes == writes
+    assert len(outside.requests.messages) == 1
+
+
+def test_a_job_claimed_before_the_outbox_was_cleared_stays_claimed() -> None:
+    outside = Outside()
+    job = recorded(outside, queued())
+    outside.ledger.replace(lifecycle.claim(job, "w", NOW))
+    outside.settler.settle(job)
+    assert outside.ledger.only().state is State.RUNNING
+
+
+@dataclass
+class BrokenTopic:
+    """A topic that refuses."""
+
+    def publish(self, message: Message) -> None:
+        raise ConnectionError(message.attributes["ce-id"])
+
+
+def test_an_effect_that_fails_stays_pending() -> None:
+    outside = Outside()
+    job = recorded(outside, queued())
+    broken = Settler(outside.ledger, outside.receipts, BrokenTopic(), outside.completions)
+    with pytest.raises(ConnectionError):
+        broken.settle(job)
+    assert outside.ledger.only().pending == job.pending != ()

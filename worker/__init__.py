@@ -1,0 +1,1 @@
+"""The GPU worker: lease, claim, prepare, predict, deliver, settle, until idle."""

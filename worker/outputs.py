@@ -1,0 +1,178 @@
+"""Proof of success: what Boltz-2 wrote is whole, finite and about the right molecules; and under which names.
+
+Boltz ends without an error also when it has no result, so a prediction counts as done when every file of it
+exists and reads. Boltz's names carry the input's stem; the delivered names do not, so that every prediction
+looks the same. Rank 0 is the sample with the highest confidence.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import gemmi
+import numpy as np
+
+from schemas.boltz_grammar import BoltzInput, Polymer
+from schemas.failure import Code, FailedError, Failure
+from schemas.options import Options
+
+_SUFFIXES = {"mmcif": "cif", "pdb": "pdb"}
+_DIMENSIONS = {"plddt": 1, "pae": 2, "pde": 2}  # per token; per pair of tokens, angstrom
+_SCORES = (
+    "confidence_score",
+    "ptm",
+    "iptm",
+    "complex_plddt",
+    "affinity_pred_value",
+    "affinity_probability_binary",
+)
+_PDB_WIDTH = 80
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a prediction must contain, as the input and its options say.
+
+    ``chains`` maps each chain id to its number of residues, or to None for a ligand.
+    """
+
+    chains: Mapping[str, int | None]
+    samples: int = 1
+    affinity: bool = False
+    output_format: Literal["mmcif", "pdb"] = "mmcif"
+
+
+def expected(document: BoltzInput, options: Options) -> Expected:
+    """Say what the prediction of a document must contain."""
+    chains: dict[str, int | None] = {}
+    for entry in document.sequences:
+        molecule = entry.molecule
+        residues = len(molecule.sequence) if isinstance(molecule, Polymer) else None
+        chains |= dict.fromkeys(molecule.id, residues)
+    return Expected(chains, options.samples, bool(document.properties), options.output_format)
+
+
+def collect(stem: str, out: Path, expected: Expected) -> dict[str, Path]:
+    """Check everything that Boltz wrote under ``out/predictions/<stem>/`` and map public names to files.
+
+    Per sample, best first: ``model_0.cif`` (or ``.pdb``), ``confidence_model_0.json``,
+    ``plddt_model_0.npz`` (per token, 0 to 1), ``pae_model_0.npz`` and ``pde_model_0.npz`` (token by token,
+    angstrom); once, if asked for, ``affinity.json``. Raises FailedError for the first file that is missing,
+    unreadable, not finite, or about other chains.
+    """
+    folder = out / "predictions" / stem
+    files = {public: folder / name for public, name in _names(stem, expected)}
+    for public, path in files.items():
+        try:
+            _check(path, expected)
+        except FileNotFoundError as error:
+            raise _no_output(public, "is missing", path) from error
+        except Exception as error:  # whatever a reader raises means that the file is not whole
+            raise _no_output(public, f"is not usable: {error}", path) from error
+    return files
+
+
+def scores(files: Mapping[str, Path]) -> dict[str, float]:
+    """Read the best sample's scores, and the affinity's, from what ``collect`` returned."""
+    read: dict[str, Any] = {}
+    for public in ("confidence_model_0.json", "affinity.json"):
+        if public in files:
+            read |= json.loads(files[public].read_text())
+    return {name: float(read[name]) for name in _SCORES if name in read}
+
+
+def _names(stem: str, expected: Expected) -> Iterator[tuple[str, str]]:
+    suffix = _SUFFIXES[expected.output_format]
+    for rank in range(expected.samples):
+        yield f"model_{rank}.{suffix}", f"{stem}_model_{rank}.{suffix}"
+        yield f"confidence_model_{rank}.json", f"confidence_{stem}_model_{rank}.json"
+        for kind in _DIMENSIONS:
+            yield f"{kind}_model_{rank}.npz", f"{kind}_{stem}_model_{rank}.npz"
+    if expected.affinity:
+        yield "affinity.json", f"affinity_{stem}.json"
+
+
+def _check(path: Path, expected: Expected) -> None:
+    """Raise FileNotFoundError, or anything else with the reason, unless the file is what it should be."""
+    if path.suffix == ".npz":
+        _check_array(path, kind=path.name.partition("_")[0])
+    elif path.suffix == ".json":
+        _check_summary(
+            path, "affinity_pred_value" if path.name.startswith("affinity_") else "confidence_score"
+        )
+    else:
+        if path.suffix == ".pdb":
+            _check_columns(path)
+        _check_structure(path, expected.chains)
+
+
+def _check_structure(path: Path, chains: Mapping[str, int | None]) -> None:
+    models = gemmi.read_structure(str(path))
+    if len(models) != 1:
+        raise ValueError(f"{len(models)} models instead of 1")
+    found: Counter[str] = Counter()
+    for chain in models[0]:
+        found[chain.name] += len(chain)
+    if set(found) != set(chains):
+        raise ValueError(f"chains {', '.join(sorted(found))} instead of {', '.join(sorted(chains))}")
+    for chain_id, residues in chains.items():
+        if residues is not None and found[chain_id] != residues:
+            raise ValueError(f"chain {chain_id} has {found[chain_id]} residues instead of {residues}")
+    if not all(math.isfinite(value) for place in models[0].all() for value in place.atom.pos.tolist()):
+        raise ValueError("a coordinate is not a finite number")
+
+
+def _check_columns(path: Path) -> None:
+    """PDB has fixed columns. Boltz does not cut a value that is too wide, it shifts the rest of the line."""
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        if len(line) > _PDB_WIDTH:
+            raise ValueError(
+                f"line {number} does not fit into PDB's columns ({line[:54].rstrip()}): chain ids have 1 "
+                "character, residues at most 9999, atoms 99999, coordinates lie within 1000 angstrom; "
+                "the output format mmcif has no such limits"
+            )
+
+
+def _check_array(path: Path, kind: str) -> None:
+    with np.load(path) as content:
+        array = content[kind]
+    if array.ndim != _DIMENSIONS[kind] or array.size == 0 or len(set(array.shape)) != 1:
+        raise ValueError(f"{kind} has shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{kind} holds a value that is not a finite number")
+
+
+def _check_summary(path: Path, required: str) -> None:
+    content = json.loads(path.read_text())
+    if required not in content:
+        raise ValueError(f"{required} is not in it")
+    for name, value in _numbers("", content):
+        if not math.isfinite(value):
+            raise ValueError(f"{name} is {value}, not a finite number")
+
+
+def _numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:  # noqa: ANN401 (any JSON value)
+    """Every leaf of a JSON document with its path; raises ValueError for one that is no number."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _numbers(f"{name}.{key}" if name else key, inner)
+    else:
+        yield name, float(value)
+
+
+def _no_output(public: str, what: str, path: Path) -> FailedError:
+    advice = "Upload the file again; if it persists, try another seed (dropfold-seed) or a smaller input."
+    if path.suffix == ".pdb":
+        advice += " Ask for dropfold-output-format:mmcif, which has no column limits."
+    return FailedError(
+        Failure(
+            code=Code.NO_OUTPUT,
+            message=f"Boltz-2 ended, but its {public} {what}.",
+            field=public,
+            remedy=advice,
+        )
+    )

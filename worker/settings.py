@@ -1,0 +1,26 @@
+"""Settings of the worker, read from the environment; CLOUD_RUN_* are set by Cloud Run itself."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from gcp.project import Project
+
+
+class WorkerSettings(Project):
+    """The Job: where its work comes from, where its model lies, how long it stays without work."""
+
+    work_subscription: str = "work"
+    boltz_cache: Path
+    device: str = "auto"
+    work_dir: Path = Path("/tmp/dropfold")  # noqa: S108  Cloud Run's only writable folder, private to the task
+    idle_seconds: float = Field(30, gt=0)
+    renew_seconds: float = Field(30, gt=0, le=60)
+    cloud_run_execution: str
+    cloud_run_task_index: int = 0
+    cloud_run_task_attempt: int = 0
+
+    @property
+    def holder(self) -> str:
+        """Name this process in leases, receipts and logs."""
+        return f"{self.cloud_run_execution}/{self.cloud_run_task_index}/{self.cloud_run_task_attempt}"

@@ -55,17 +55,19 @@ def install() -> None:
     if run.returncode:
         sys.exit(f"Installing the requirements failed, see {LOG.relative_to(ROOT)}")
     STAMP.write_text(digest())
-    print("\rEnvironment ready in .venv" + " " * 60, flush=True)
+    print("\nEnvironment ready in .venv", flush=True)
 
 
 def show(run: "subprocess.Popen[str]", log: TextIO) -> None:
-    """Copy pip's output to the log and count the packages it has looked at."""
+    """Copy pip's output to the log, and on a terminal count the packages it has looked at."""
     packages = 0
+    print("First run: installing into .venv takes a minute or two.", end="", flush=True)
     for line in run.stdout or ():
         log.write(line)
         packages += line.startswith("Collecting")
         step = "installing" if line.startswith("Installing") else "collecting"
-        print(f"\rFirst run: {step} {packages} packages into .venv …", end="", flush=True)
+        if sys.stdout.isatty():
+            print(f"\rFirst run: {step} {packages} packages into .venv …{' ' * 20}", end="", flush=True)
 
 
 if __name__ == "__main__":

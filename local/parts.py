@@ -116,6 +116,8 @@ def client_env(ports: Ports) -> dict[str, str]:
         "PUBSUB_EMULATOR_HOST": f"127.0.0.1:{ports.pubsub}",
         "FIRESTORE_EMULATOR_HOST": f"127.0.0.1:{ports.firestore}",
         "GCS_HTTPS_PORT": str(ports.storage_https),
+        "GCLOUD_STORAGE_PORT": str(ports.gcloud),
+        "ON_UPLOAD_URL": url(ports.functions["on_upload"]),
         "INPUT_BUCKET": BUCKETS["input"],
         "OUTPUT_BUCKET": BUCKETS["output"],
         "REQUESTED_TOPIC": "predictions-requested",

@@ -1,0 +1,82 @@
+"""A stack as a user starts it, and the clients that a user has. Nothing of ours is imported here."""
+
+import os
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from google.cloud import pubsub_v1
+from outside import Completions, Stack
+
+REPOSITORY = Path(__file__).parents[2]
+READY_SECONDS = 120
+END_SECONDS = 15
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Run `make up` as a user does, until Ctrl-C, which must end it cleanly."""
+    run_dir = tmp_path_factory.mktemp("stack")
+    with (run_dir / "terminal").open("wb") as terminal:
+        up = subprocess.Popen(
+            ["make", "up", f"ARGS=--run-dir {run_dir} --env-file {run_dir / 'env'}"],
+            cwd=REPOSITORY,
+            stdout=terminal,
+            stderr=terminal,
+            start_new_session=True,
+        )
+    try:
+        environment = source(run_dir, up)
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            with listening(environment) as completions:
+                yield Stack(environment, run_dir, completions)
+        os.killpg(up.pid, signal.SIGINT)  # a terminal's Ctrl-C reaches the whole group
+        up.wait(END_SECONDS)
+        assert not (run_dir / "env").exists()
+    finally:
+        if up.poll() is None:
+            os.killpg(up.pid, signal.SIGKILL)
+
+
+def source(run_dir: Path, up: "subprocess.Popen[bytes]") -> dict[str, str]:
+    """Wait for the environment file and read it as a shell does."""
+    deadline = time.monotonic() + READY_SECONDS
+    while not (run_dir / "env").exists():
+        said = (run_dir / "terminal").read_text()
+        assert up.poll() is None, said
+        assert time.monotonic() < deadline, said
+        time.sleep(0.05)
+    shell = ["bash", "-c", f". {run_dir / 'env'} && env -0"]
+    result = subprocess.run(
+        shell, env={"PATH": os.environ["PATH"]}, check=True, capture_output=True, text=True
+    )
+    return dict(line.split("=", 1) for line in result.stdout.split("\0") if line)
+
+
+@contextmanager
+def listening(environment: Mapping[str, str]) -> Iterator[Completions]:
+    """Follow the completion topic with Google's client."""
+    said = Completions()
+    with pubsub_v1.SubscriberClient() as client:
+        project = environment["GOOGLE_CLOUD_PROJECT"]
+        name = client.subscription_path(project, f"acceptance-{uuid.uuid4().hex}")
+        client.create_subscription(
+            name=name, topic=client.topic_path(project, environment["COMPLETED_TOPIC"])
+        )
+        stream = client.subscribe(name, said.take)
+        yield said
+        stream.cancel()
+        stream.result()
+
+
+@pytest.fixture
+def folder() -> str:
+    """Return a folder name that no other test has."""
+    return f"run-{uuid.uuid4().hex[:8]}"

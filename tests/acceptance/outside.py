@@ -1,0 +1,77 @@
+"""What a user of a running stack has in hand, with Google's own clients. Nothing of ours is imported here."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from google.cloud import pubsub_v1, storage
+
+
+@dataclass
+class Event:
+    """One message of the completion topic."""
+
+    attributes: Mapping[str, str]
+    data: dict[str, Any]
+
+
+@dataclass
+class Completions:
+    """Everything that the completion topic has said since the stack began."""
+
+    events: list[Event] = field(default_factory=list)
+
+    def take(self, message: pubsub_v1.subscriber.message.Message) -> None:
+        self.events.append(Event(dict(message.attributes), json.loads(message.data)))
+        message.ack()
+
+    def about(self, folder: str) -> dict[str, list[Event]]:
+        """Return the events about a folder of the input bucket, by object name."""
+        found: dict[str, list[Event]] = {}
+        for event in list(self.events):
+            name = event.data["source"]["name"]
+            if name.startswith(f"{folder}/"):
+                found.setdefault(name, []).append(event)
+        return found
+
+    def wait(self, folder: str, count: int, seconds: float = 240) -> dict[str, list[Event]]:
+        """Wait until so many objects of a folder have ended."""
+        deadline = time.monotonic() + seconds
+        while len(self.about(folder)) < count:
+            assert time.monotonic() < deadline, f"after {seconds} s only {sorted(self.about(folder))} ended"
+            time.sleep(0.1)
+        return self.about(folder)
+
+
+@dataclass
+class Stack:
+    """What a user of `make up` has in hand: the environment file, the logs, a subscription."""
+
+    environment: Mapping[str, str]
+    run_dir: Path
+    completions: Completions
+
+    @property
+    def inputs(self) -> storage.Bucket:
+        return storage.Client().bucket(self.environment["INPUT_BUCKET"])
+
+    @property
+    def outputs(self) -> storage.Bucket:
+        return storage.Client().bucket(self.environment["OUTPUT_BUCKET"])
+
+    def receipt(self, event: Event) -> dict[str, Any]:
+        """Read the receipt that an event names."""
+        blob = storage.Blob.from_string(event.data["receipt"], storage.Client())
+        return dict(json.loads(blob.download_as_bytes()))
+
+    def receipts(self, folder: str) -> list[str]:
+        """Name all receipts under a folder of the output bucket."""
+        names = [blob.name for blob in self.outputs.list_blobs(prefix=f"{folder}/")]
+        return [name for name in names if name.endswith("/receipt.json")]
+
+    def worker_logs(self) -> dict[str, str]:
+        """Read what each task of the worker's job has printed."""
+        return {path.stem: path.read_text() for path in (self.run_dir / "logs" / "tasks").glob("*.log")}

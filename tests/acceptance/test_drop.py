@@ -1,0 +1,240 @@
+"""A dropped file becomes a structure, a receipt and an event: seen from outside, with a user's clients."""
+
+import base64
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import gemmi
+import google_crc32c
+import pytest
+import requests
+from google.cloud import storage
+from outside import Event, Stack
+
+CHIGNOLIN = "GYDPETGTWG"
+DNA = "CGCGAATTCGCG"
+PROTEIN_YAML = f"version: 1\nsequences:\n  - protein: {{id: A, sequence: {CHIGNOLIN}, msa: empty}}\n"
+DNA_YAML = f"version: 1\nsequences:\n  - dna: {{id: [A, B], sequence: {DNA}}}\n"
+AFFINITY_YAML = (
+    f"{PROTEIN_YAML}  - ligand: {{id: L, smiles: c1ccc(cc1)O}}\nproperties:\n  - affinity: {{binder: L}}\n"
+)
+AWKWARD = ["plain", "two words", "50% #1", "ünï-日本", "a+b&c=d", "deep/er/still"]
+MAX_WORKERS = 2
+
+
+def gsutil(stack: Stack, *words: str) -> None:
+    options = {
+        "Credentials:gs_json_host": "127.0.0.1",
+        "Credentials:gs_json_port": stack.environment["GCS_HTTPS_PORT"],
+        "Boto:https_validate_certificates": "False",
+        "GSUtil:prefer_api": "json",
+    }
+    flags = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+    run([str(Path(sys.executable).with_name("gsutil")), *flags, *words])
+
+
+def run(command: Sequence[str], **variables: str) -> None:
+    result = subprocess.run(
+        command, env=os.environ | variables, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def only(events: list[Event]) -> Event:
+    [event] = events
+    return event
+
+
+def check_structure(stack: Stack, receipt: dict[str, Any], chains: dict[str, int]) -> None:
+    """Count a structure only when gemmi reads it and it has the chains and residues of the input."""
+    [output] = [output for output in receipt["outputs"] if output["name"].endswith("/model_0.cif")]
+    content = stack.outputs.blob(output["name"]).download_as_bytes()
+    assert output["size"] == len(content)
+    assert output["crc32c"] == base64.b64encode(google_crc32c.Checksum(content).digest()).decode()
+    document = gemmi.cif.read_string(content.decode())
+    [model] = gemmi.make_structure_from_block(document.sole_block())
+    assert {chain.name: len(chain) for chain in model} == chains
+    assert all(abs(value) < 1e6 for place in model.all() for value in place.atom.pos.tolist())
+
+
+def test_a_dropped_file_becomes_structure_receipt_and_event(stack: Stack, folder: str) -> None:
+    blob = stack.inputs.blob(f"{folder}/dodecamer.yaml")
+    blob.metadata = {"dropfold-seed": "11", "owner": "somebody"}
+    blob.upload_from_string(DNA_YAML)
+    event = only(stack.completions.wait(folder, 1)[blob.name])
+    receipt = stack.receipt(event)
+    assert receipt["state"] == "SUCCEEDED"
+    assert receipt["error"] is None
+    assert receipt["batch"] == folder
+    source = receipt["source"]
+    assert (source["bucket"], source["name"]) == (stack.inputs.name, blob.name)
+    assert int(source["generation"]) == blob.generation
+    assert receipt["options"]["seed"] == 11
+    assert receipt["model"]["name"] == "boltz-2"
+    assert receipt["model"]["weights_digest"].startswith("sha256:")
+    assert receipt["model"]["random_weights"] is ("BOLTZ_CACHE" not in os.environ)
+    assert receipt["timings"]["predict"] > 0
+    prefix = f"gs://{stack.outputs.name}/{folder}/dodecamer/{receipt['job_id']}/"
+    assert event.data["receipt"] == f"{prefix}receipt.json"
+    check_structure(stack, receipt, {"A": 12, "B": 12})
+
+
+def test_the_event_is_a_cloud_event_that_filters_understand(stack: Stack, folder: str) -> None:
+    stack.inputs.blob(f"{folder}/letter.txt").upload_from_string("Please predict haemoglobin.")
+    event = only(stack.completions.wait(folder, 1)[f"{folder}/letter.txt"])
+    attributes = event.attributes
+    assert attributes["ce-specversion"] == "1.0"
+    assert attributes["ce-type"] == "dev.dropfold.prediction.rejected.v1"
+    assert attributes["ce-subject"] == f"gs://{stack.inputs.name}/{folder}/letter.txt"
+    assert attributes["ce-id"] == f"{event.data['job_id']}-rejected"
+    assert attributes["content-type"] == "application/json"
+    assert {"ce-source", "ce-time"} <= set(attributes)
+    assert (attributes["batch"], attributes["state"]) == (folder, "REJECTED")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code", "says"),
+    [
+        ("letter.txt", "hello", "UNSUPPORTED_FILE", ".yaml"),
+        ("malformed.yaml", "sequences: [", "INVALID_INPUT", "line 1"),
+        ("no_msa.yaml", PROTEIN_YAML.replace(", msa: empty", ""), "INVALID_INPUT", "msa: empty"),
+        ("lower.yaml", PROTEIN_YAML.replace(CHIGNOLIN, CHIGNOLIN.lower()), "INVALID_INPUT", "capital"),
+        ("empty.fasta", "", "INVALID_INPUT", "empty"),
+        ("huge.yaml", "#" * 1_100_000, "TOO_LARGE", "1,048,576"),
+    ],
+)
+def test_what_cannot_be_predicted_is_rejected_with_a_reason(
+    stack: Stack, folder: str, name: str, content: str, code: str, says: str
+) -> None:
+    stack.inputs.blob(f"{folder}/{name}").upload_from_string(content)
+    receipt = stack.receipt(only(stack.completions.wait(folder, 1)[f"{folder}/{name}"]))
+    error = receipt["error"]
+    assert (receipt["state"], error["code"], receipt["outputs"]) == ("REJECTED", code, [])
+    assert says in f"{error['message']} {error['remedy']}"
+    assert set(error) >= {"code", "message", "field", "remedy"}
+
+
+def test_a_ligand_s_affinity_is_in_the_receipt(stack: Stack, folder: str) -> None:
+    stack.inputs.blob(f"{folder}/binder.yaml").upload_from_string(AFFINITY_YAML)
+    receipt = stack.receipt(only(stack.completions.wait(folder, 1)[f"{folder}/binder.yaml"]))
+    assert receipt["state"] == "SUCCEEDED"
+    assert 0 <= receipt["scores"]["affinity_probability_binary"] <= 1
+    assert any(output["name"].endswith("/affinity.json") for output in receipt["outputs"])
+    check_structure(stack, receipt, {"A": 10, "L": 1})
+
+
+def test_a_folder_with_an_alignment_goes_up_with_gsutil_in_any_order(
+    stack: Stack, folder: str, tmp_path: Path
+) -> None:
+    (tmp_path / folder / "msas").mkdir(parents=True)
+    (tmp_path / folder / "a.yaml").write_text(PROTEIN_YAML.replace("empty", "msas/a.a3m"))
+    (tmp_path / folder / "msas" / "a.a3m").write_text(f">q\n{CHIGNOLIN}\n>h\nGYDPATGTWG\n")
+    gsutil(stack, "-m", "cp", "-r", str(tmp_path / folder), f"gs://{stack.inputs.name}/")
+    receipt = stack.receipt(only(stack.completions.wait(folder, 1)[f"{folder}/a.yaml"]))
+    assert receipt["state"] == "SUCCEEDED"
+    check_structure(stack, receipt, {"A": 10})
+
+
+def test_an_input_waits_for_the_alignment_that_it_names(stack: Stack, folder: str) -> None:
+    stack.inputs.blob(f"{folder}/a.yaml").upload_from_string(PROTEIN_YAML.replace("empty", "a.a3m"))
+    stack.inputs.blob(f"{folder}/other.txt").upload_from_string("is rejected at once")
+    stack.completions.wait(folder, 1)
+    assert f"{folder}/a.yaml" not in stack.completions.about(folder)
+    stack.inputs.blob(f"{folder}/a.a3m").upload_from_string(f">q\n{CHIGNOLIN}\n")
+    assert stack.completions.wait(folder, 2)[f"{folder}/a.yaml"][0].attributes["state"] == "SUCCEEDED"
+
+
+def test_twenty_files_at_once_are_twenty_receipts_by_warm_workers(
+    stack: Stack, folder: str, tmp_path: Path
+) -> None:
+    names = [f"{folder}/{AWKWARD[number % len(AWKWARD)]} {number:02}.yaml" for number in range(20)]
+    for number, name in enumerate(names):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(PROTEIN_YAML if number % 2 else DNA_YAML)
+    gsutil(stack, "-m", "cp", "-r", str(tmp_path / folder), f"gs://{stack.inputs.name}/")
+    ended = stack.completions.wait(folder, 20)
+    assert set(ended) == set(names)
+    events = [event for about in ended.values() for event in about]
+    assert {event.attributes["state"] for event in events} == {"SUCCEEDED"}
+    assert len({event.attributes["ce-id"] for event in events}) == 20
+    assert len(stack.receipts(folder)) == 20
+    workers = {stack.receipt(event)["worker"] for event in events}
+    assert 1 <= len(workers) <= MAX_WORKERS
+    loads = {name: log.count('"model loaded"') for name, log in stack.worker_logs().items()}
+    assert set(loads.values()) <= {0, 1}, loads
+
+
+@pytest.mark.skipif(
+    shutil.which("gcloud") is None, reason="NO GCLOUD ON THIS MACHINE: its upload is not tested"
+)
+def test_gcloud_storage_drops_files_too(stack: Stack, folder: str, tmp_path: Path) -> None:
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "a b#1.fasta").write_text(f">A|protein|empty\n{CHIGNOLIN}\n")
+    run(
+        ["gcloud", "storage", "cp", "-r", str(tmp_path / folder), f"gs://{stack.inputs.name}/"],
+        CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE=(
+            f"http://127.0.0.1:{stack.environment['GCLOUD_STORAGE_PORT']}/storage/v1/"
+        ),
+        CLOUDSDK_AUTH_DISABLE_CREDENTIALS="true",
+        CLOUDSDK_CORE_PROJECT=stack.environment["GOOGLE_CLOUD_PROJECT"],
+        CLOUDSDK_CONFIG=str(tmp_path / "gcloud"),
+    )
+    receipt = stack.receipt(only(stack.completions.wait(folder, 1)[f"{folder}/a b#1.fasta"]))
+    assert receipt["state"] == "SUCCEEDED"
+    check_structure(stack, receipt, {"A": 10})
+
+
+def finalized(blob: storage.Blob) -> requests.Response:
+    """Post the event of an upload as Eventarc does."""
+    context = {
+        "ce-id": "again",
+        "ce-source": f"//storage.googleapis.com/projects/_/buckets/{blob.bucket.name}",
+        "ce-specversion": "1.0",
+        "ce-type": "google.cloud.storage.object.v1.finalized",
+        "ce-subject": f"objects/{blob.name}",
+    }
+    data = {
+        "bucket": blob.bucket.name,
+        "name": blob.name,
+        "generation": str(blob.generation),
+        "size": str(blob.size),
+        "timeCreated": blob.time_created.isoformat(),
+    }
+    return requests.post(os.environ["ON_UPLOAD_URL"], json=data, headers=context, timeout=60)
+
+
+def test_the_same_event_three_times_is_one_job_and_one_result(stack: Stack, folder: str) -> None:
+    blob = stack.inputs.blob(f"{folder}/once.yaml")
+    blob.upload_from_string(PROTEIN_YAML)
+    blob.reload()
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(finalized, [blob] * 3))
+    assert all(answer.ok for answer in answers)
+    event = stack.completions.wait(folder, 1)[blob.name][0]
+    assert finalized(blob).ok  # and once more, long after
+    last = stack.inputs.blob(f"{folder}/last.txt")
+    last.upload_from_string("whatever the four events led to has been said before this one's end")
+    ended = stack.completions.wait(folder, 2)
+    assert {said.attributes["ce-id"] for said in ended[blob.name]} == {event.attributes["ce-id"]}
+    assert len([name for name in stack.receipts(folder) if "/once/" in name]) == 1
+    assert stack.receipt(event)["attempt"] == 1
+
+
+def test_a_new_worker_is_started_when_the_last_one_has_left(stack: Stack, folder: str) -> None:
+    stack.inputs.blob(f"{folder}/a.yaml").upload_from_string(PROTEIN_YAML)
+    first = stack.receipt(only(stack.completions.wait(folder, 1)[f"{folder}/a.yaml"]))
+    deadline = time.monotonic() + 60
+    while '"idle"' not in stack.worker_logs()[first["worker"].replace("/0/0", "-task0")]:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    stack.inputs.blob(f"{folder}/b.yaml").upload_from_string(PROTEIN_YAML)
+    second = stack.receipt(only(stack.completions.wait(folder, 2)[f"{folder}/b.yaml"]))
+    assert second["worker"] != first["worker"]

@@ -69,13 +69,17 @@ class Worker:
                 self._work(mine)
 
     def _claim(self, job_id: str) -> Job | None:
-        job = self.ledger.get(job_id)
-        if job is None or job.state is not State.QUEUED:
-            return None
-        try:
-            return self.ledger.replace(lifecycle.claim(job, self.holder, datetime.now(UTC)))
-        except ConflictError:
-            return None  # another worker was faster, or the job was changed and asks again
+        """Take the job, or learn that somebody else has it.
+
+        A conflict alone says neither: whoever asked for the prediction also clears its outbox, and often at
+        this moment. So look again until the job is ours or not queued any more.
+        """
+        while (job := self.ledger.get(job_id)) is not None and job.state is State.QUEUED:
+            try:
+                return self.ledger.replace(lifecycle.claim(job, self.holder, datetime.now(UTC)))
+            except ConflictError:
+                continue
+        return None
 
     def _work(self, mine: HeldJob) -> None:
         try:

@@ -236,6 +236,26 @@ def test_the_same_request_twice_is_one_prediction(shop: Shop) -> None:
     assert again.answers == ["ack"]
 
 
+class BusyLedger(MemoryLedger):
+    """A ledger in which intake clears its outbox between the worker's look and its claim."""
+
+    interrupted = False
+
+    def replace(self, job: Job) -> Job:
+        if job.state is State.RUNNING and not self.interrupted:
+            self.interrupted = True
+            super().replace(self.only().evolve(pending=()))
+        return super().replace(job)
+
+
+def test_a_job_whose_outbox_is_cleared_at_the_moment_of_the_claim_is_claimed_all_the_same(
+    shop: Shop,
+) -> None:
+    shop.ledger = ledger = BusyLedger()
+    assert shop.drain(shop.queue()).state is State.SUCCEEDED
+    assert ledger.interrupted
+
+
 def test_a_job_that_another_worker_holds_is_left_alone(shop: Shop) -> None:
     delivery = shop.queue()
     shop.ledger.replace(lifecycle.claim(shop.ledger.only(), "other", datetime.now(UTC)))

@@ -41,6 +41,7 @@ EXAMPLES = ROOT / "examples"
 RESULTS = ROOT / ".local" / "demo"
 RUNS = ROOT / ".local" / "runs"
 LOOK_SECONDS = 0.5
+WIDTH = 120  # where no terminal tells its own
 COLOURS = {State.SUCCEEDED: "green", State.REJECTED: "yellow"}
 
 
@@ -62,7 +63,9 @@ class Ending:
 def main(arguments: list[str] | None = None) -> int:
     """Run the demo."""
     options = _parser().parse_args(arguments)
-    console = Console(record=options.svg is not None, width=110 if options.svg else None)
+    console = Console(
+        record=options.svg is not None, width=None if sys.stdout.isatty() and not options.svg else WIDTH
+    )
     try:
         endings = _run(console, options.timeout)
     except (MissingError, PartError, TimeoutError) as error:
@@ -180,9 +183,7 @@ def _show(console: Console, endings: list[Ending]) -> None:
     for ending in endings:
         if ending.receipt.error:
             error = ending.receipt.error
-            console.print(
-                f"[yellow]{ending.file}[/]: {error.message} [dim]{error.remedy}[/]", highlight=False
-            )
+            console.print(f"[yellow]{error.code}[/] {error.message} [dim]{error.remedy}[/]", highlight=False)
     if any(ending.receipt.model and ending.receipt.model.random_weights for ending in endings):
         console.print(
             "[bold red]Random weights:[/] these structures mean nothing; README says how to use real ones."

@@ -5,8 +5,8 @@ subscription of its own, applies the trigger's filter, and posts each one as Eve
 binary content mode. Retry and dead letter are the subscription's, as they are behind a real trigger; an event
 leaves the subscription only when the function answered 2xx, so a bridge that is killed loses none.
 
-It pulls message by message, not by a stream: the emulator goes on giving messages to a stream whose client
-has cancelled it or died, and keeps each of them back for a minute.
+It pulls message by message, not by a stream, which needs no repaired emulator (local/pubsub_repair.py) and
+leaves what it has no room for to the subscription.
 
 Notification: https://cloud.google.com/storage/docs/pubsub-notifications
 Event: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md

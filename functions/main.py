@@ -88,5 +88,9 @@ def _launcher() -> Launcher:
 @_once
 def _sweep() -> Sweep:
     settings = SweepSettings()
-    settle_after = timedelta(seconds=settings.settle_after_seconds)
-    return Sweep(project.ledger(settings), project.settler(settings), settle_after)
+    return Sweep(
+        ledger=project.ledger(settings),
+        settler=project.settler(settings),
+        settle_after=timedelta(seconds=settings.settle_after_seconds),
+        request_again_after=timedelta(seconds=settings.request_again_after_seconds),
+    )

@@ -28,6 +28,7 @@ class LaunchSettings(Project):
 
 
 class SweepSettings(Project):
-    """``on_sweep``: how long an effect may stay pending before it counts as forgotten."""
+    """``on_sweep``: how long an effect may be pending, and a job unserved, until they count as forgotten."""
 
     settle_after_seconds: float = Field(60, ge=0)
+    request_again_after_seconds: float = Field(900, ge=1)

@@ -58,6 +58,12 @@ class FirestoreLedger:
         found = self._find(self._where("pending", "array_contains_any", effects))
         return [job for job in found if job.updated_at < before]
 
+    def unserved(self, before: datetime) -> Sequence[Job]:
+        """Find queued jobs last changed before a time, the longest unchanged first; a page of them."""
+        queued = self._where("state", "==", State.QUEUED.value)
+        since = FieldFilter("updated_at", "<", before)
+        return self._find(queued.where(filter=since).order_by("updated_at"))
+
     def lapsed(self, now: datetime) -> Sequence[Job]:
         """Find running jobs whose lease has expired, and waiting ones whose time is up."""
         expired = self._find(self._where("lease.expires_at", "<", now))

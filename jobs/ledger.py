@@ -36,5 +36,8 @@ class Ledger(Protocol):
     def unsettled(self, before: datetime) -> Sequence[Job]:
         """Find jobs with pending effects that were last changed before a time."""
 
+    def unserved(self, before: datetime) -> Sequence[Job]:
+        """Find queued jobs last changed before a time, the longest unchanged first; a page of them."""
+
     def lapsed(self, now: datetime) -> Sequence[Job]:
         """Find running jobs whose lease has expired, and waiting ones whose time is up."""

@@ -128,6 +128,13 @@ def release(job: Job, event: Event, failure: Failure, at: datetime) -> Job:
     return advance(job.evolve(errors=(failure.model_copy(update={"message": message}),)), Event.GAVE_UP, at)
 
 
+def request_again(job: Job, at: datetime) -> Job:
+    """Ask once more for a worker: the last request may be lost, and two of them do no harm."""
+    if job.state is not State.QUEUED:
+        raise IllegalTransitionError(f"job {job.job_id} is {job.state}: nothing to ask a worker for")
+    return job.evolve(updated_at=at, pending=ENTERING[job.state])
+
+
 def expire(job: Job, at: datetime) -> Job:
     """Reject a job whose references did not come in time."""
     missing = ", ".join(job.waits_for)

@@ -36,10 +36,14 @@ def a_job(state: State = State.QUEUED, **changes: object) -> Job:
 
 @dataclass
 class MemoryLedger:
-    """Implements jobs.ledger.Ledger; documents are JSON, revisions are counted."""
+    """Implements jobs.ledger.Ledger; documents are JSON, revisions are counted.
+
+    ``page`` is the most that a search for unserved jobs brings.
+    """
 
     documents: dict[str, tuple[int, str]] = field(default_factory=dict)
     writes: int = 0
+    page: int = 200
     _revisions: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def create(self, job: Job) -> Job:
@@ -67,6 +71,10 @@ class MemoryLedger:
 
     def unsettled(self, before: datetime) -> Sequence[Job]:
         return [job for job in self.all() if job.pending and job.updated_at < before]
+
+    def unserved(self, before: datetime) -> Sequence[Job]:
+        queued = [job for job in self.all() if job.state is State.QUEUED and job.updated_at < before]
+        return sorted(queued, key=lambda job: job.updated_at)[: self.page]
 
     def lapsed(self, now: datetime) -> Sequence[Job]:
         def over(job: Job) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from fakes import NOW, MemoryLedger, a_job
 from google.cloud import firestore
 
-from gcp.ledger import FirestoreLedger
+from gcp.ledger import PAGE, FirestoreLedger
 from jobs import lifecycle
 from jobs.ledger import AlreadyRecordedError, ConflictError, Ledger
 from schemas.failure import Code, Failure
@@ -92,3 +92,29 @@ def test_searches_find_what_they_name(ledger: Ledger) -> None:
     assert ids(ledger.unsettled(before=NOW)) == []
     assert ids(ledger.lapsed(NOW + timedelta(minutes=3))) == ["3" * 16]
     assert ids(ledger.lapsed(NOW + timedelta(hours=25))) == ["1" * 16, "3" * 16]
+
+
+def test_unserved_are_the_queued_jobs_that_stayed_unchanged_the_longest_first(ledger: Ledger) -> None:
+    ages = {"1" * 16: 1, "2" * 16: 3, "3" * 16: 2, "4" * 16: 0}  # minutes
+    for job_id, minutes in ages.items():
+        ledger.create(lifecycle.take_in(a_job(job_id=job_id), NOW - timedelta(minutes=minutes)))
+    long_ago = NOW - timedelta(hours=1)
+    ledger.create(lifecycle.claim(a_job(job_id="5" * 16), "w", long_ago))
+    ledger.create(lifecycle.take_in(a_job(job_id="6" * 16, waits_for=("x.a3m",)), long_ago))
+    assert [job.job_id for job in ledger.unserved(before=NOW)] == ["2" * 16, "3" * 16, "1" * 16]
+
+
+def test_a_backlog_longer_than_a_page_comes_in_turn(ledger: Ledger) -> None:
+    numbers = range(PAGE + 5)
+    with ThreadPoolExecutor(8) as pool:  # the later the id, the longer ago
+        list(pool.map(ledger.create, (_queued(number) for number in numbers)))
+        first = ledger.unserved(before=NOW)
+        list(pool.map(ledger.replace, (lifecycle.request_again(job, NOW) for job in first)))
+    rest = ledger.unserved(before=NOW)
+    assert [job.job_id for job in (*first, *rest)] == [f"{number:016x}" for number in reversed(numbers)]
+    assert (len(first), len(rest)) == (PAGE, 5)
+
+
+def _queued(number: int) -> Job:
+    at = NOW - timedelta(minutes=1 + number)
+    return lifecycle.take_in(a_job(job_id=f"{number:016x}"), at)

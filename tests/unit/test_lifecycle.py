@@ -34,6 +34,21 @@ def test_terminal_states_have_no_way_out() -> None:
     assert {state for state in State if not TABLE[state]} == {state for state in State if state.terminal}
 
 
+def test_whatever_has_not_ended_can_be_cancelled_and_superseded() -> None:
+    for state in State:
+        if not state.terminal:
+            assert TABLE[state][Event.CANCELLED] is State.CANCELLED
+            assert TABLE[state][Event.SUPERSEDED] is State.SUPERSEDED
+
+
+def test_a_claim_of_a_queued_job_is_the_only_way_to_run() -> None:
+    moves = [(state, event, after) for state in State for event, after in TABLE[state].items()]
+    assert [move for move in moves if move[2] is State.RUNNING] == [
+        (State.QUEUED, Event.CLAIMED, State.RUNNING)
+    ]
+    assert {event for _, event, _ in moves} == set(Event)
+
+
 @pytest.mark.parametrize("state", State)
 def test_what_must_follow_a_state_is_pending_on_arrival(state: State) -> None:
     expected: tuple[Effect, ...] = ()
@@ -72,6 +87,17 @@ def test_a_released_job_is_queued_again_until_its_attempts_are_spent() -> None:
     assert job.state is State.FAILED
     assert job.errors[0].code is Code.WORKER_LOST
     assert "3 attempts" in job.errors[0].message
+
+
+@pytest.mark.parametrize("state", State)
+def test_only_a_queued_job_is_requested_again_and_it_stays_as_it_is(state: State) -> None:
+    job = a_job(state, attempt=1)
+    if state is not State.QUEUED:
+        with pytest.raises(IllegalTransitionError, match=state):
+            lifecycle.request_again(job, LATER)
+        return
+    again = lifecycle.request_again(job, LATER)
+    assert again == job.evolve(updated_at=LATER, pending=(Effect.REQUEST,))
 
 
 def test_a_job_that_waited_in_vain_is_rejected_with_the_missing_names() -> None:

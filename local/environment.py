@@ -6,6 +6,7 @@ Runs before anything is installed: standard library only. Says in one line what 
 import fcntl
 import hashlib
 import importlib.util
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,12 +21,22 @@ FILES = ("requirements.txt", "constraints.txt", "functions/requirements.txt", "w
 
 def main() -> None:
     """Create or update the environment, one process at a time."""
-    LOG.parent.mkdir(exist_ok=True)
-    with (LOG.parent / "environment.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not STAMP.exists() or STAMP.read_text() != digest():
-            check_machine()
-            install()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
+    try:
+        LOG.parent.mkdir(exist_ok=True)
+        with (LOG.parent / "environment.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (is_usable() and STAMP.exists() and STAMP.read_text() == digest()):
+                check_machine()
+                install()
+    except OSError as error:
+        sys.exit(f"dropfold cannot make .venv and .local in its own folder: {error}")
+
+
+def is_usable() -> bool:
+    """Whether `.venv` was made in this folder, which its scripts name, by a Python that is still there."""
+    pip = VENV / "bin" / "pip"
+    return pip.is_file() and f"{VENV}/bin/python" in pip.read_text() and (VENV / "bin" / "python").exists()
 
 
 def digest() -> str:
@@ -37,37 +48,55 @@ def digest() -> str:
 def check_machine() -> None:
     """Stop with one line where Python cannot do it."""
     if sys.version_info[:2] != (3, 11):
-        sys.exit(f"dropfold needs Python 3.11, this is {sys.version.split()[0]}: make PYTHON=python3.11 …")
+        version = sys.version.split()[0]
+        sys.exit(
+            f"dropfold needs Python 3.11, not {version}: install it, or name it: make PYTHON=PATH/python3.11"
+        )
     if importlib.util.find_spec("ensurepip") is None:
-        sys.exit("dropfold needs Python's venv module: apt-get install python3-venv")
+        sys.exit("dropfold needs Python's venv module: apt-get install python3.11-venv")
 
 
 def install() -> None:
     """Create the environment and install the requirements, with a counter on the terminal."""
+    venv = [sys.executable, "-m", "venv", *([] if is_usable() else ["--clear"]), str(VENV)]
+    pip = [str(VENV / "bin" / "pip"), "install", "--progress-bar=off", "-r", "requirements.txt"]
     STAMP.unlink(missing_ok=True)
-    subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
-    pip: list[str | Path] = [VENV / "bin" / "pip", "install", "--progress-bar=off", "-r", "requirements.txt"]
-    with (
-        LOG.open("w") as log,
-        subprocess.Popen(pip, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=log) as run,
-    ):
-        show(run, log)
-    if run.returncode:
-        sys.exit(f"Installing the requirements failed, see {LOG.relative_to(ROOT)}")
+    print("First run: installing into .venv takes a minute or two.", end="", flush=True)
+    with LOG.open("w") as log:
+        run(venv, log, "apt-get install python3.11-venv, or free some disk space")
+        run(pip, log, "let pip reach its package index (`pip config list` names it); 3 GB of disk are needed")
     STAMP.write_text(digest())
     print("\nEnvironment ready in .venv", flush=True)
 
 
-def show(run: "subprocess.Popen[str]", log: TextIO) -> None:
-    """Copy pip's output to the log, and on a terminal count the packages it has looked at."""
+def run(command: "list[str]", log: TextIO, remedy: str) -> None:
+    """Run a command with its output in the log; where it fails, stop with one line that has the remedy."""
+    with subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=log) as process:
+        show(process, log)
+    if process.returncode:
+        what = " ".join(Path(word).name for word in command[:3])
+        print(flush=True)  # the counter's line ends here
+        sys.exit(f"`{what}` failed ({reason(LOG.read_text())}): {remedy}. Log: {LOG.relative_to(ROOT)}")
+
+
+def show(process: "subprocess.Popen[str]", log: TextIO) -> None:
+    """Copy the output to the log, and on a terminal count the packages that pip has looked at."""
     packages = 0
-    print("First run: installing into .venv takes a minute or two.", end="", flush=True)
-    for line in run.stdout or ():
+    for line in process.stdout or ():
         log.write(line)
         packages += line.startswith("Collecting")
         step = "installing" if line.startswith("Installing") else "collecting"
-        if sys.stdout.isatty():
+        if packages and sys.stdout.isatty():
             print(f"\rFirst run: {step} {packages} packages into .venv …{' ' * 20}", end="", flush=True)
+    log.flush()
+
+
+def reason(said: str) -> str:
+    """Pick the line that tells most: pip's last error, which never names the network, else the last line."""
+    lines = said.split("\n")
+    told = [line for line in lines if line.startswith("ERROR:")] or [line for line in lines if line.strip()]
+    offline = "no connection; " if "after connection broken" in said else ""
+    return offline + (told[-1].strip() if told else "it said nothing")
 
 
 if __name__ == "__main__":

@@ -174,7 +174,8 @@ def _tail(log: Path) -> list[str]:
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - TAIL_BYTES))
         text = file.read().decode(errors="replace")
-    return [line for line in text.splitlines() if line.strip()][-TAIL_LINES:]
+    # Without Java's stack frames, under which the line that says what happened would be buried.
+    return [line for line in text.splitlines() if line.strip() and not line.startswith("\tat ")][-TAIL_LINES:]
 
 
 def _status(returncode: int) -> str:

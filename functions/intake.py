@@ -25,6 +25,7 @@ from schemas.boltz_input import (
 from schemas.failure import Code, Failure
 from schemas.job import Job, Source, State, job_id
 from schemas.options import Options, Request, read_metadata
+from schemas.trace import trace_of
 from schemas.upload import why_ignored
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class Accepted:
 
     request: Request
     references: tuple[str, ...]
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -61,27 +63,27 @@ class Intake:
     default_options: Options
     msa_service: bool
 
-    def on_upload(self, source: Source) -> None:
+    def on_upload(self, source: Source, traceparent: str | None = None) -> None:
         """Do what an upload calls for; the same event again changes nothing."""
         if why := why_ignored(source.name):
             logger.info("ignored", extra={"object": source.uri, "why": why})
         elif _suffix(source.name) in REFERENCE_SUFFIXES:
             self._wake(source.name)
         else:
-            self._take_in(source)
+            self._take_in(source, traceparent)
 
     def _wake(self, name: str) -> None:
         for job in self.ledger.waiting_for(name):
             self._go_on(job)
 
-    def _take_in(self, source: Source) -> None:
-        job = self._open(source, datetime.now(UTC))
+    def _take_in(self, source: Source, traceparent: str | None) -> None:
+        job = self._open(source, traceparent, datetime.now(UTC))
         try:
             recorded = self.ledger.create(job)
         except AlreadyRecordedError:
             self._again(job.job_id)
             return
-        logger.info("taken in", extra={"job_id": job.job_id, "state": job.state, "object": source.uri})
+        logger.info("taken in", extra=job.about | {"state": job.state, "object": source.uri})
         settled = self.settler.settle(recorded)
         if settled.state is State.WAITING:
             self._go_on(settled)
@@ -107,7 +109,7 @@ class Intake:
     def _missing(self, names: Sequence[str]) -> tuple[str, ...]:
         return tuple(name for name in names if not self.uploads.exists(name))
 
-    def _open(self, source: Source, at: datetime) -> Job:
+    def _open(self, source: Source, traceparent: str | None, at: datetime) -> Job:
         identity = job_id(source.bucket, source.name, source.generation)
         job = Job(
             job_id=identity,
@@ -116,6 +118,7 @@ class Intake:
             state=State.QUEUED,
             created_at=at,
             updated_at=at,
+            trace=trace_of(identity, traceparent),
             output_prefix=output_prefix(source.name, identity),
         )
         if refused := _refuse_unread(source):
@@ -131,9 +134,7 @@ class Intake:
         if not isinstance(result, Accepted):
             return job.evolve(errors=result)
         seed = result.request.options.seed
-        options = result.request.options.model_copy(
-            update={"seed": seed_of(content) if seed is None else seed}
-        )
+        options = result.request.options.model_copy(update={"seed": result.seed if seed is None else seed})
         return job.evolve(
             options=options,
             batch=result.request.batch or job.batch,
@@ -152,7 +153,8 @@ class Intake:
         if unwritable := _unwritable(document, asked.options):
             return (unwritable,)
         folder = posixpath.dirname(source.name)
-        return Accepted(asked, tuple(posixpath.join(folder, name) for name in references(document)))
+        named = tuple(posixpath.join(folder, name) for name in references(document))
+        return Accepted(asked, named, seed_of(document))
 
 
 def _suffix(name: str) -> str:
@@ -193,9 +195,9 @@ def _unwritable(document: BoltzInput, options: Options) -> Failure | None:
     )
 
 
-def seed_of(content: bytes) -> int:
-    """Derive the seed from the file, so that the same file gives the same result again."""
-    return int.from_bytes(hashlib.sha256(content).digest()[:4], "big")
+def seed_of(document: BoltzInput) -> int:
+    """Derive the seed from what the file says, so that the same input gives the same result again."""
+    return int.from_bytes(hashlib.sha256(document.model_dump_json().encode()).digest()[:4], "big")
 
 
 def output_prefix(name: str, identity: str) -> str:

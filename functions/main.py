@@ -29,7 +29,7 @@ T = TypeVar("T")
 @functions_framework.cloud_event
 def on_upload(event: CloudEvent) -> None:
     """Take an uploaded object in."""
-    _intake().on_upload(decode_upload(event.data))
+    _intake().on_upload(decode_upload(event.data), event.get("traceparent"))
 
 
 @functions_framework.cloud_event

@@ -1,6 +1,7 @@
 """Finish what anyone left half done: lapsed leases, lost requests, pending effects, forgotten capacity."""
 
 import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +15,10 @@ from schemas.messages import CapacityWanted
 logger = logging.getLogger(__name__)
 
 
+class SweepError(Exception):
+    """A pass could not finish everything that it found."""
+
+
 @dataclass(frozen=True)
 class Sweep:
     """One pass is short and idempotent; two at once do no harm."""
@@ -24,30 +29,47 @@ class Sweep:
     request_again_after: timedelta
 
     def run(self) -> None:
-        """Do one pass."""
+        """Do one pass. Raises SweepError, at its end, where it left something for the next."""
         now = datetime.now(UTC)
-        for job in self.ledger.lapsed(now):
-            self._change(_lapse(job, now), "lapsed", logging.WARNING)
+        left = self._each(self.ledger.lapsed(now), lambda job: self._lapse(job, now))
         # Before the unsettled: a job asked for here was changed just now, so it is not asked for twice.
-        for job in self.ledger.unserved(before=now - self.request_again_after):
-            self._change(lifecycle.request_again(job, now), "requested again", logging.INFO)
-        for job in self.ledger.unsettled(before=now - self.settle_after):
-            logger.warning("settled late", extra={"job_id": job.job_id, "state": job.state})
-            self.settler.settle(job)
+        unserved = self.ledger.unserved(before=now - self.request_again_after)
+        left += self._each(unserved, lambda job: self._request_again(job, now))
+        left += self._each(self.ledger.unsettled(before=now - self.settle_after), self._settle)
         if self.ledger.count(State.QUEUED):
             self.settler.requests.publish(CapacityWanted.at(now).encode())
+        if left:
+            raise SweepError(f"{left} jobs are left for the next pass; the log says which and why")
+
+    def _each(self, jobs: Iterable[Job], finish: Callable[[Job], None]) -> int:
+        """Finish each job, whatever becomes of the others; return how many could not be finished."""
+        left = 0
+        for job in jobs:
+            try:
+                finish(job)
+            except Exception:
+                logger.exception("left for the next pass", extra=job.about | {"state": job.state})
+                left += 1
+        return left
+
+    def _lapse(self, job: Job, now: datetime) -> None:
+        lapsed = _lease_expired(job, now) if job.state is State.RUNNING else lifecycle.expire(job, now)
+        self._change(lapsed, "lapsed", logging.WARNING)
+
+    def _request_again(self, job: Job, now: datetime) -> None:
+        self._change(lifecycle.request_again(job, now), "requested again", logging.INFO)
+
+    def _settle(self, job: Job) -> None:
+        logger.warning("settled late", extra=job.about | {"state": job.state})
+        self.settler.settle(job)
 
     def _change(self, job: Job, what: str, level: int) -> None:
         try:
             changed = self.ledger.replace(job)
         except ConflictError:
             return  # it moved on by itself
-        logger.log(level, what, extra={"job_id": changed.job_id, "state": changed.state})
+        logger.log(level, what, extra=changed.about | {"state": changed.state})
         self.settler.settle(changed)
-
-
-def _lapse(job: Job, now: datetime) -> Job:
-    return _lease_expired(job, now) if job.state is State.RUNNING else lifecycle.expire(job, now)
 
 
 def _lease_expired(job: Job, now: datetime) -> Job:

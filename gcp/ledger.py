@@ -48,15 +48,19 @@ class FirestoreLedger:
         """Count the jobs in a state, one read per thousand."""
         return int(self._where("state", "==", state.value).count().get()[0][0].value)
 
+    def succeeded_as(self, fingerprint: str) -> Job | None:
+        """Find a job that succeeded with this fingerprint; no other has one."""
+        found = self._where("fingerprint", "==", fingerprint).limit(1).stream()
+        return next((_decode(snapshot) for snapshot in found), None)
+
     def waiting_for(self, name: str) -> Sequence[Job]:
         """Find the jobs that wait for an object of this name."""
         return self._find(self._where("waits_for", "array_contains", name))
 
     def unsettled(self, before: datetime) -> Sequence[Job]:
-        """Find jobs with pending effects that were last changed before a time."""
-        effects = [effect.value for effect in Effect]
-        found = self._find(self._where("pending", "array_contains_any", effects))
-        return [job for job in found if job.updated_at < before]
+        """Find jobs with pending effects last changed before a time, the longest unchanged first."""
+        pending = self._where("pending", "array_contains_any", [effect.value for effect in Effect])
+        return self._find(pending.where(filter=FieldFilter("updated_at", "<", before)).order_by("updated_at"))
 
     def unserved(self, before: datetime) -> Sequence[Job]:
         """Find queued jobs last changed before a time, the longest unchanged first; a page of them."""

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 from datetime import UTC, datetime
 
@@ -9,7 +10,11 @@ _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime
 
 
 class JsonLines(logging.Formatter):
-    """Format a record and its ``extra`` fields for Cloud Logging."""
+    """Format a record and its ``extra`` fields for Cloud Logging; ``trace`` is the id of a trace."""
+
+    def __init__(self, project: str) -> None:
+        super().__init__()
+        self._project = project
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line; ``severity``, ``time`` and ``message`` are the names that Cloud Logging knows."""
@@ -18,7 +23,10 @@ class JsonLines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "message": record.getMessage(),
         }
-        line |= {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
+        about = {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
+        if trace := about.pop("trace", None):
+            line["logging.googleapis.com/trace"] = f"projects/{self._project}/traces/{trace}"
+        line |= about
         if record.exc_info:
             line["stack_trace"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str, ensure_ascii=False)
@@ -27,5 +35,5 @@ class JsonLines(logging.Formatter):
 def configure() -> None:
     """Send every log record of this process to standard output as JSON lines."""
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonLines(os.environ.get("GOOGLE_CLOUD_PROJECT", "unknown")))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

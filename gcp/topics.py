@@ -3,7 +3,7 @@
 import contextlib
 import queue
 import threading
-from collections.abc import Generator
+from collections.abc import Iterator
 
 from google.cloud import pubsub_v1
 from google.cloud.pubsub_v1.subscriber.message import Message as PubsubMessage
@@ -33,8 +33,13 @@ class Subscription:
         self._subscriber = subscriber
         self._path = subscriber.subscription_path(project, name)
 
-    def pull(self, idle_seconds: float) -> Generator[PubsubMessage, None, None]:
-        """Yield messages, one held at a time, until none came for so long; the client renews their leases."""
+    @contextlib.contextmanager
+    def pulling(self, hold: int, look_seconds: float) -> Iterator[Iterator[PubsubMessage | None]]:
+        """Open the stream for a block: messages, at most ``hold`` unanswered; None where none came.
+
+        The client renews the leases of those that are held, until the block is left: answer them in it.
+        Raises, at its end, what ended the stream.
+        """
         arrived: queue.SimpleQueue[PubsubMessage] = queue.SimpleQueue()
         leaving = threading.Event()
 
@@ -46,19 +51,31 @@ class Subscription:
         stream = self._subscriber.subscribe(
             self._path,
             callback=take,
-            flow_control=pubsub_v1.types.FlowControl(max_messages=1),
+            flow_control=pubsub_v1.types.FlowControl(max_messages=hold),
             await_callbacks_on_shutdown=True,
         )
         try:
-            while True:
-                yield arrived.get(timeout=idle_seconds)
-        except queue.Empty:
-            return
+            yield _until_done(stream, arrived, look_seconds)
         finally:
             leaving.set()
             _give_back(arrived)
             stream.cancel()
             stream.result()
+
+
+def _until_done(
+    stream: pubsub_v1.subscriber.futures.StreamingPullFuture,
+    arrived: "queue.SimpleQueue[PubsubMessage]",
+    seconds: float,
+) -> Iterator[PubsubMessage | None]:
+    while not stream.done():
+        yield _next(arrived, seconds)
+
+
+def _next(arrived: "queue.SimpleQueue[PubsubMessage]", seconds: float) -> PubsubMessage | None:
+    with contextlib.suppress(queue.Empty):
+        return arrived.get(timeout=seconds)
+    return None
 
 
 def _give_back(arrived: "queue.SimpleQueue[PubsubMessage]") -> None:

@@ -30,6 +30,9 @@ class Ledger(Protocol):
     def count(self, state: State) -> int:
         """Count the jobs in a state."""
 
+    def succeeded_as(self, fingerprint: str) -> Job | None:
+        """Find a job that succeeded with this fingerprint."""
+
     def waiting_for(self, name: str) -> Sequence[Job]:
         """Find the jobs that wait for an object of this name."""
 

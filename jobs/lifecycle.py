@@ -74,7 +74,7 @@ class IllegalTransitionError(Exception):
     """The event cannot happen in this state; nothing was changed."""
 
 
-def enter(job: Job, event: str, state: State, at: datetime) -> Job:
+def enter(job: Job, event: str, state: State, at: datetime, code: Code | None = None) -> Job:
     """Put a job into a state, with all that belongs to arriving there."""
     return job.evolve(
         state=state,
@@ -84,16 +84,16 @@ def enter(job: Job, event: str, state: State, at: datetime) -> Job:
         waits_for=job.waits_for if state is State.WAITING else (),
         wait_until=at + WAIT if state is State.WAITING else None,
         expire_at=at + KEEP if state.terminal else None,
-        history=(*job.history, Change(at=at, event=event, state=state)),
+        history=(*job.history, Change(at=at, event=event, state=state, code=code)),
     )
 
 
-def advance(job: Job, event: Event, at: datetime) -> Job:
+def advance(job: Job, event: Event, at: datetime, code: Code | None = None) -> Job:
     """Return the job after the event. Raises IllegalTransitionError; never changes the given job."""
     state = TABLE[job.state].get(event)
     if state is None:
         raise IllegalTransitionError(f"job {job.job_id} is {job.state}: {event} cannot happen")
-    return enter(job, event, state, at)
+    return enter(job, event, state, at, code)
 
 
 def claim(job: Job, holder: str, at: datetime) -> Job:
@@ -117,15 +117,16 @@ def succeed(job: Job, result: Result, at: datetime) -> Job:
 
 def fail(job: Job, failure: Failure, at: datetime) -> Job:
     """Record a permanent failure."""
-    return advance(job.evolve(errors=(failure,)), Event.FAILED, at)
+    return advance(job.evolve(errors=(failure,)), Event.FAILED, at, failure.code)
 
 
 def release(job: Job, event: Event, failure: Failure, at: datetime) -> Job:
     """Give a running job back to the queue, or give up when its attempts are spent."""
     if job.attempt < MAX_ATTEMPTS:
-        return advance(job, event, at)
+        return advance(job, event, at, failure.code)
     message = f"Given up after {job.attempt} attempts. The last one: {failure.message}"
-    return advance(job.evolve(errors=(failure.model_copy(update={"message": message}),)), Event.GAVE_UP, at)
+    final = failure.model_copy(update={"message": message})
+    return advance(job.evolve(errors=(final,)), Event.GAVE_UP, at, failure.code)
 
 
 def request_again(job: Job, at: datetime) -> Job:

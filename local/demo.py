@@ -1,15 +1,15 @@
 """Drop the examples into a local stack and show what comes back: ``make demo``.
 
 Files under ``examples/rejected/`` must end REJECTED with a reason, every other SUCCEEDED. Results stay in
-``.local/demo/`` to look at. Exit status: 0 when every file ended as it should, 1 when not.
+``.local/demo/`` to look at. Exit status: 0 when every file ended as it should, 1 when not, 130 after Ctrl-C.
 """
 
 import argparse
 import os
 import queue
+import re
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +27,9 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
+from local import runs
 from local.emulators import MissingError
 from local.parts import ROOT
 from local.processes import PartError
@@ -39,9 +41,9 @@ from schemas.receipt import Receipt
 
 EXAMPLES = ROOT / "examples"
 RESULTS = ROOT / ".local" / "demo"
-RUNS = ROOT / ".local" / "runs"
 LOOK_SECONDS = 0.5
-WIDTH = 120  # where no terminal tells its own
+WIDTH = 116  # where no terminal tells its own
+INTERRUPTED = 130
 COLOURS = {State.SUCCEEDED: "green", State.REJECTED: "yellow"}
 
 
@@ -63,18 +65,16 @@ class Ending:
 def main(arguments: list[str] | None = None) -> int:
     """Run the demo."""
     options = _parser().parse_args(arguments)
-    console = Console(
-        record=options.svg is not None, width=None if sys.stdout.isatty() and not options.svg else WIDTH
-    )
+    width = None if sys.stdout.isatty() and not options.svg else WIDTH
+    console = Console(record=options.svg is not None, width=width)
     try:
-        endings = _run(console, options.timeout)
-    except (MissingError, PartError, TimeoutError) as error:
-        console.print(f"[bold red]{error}")
-        return 1
-    _show(console, endings)
+        with runs.fresh("demo") as run:
+            run.ended_well = _demo(console, run.folder, options.timeout)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     if options.svg:
-        console.save_svg(str(options.svg), title="make demo")
-    return 0 if all(ending.right for ending in endings) else 1
+        options.svg.write_text(_picture(console), encoding="utf-8")
+    return 0 if run.ended_well else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,19 +84,29 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(console: Console, timeout: float) -> list[Ending]:
-    RUNS.mkdir(parents=True, exist_ok=True)
-    run_dir = Path(tempfile.mkdtemp(prefix="demo-", dir=RUNS))
+def _demo(console: Console, run_dir: Path, timeout: float) -> bool:
+    """Run it, show how it ended, tell whether all is as it should be."""
+    try:
+        endings = _run(console, run_dir, timeout)
+    except (MissingError, PartError, OSError) as error:  # TimeoutError is an OSError
+        console.print(Text(str(error), "bold red"), soft_wrap=True)
+        return False
+    show(console, endings)
+    return all(ending.right for ending in endings)
+
+
+def _run(console: Console, run_dir: Path, timeout: float) -> list[Ending]:
     with running(run_dir) as stack:
         os.environ.update(stack.env)
         with _completions(stack) as events, _progress(console) as bar:
-            dropped = _drop(storage.Client().bucket(stack.env["INPUT_BUCKET"]))
+            client = storage.Client()
+            dropped = _drop(client.bucket(stack.env["INPUT_BUCKET"]))
             task = bar.add_task(f"{len(dropped)} files dropped", total=len(dropped))
             endings = []
             for event in _await(events, dropped, timeout, stack):
-                endings.append(_fetch(event))
+                endings.append(fetch(client, event, RESULTS))
                 bar.update(task, advance=1, description=f"{event.data.source.name} {event.state.lower()}")
-            bar.update(task, description="all ended")
+            bar.update(task, description=f"{len(dropped)} files dropped, all ended")
     return sorted(endings, key=lambda ending: ending.file)
 
 
@@ -123,7 +133,7 @@ def _completions(stack: Stack) -> "Iterator[queue.SimpleQueue[PredictionComplete
 
 
 def _progress(console: Console) -> Progress:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn())
     return Progress(*columns, MofNCompleteColumn(), TimeElapsedColumn(), console=console)
 
 
@@ -157,52 +167,70 @@ def _await(
             yield event
 
 
-def _fetch(event: PredictionCompleted) -> Ending:
-    """Download the receipt that an event names, and the outputs that the receipt names."""
-    client = storage.Client()
-    receipt = Receipt.model_validate_json(
-        storage.Blob.from_string(event.data.receipt, client).download_as_bytes()
-    )
-    folder = RESULTS / event.data.source.name
+def fetch(client: storage.Client, event: PredictionCompleted, results: Path) -> Ending:
+    """Download the receipt that an event names, and the outputs that the receipt names, byte for byte."""
+    folder = results / event.data.source.name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    (folder / "receipt.json").write_bytes(receipt.encode())
-    bucket = storage.Blob.from_string(event.data.receipt, client).bucket
+    blob = storage.Blob.from_uri(event.data.receipt, client)
+    content = blob.download_as_bytes()
+    (folder / "receipt.json").write_bytes(content)
+    receipt = Receipt.model_validate_json(content)
     for output in receipt.outputs:
-        bucket.blob(output.name).download_to_filename(str(folder / Path(output.name).name))
+        blob.bucket.blob(output.name).download_to_filename(str(folder / Path(output.name).name))
     return Ending(event.data.source.name, receipt, folder)
 
 
-def _show(console: Console, endings: list[Ending]) -> None:
-    table = Table(
-        "file", "state", "confidence", "seconds", "output folder", "receipt", title="What became of it"
-    )
+def show(console: Console, endings: list[Ending]) -> None:
+    """Print how each file ended, and the reason of each that did not succeed."""
+    console.print("", _table(endings), "", _reasons(endings), "", sep="\n")
+    if any(ending.receipt.model and ending.receipt.model.random_weights for ending in endings):
+        warning = (
+            ("Random weights: ", "bold red"),
+            "these structures mean nothing. README says how to use real ones.",
+        )
+        console.print(Text.assemble(*warning))
+
+
+def _table(endings: list[Ending]) -> Table:
+    table = Table("file", "state", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for title in ("confidence", "seconds"):
+        table.add_column(title, justify="right")
+    table.add_column("structures, scores, receipt.json", overflow="fold")
     for ending in endings:
         table.add_row(*_row(ending))
-    console.print(table)
-    for ending in endings:
-        if ending.receipt.error:
-            error = ending.receipt.error
-            console.print(f"[yellow]{error.code}[/] {error.message} [dim]{error.remedy}[/]", highlight=False)
-    if any(ending.receipt.model and ending.receipt.model.random_weights for ending in endings):
-        console.print(
-            "[bold red]Random weights:[/] these structures mean nothing; README says how to use real ones."
-        )
+    return table
 
 
-def _row(ending: Ending) -> tuple[str, ...]:
-    receipt, colour = ending.receipt, COLOURS.get(ending.receipt.state, "red")
+def _row(ending: Ending) -> tuple[Text, ...]:
+    receipt = ending.receipt
     confidence = receipt.scores.get("confidence_score")
     seconds = (receipt.finished_at - receipt.created_at).total_seconds()
-    folder = ending.folder.relative_to(ROOT)
+    folder = ending.folder.relative_to(ROOT) if ending.folder.is_relative_to(ROOT) else ending.folder
     return (
-        f"{'[green]✓[/]' if ending.right else '[red]✗[/]'} {ending.file}",
-        f"[{colour}]{receipt.state}[/]",
-        "" if confidence is None else f"{confidence:.2f}",
-        f"{seconds:.1f}",
-        str(folder),
-        receipt.job_id,
+        Text.assemble(("✓ ", "green") if ending.right else ("✗ ", "red"), ending.file),
+        Text(receipt.state, COLOURS.get(receipt.state, "red")),
+        Text("" if confidence is None else f"{confidence:.2f}"),
+        Text(f"{seconds:.1f}"),
+        Text(f"{folder}/", "dim"),
     )
+
+
+def _reasons(endings: list[Ending]) -> Table:
+    """One row for each file that has an error: messages hold brackets, which must not be read as markup."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    for ending in endings:
+        if error := ending.receipt.error:
+            message = error.message.removeprefix(ending.file).lstrip(":, ")  # the row has named the file
+            why = Text.assemble((error.code, "yellow"), " ", message, " ", (error.remedy, "dim"))
+            table.add_row(Text(ending.file), why)
+    return table
+
+
+def _picture(console: Console) -> str:
+    """Draw what the terminal showed, in the font of whoever looks at it instead of one fetched for it."""
+    drawn = console.export_svg(title="make demo")
+    return re.sub(r"\s*@font-face \{.*?\}", "", drawn, flags=re.DOTALL)
 
 
 if __name__ == "__main__":

@@ -15,28 +15,32 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import Never
 
 from rich.console import Console
+from rich.markup import escape
 
+from local import runs
 from local.emulators import MissingError
-from local.parts import BUCKETS, CHECKPOINT, PROJECT, ROOT, url
+from local.parts import BUCKETS, CALLERS_TO_CHOOSE, CHECKPOINT, PROJECT, url
 from local.processes import PartError
 from local.stack import Stack, running
 
 ENV_FILE = Path(".local/env")
 CHECK_SECONDS = 0.1
-EPILOG = """\
+EPILOG = f"""\
 While it runs, another terminal finds it with the environment file:
 
   . .local/env
   python my_script.py      # Google's own clients follow these variables
 
-MAX_WORKERS, JOBS_PER_WORKER and IDLE_SECONDS from your environment replace the local defaults 2, 4 and 10.
-Exit status: 0 after Ctrl-C or SIGTERM, 1 when a part died or something is missing on this machine.
+These variables of your environment replace the local defaults:
+{", ".join(f"{name}={default}" for name, default in CALLERS_TO_CHOOSE.items())}.
+
+Exit status: 0 after Ctrl-C, SIGTERM or SIGHUP, 1 when a part died or something is missing on this machine.
 """
 DROP = (
     "from google.cloud import storage; "
@@ -53,7 +57,8 @@ def show(message):
     message.ack()
 subscriber.subscribe(mine, show).result()
 """
-LEAVING = {signal.SIGINT, signal.SIGTERM}
+LEAVING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+"""Ctrl-C, a polite kill, and the terminal's window closed."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,17 +68,46 @@ def main(argv: Sequence[str] | None = None) -> int:
     warnings.filterwarnings("ignore", category=FutureWarning)  # Google's clients: the end of Python 3.11
     for number in LEAVING:
         signal.signal(number, _leave)
+    own = runs.given(options.run_dir) if options.run_dir else runs.fresh("up")
     try:
-        with running(options.run_dir or _fresh_run_dir()) as stack, _env_file(options.env_file, stack.env):
-            _print_ready(stack, options.env_file, time.monotonic() - started)
-            while True:
-                stack.check()
-                time.sleep(CHECK_SECONDS)
+        with own as run:
+            return _run(run, options.env_file, started)
     except KeyboardInterrupt:
+        return 0
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _run(run: runs.Run, env_file: Path, started: float) -> int:
+    """Run a stack until a signal asks for its end, or a part dies; the exit status."""
+    try:
+        with running(run.folder) as stack, _env_file(env_file, stack.env):
+            _print_ready(run, stack, env_file, time.monotonic() - started)
+            _watch(stack)
+    except KeyboardInterrupt:
+        run.ended_well = True
+        _say("Stopped. Nothing of it runs any more.")
         return 0
     except (MissingError, PartError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def _watch(stack: Stack) -> Never:
+    """Raise PartError when a part dies, KeyboardInterrupt when a signal asks for the end."""
+    try:
+        while True:
+            stack.check()
+            time.sleep(CHECK_SECONDS)
+    except KeyboardInterrupt:
+        _say("\nStopping …")
+        raise
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):  # a terminal that was closed takes nothing
+        print(text, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--run-dir",
         type=Path,
-        help="folder for objects, logs and scratch (default: a new one in .local/runs)",
+        help="folder for objects, logs and scratch (default: a new one in .local/runs, removed at the end)",
     )
     parser.add_argument(
         "--env-file",
@@ -101,12 +135,6 @@ def _leave(_number: int, _frame: FrameType | None) -> None:
     for number in LEAVING:
         signal.signal(number, signal.SIG_IGN)  # leaving once is enough
     raise KeyboardInterrupt
-
-
-def _fresh_run_dir() -> Path:
-    runs = ROOT / ".local" / "runs"
-    runs.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix=f"{datetime.now(UTC):%Y%m%d-%H%M%S}-", dir=runs))
 
 
 @contextmanager
@@ -129,15 +157,17 @@ def _quoted(value: str) -> str:
     return "'" + value.replace("'", "'\\''") + "'"
 
 
-def _print_ready(stack: Stack, env_file: Path, seconds: float) -> None:
+def _print_ready(run: runs.Run, stack: Stack, env_file: Path, seconds: float) -> None:
     console = Console(highlight=False, emoji=False, soft_wrap=True)
-    console.print(f"[bold green]Ready[/] after {seconds:.1f} s. Ctrl-C ends it.\n")
+    console.print(f"[bold green]Ready[/] after {seconds:.1f} s. Ctrl-C ends it.", end="\n\n")
     for title, command in _recipes(stack, env_file).items():
         console.print(f"[bold]{title}[/]")
         console.print(f"  {command}\n", markup=False, style="cyan")
-    console.print(f"Logs: {stack.run_dir / 'logs'}", markup=False)
+    console.print(
+        f"Objects and logs: {run.folder}{', removed at the end' if run.temporary else ''}", markup=False
+    )
     if stack.random_weights:
-        console.print("[bold yellow]Weights are random:[/] " + _why_random())
+        console.print(f"[bold yellow]Weights are random:[/] {escape(_why_random())}")
 
 
 def _why_random() -> str:

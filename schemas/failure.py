@@ -56,5 +56,8 @@ class FailedError(Exception):
     """A stage ends a job with this failure; its code says whether another attempt makes sense."""
 
     def __init__(self, failure: Failure) -> None:
-        super().__init__(f"{failure.code}: {failure.message}")
+        super().__init__(failure)  # as the one argument, so that the error survives the way between processes
         self.failure = failure
+
+    def __str__(self) -> str:
+        return f"{self.failure.code}: {self.failure.message}"

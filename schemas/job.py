@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from schemas.failure import Failure
+from schemas.failure import Code, Failure
 from schemas.options import Options
 
 MAX_NAME_BYTES = 1024
@@ -92,20 +92,27 @@ class Model(Record):
 
 
 class Result(Record):
-    """What a successful attempt adds to its job. Timings are seconds by stage, scores are Boltz-2's."""
+    """What a successful attempt adds to its job. Timings are seconds by stage, scores are Boltz-2's.
+
+    ``fingerprint`` identifies all that the result depends on; ``cached_from`` is the job whose outputs were
+    copied, where one with the same fingerprint had succeeded before.
+    """
 
     outputs: tuple[Output, ...]
     scores: dict[str, float]
     timings: dict[str, float]
     model: Model
+    fingerprint: str
+    cached_from: str | None = None
 
 
 class Change(Record):
-    """One line of the job's history."""
+    """One line of the job's history; ``code`` is why an attempt came to nothing."""
 
     at: AwareDatetime
     event: str
     state: State
+    code: Code | None = None
 
 
 class Job(Record):
@@ -123,16 +130,24 @@ class Job(Record):
     worker: str | None = None
     waits_for: tuple[str, ...] = ()
     wait_until: AwareDatetime | None = None
+    trace: str
     output_prefix: str
     outputs: tuple[Output, ...] = ()
     scores: dict[str, float] = Field(default_factory=dict)
     model: Model | None = None
+    fingerprint: str | None = None
+    cached_from: str | None = None
     errors: tuple[Failure, ...] = ()
     timings: dict[str, float] = Field(default_factory=dict)
     pending: tuple[Effect, ...] = ()
     history: tuple[Change, ...] = ()
     expire_at: AwareDatetime | None = None
     revision: Annotated[object, Field(exclude=True, repr=False)] = None
+
+    @property
+    def about(self) -> dict[str, object]:
+        """What every log line about the job carries."""
+        return {"job_id": self.job_id, "attempt": self.attempt, "trace": self.trace}
 
     def evolve(self, **changes: object) -> Self:
         """Return a copy with these fields changed; the only way a job changes."""

@@ -18,6 +18,7 @@ from pydantic_core import from_json
 from schemas.failure import Failure
 from schemas.job import Job, Record, State
 from schemas.receipt import receipt_name
+from schemas.trace import TRACEPARENT, traceparent
 
 MAX_ATTRIBUTE_BYTES = 1024
 """Longest attribute value that Pub/Sub takes, in bytes of UTF-8."""
@@ -49,6 +50,7 @@ class Event(Record):
     type: str
     time: AwareDatetime
     datacontenttype: Literal["application/json"] = "application/json"
+    traceparent: str | None = Field(None, pattern=TRACEPARENT, description="W3C trace context.")
     data: Record
 
     def encode(self) -> Message:
@@ -103,6 +105,7 @@ class PredictionRequested(Event):
             id=f"{job.job_id}-requested-{job.attempt}",
             time=job.updated_at,
             subject=job.source.uri,
+            traceparent=traceparent(job.trace, job.job_id),
             data=JobReference(job_id=job.job_id),
         )
 
@@ -178,6 +181,7 @@ class PredictionCompleted(Event):
             type=f"dev.dropfold.prediction.{job.state.lower()}.v1",
             time=job.updated_at,
             subject=job.source.uri,
+            traceparent=traceparent(job.trace, job.job_id),
             batch=job.batch,
             state=data.state,
             data=data,

@@ -19,6 +19,8 @@ class Receipt(Record):
     batch: str
     options: Options
     model: Model | None
+    fingerprint: str | None = Field(None, description="SHA-256 of all that the result depends on.")
+    cached_from: str | None = Field(None, description="Job whose outputs were copied: nothing was computed.")
     outputs: tuple[Output, ...]
     scores: dict[str, float]
     error: Failure | None

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 
 import google_crc32c
 
@@ -29,6 +30,7 @@ def a_job(state: State = State.QUEUED, **changes: object) -> Job:
         state=state,
         created_at=NOW,
         updated_at=NOW,
+        trace="4bf92f3577b34da6a3ce929d0e0e4736",
         output_prefix="run42/foo/0123456789abcdef/",
     )
     return job.evolve(**changes)
@@ -36,7 +38,7 @@ def a_job(state: State = State.QUEUED, **changes: object) -> Job:
 
 @dataclass
 class MemoryLedger:
-    """Implements jobs.ledger.Ledger; documents are JSON, revisions are counted.
+    """Implements jobs.ledger.Ledger; documents are JSON, revisions are counted. Threads may share it.
 
     ``page`` is the most that a search for unserved jobs brings.
     """
@@ -45,11 +47,13 @@ class MemoryLedger:
     writes: int = 0
     page: int = 200
     _revisions: "itertools.count[int]" = field(default_factory=itertools.count)
+    _writing: Lock = field(default_factory=Lock, repr=False)
 
     def create(self, job: Job) -> Job:
-        if job.job_id in self.documents:
-            raise AlreadyRecordedError(job.job_id)
-        return self._write(job)
+        with self._writing:
+            if job.job_id in self.documents:
+                raise AlreadyRecordedError(job.job_id)
+            return self._write(job)
 
     def get(self, job_id: str) -> Job | None:
         if job_id not in self.documents:
@@ -58,13 +62,17 @@ class MemoryLedger:
         return Job.model_validate_json(document).evolve(revision=revision)
 
     def replace(self, job: Job) -> Job:
-        there = self.documents.get(job.job_id)
-        if there is None or there[0] != job.revision:
-            raise ConflictError(job.job_id)
-        return self._write(job)
+        with self._writing:
+            there = self.documents.get(job.job_id)
+            if there is None or there[0] != job.revision:
+                raise ConflictError(job.job_id)
+            return self._write(job)
 
     def count(self, state: State) -> int:
         return sum(job.state is state for job in self.all())
+
+    def succeeded_as(self, fingerprint: str) -> Job | None:
+        return next((job for job in self.all() if job.fingerprint == fingerprint), None)
 
     def waiting_for(self, name: str) -> Sequence[Job]:
         return [job for job in self.all() if name in job.waits_for]
@@ -84,7 +92,7 @@ class MemoryLedger:
         return [job for job in self.all() if over(job)]
 
     def all(self) -> list[Job]:
-        return [job for job_id in self.documents if (job := self.get(job_id))]
+        return [job for job_id in list(self.documents) if (job := self.get(job_id))]
 
     def only(self) -> Job:
         [job] = self.all()
@@ -134,6 +142,15 @@ class MemoryBucket:
         if self.objects[name][1] != path.read_bytes():
             raise ContentDiffersError(name)
         return self._output(name)
+
+    def copy(self, output: Output, name: str) -> Output:
+        if output.name not in self.objects:
+            raise ObjectGoneError(output.name)
+        self.objects.setdefault(name, self.objects[output.name])
+        made = self._output(name)
+        if made.crc32c != output.crc32c:
+            raise ContentDiffersError(name)
+        return made
 
     def replace(self, path: Path, name: str, content_type: str) -> Output:
         assert content_type

@@ -5,18 +5,29 @@ starts the task again), 2 when a setting is missing or wrong.
 """
 
 import logging
+import os
+import resource
 import signal
 import sys
+import time
+from datetime import UTC, datetime
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from gcp import logs, project
 from worker.attempt import Bench
-from worker.drain import DeviceLostError, LeaveError, Worker
-from worker.predictor import Predictor
+from worker.children import Children
+from worker.device import Device, DeviceLostError
+from worker.drain import IN_HAND, Worker
+from worker.lease import LeaveError
 from worker.settings import WorkerSettings
 
+if TYPE_CHECKING:
+    from worker.predictor import Predictor
+
+LOOK_SECONDS = 0.5
 logger = logging.getLogger("worker")
 
 
@@ -29,14 +40,25 @@ def main() -> int:
         logger.critical("settings: %s", error)
         return 2
     signal.signal(signal.SIGTERM, _leave)
+    status = 0
+    children = Children(settings.read_seconds, "worker.model.reading", "worker.model.writing")
     try:
-        _work(settings)
+        _work(settings, children)
     except LeaveError:
         logger.info("left as asked")
     except DeviceLostError:
-        logger.critical("the device failed; leaving for a fresh process")
-        return 1
-    return 0
+        status = 1
+        logger.critical("the device or the model is of no use; leaving for a fresh process", exc_info=True)
+    except Exception:
+        status = 1
+        logger.critical("the worker failed; leaving for a fresh process", exc_info=True)
+    else:
+        children.stop()
+        return 0
+    children.stop()
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(status)  # a device that hangs or computes would hold its thread, and the thread the process
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
@@ -44,25 +66,49 @@ def _leave(_number: int, _frame: FrameType | None) -> None:
     raise LeaveError
 
 
-def _work(settings: WorkerSettings) -> None:
-    predictor = Predictor(settings.boltz_cache, settings.device)
-    logger.info("model loaded", extra={"execution": settings.holder, "model": predictor.model.model_dump()})
+def _work(settings: WorkerSettings, children: Children) -> None:
+    started, started_at = time.monotonic(), datetime.now(UTC)
+    from worker.predictor import Predictor  # noqa: PLC0415  torch: seconds, while the children start
+
+    device = Device(settings.prediction_seconds)
+    predictor = Predictor(settings.boltz_cache, children, device, settings.device)
+    ledger = project.ledger(settings)
     bench = Bench(
         uploads=project.bucket(settings, settings.input_bucket),
         results=project.bucket(settings, settings.output_bucket),
         predictor=predictor,
         work_dir=settings.work_dir,
+        started_at=started_at,
+        cache=ledger if settings.result_cache else None,
     )
     worker = Worker(
-        ledger=project.ledger(settings),
+        ledger=ledger,
         settler=project.settler(settings),
         bench=bench,
         holder=settings.holder,
         renew_seconds=settings.renew_seconds,
+        idle_seconds=settings.idle_seconds,
+        take_until=started + settings.task_seconds - settings.prediction_seconds - settings.read_seconds,
     )
     work = project.subscription(settings, settings.work_subscription)
-    worker.drain(work.pull(settings.idle_seconds))
-    logger.info("idle", extra={"execution": settings.holder})
+    with work.pulling(IN_HAND, LOOK_SECONDS) as deliveries:
+        try:
+            worker.drain(deliveries)
+        finally:
+            logger.info(
+                "worker life", extra={"execution": settings.holder, **_life(started, device, predictor)}
+            )
+
+
+def _life(started: float, device: Device, predictor: "Predictor") -> dict[str, float]:
+    """Sum up a worker's life: seconds, shares, peak bytes of memory."""
+    return {
+        "seconds": round(time.monotonic() - started, 3),
+        "device_busy_seconds": round(device.busy, 3),
+        "device_busy_share": round(device.busy_share, 4),
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "device_peak_memory_bytes": predictor.device_peak_memory,
+    }
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from jobs.objects import ContentDiffersError
 from schemas.job import Job, Model, Output, Result
 from schemas.options import Options
 from worker import outputs
+from worker.cache import Ledger, copied, fingerprint
 from worker.lease import HeldJob
 from worker.prepare import Prepared, Uploads, prepare
 
@@ -26,8 +27,22 @@ class Predictor(Protocol):
     def model(self) -> Model:
         """What computes, for receipts."""
 
-    def predict(self, input_file: Path, options: Options, seed: int, out: Path) -> Mapping[str, float]:
-        """Write the prediction under ``out``; return seconds by stage. Raises FailedError."""
+    @property
+    def lost(self) -> bool:
+        """Whether its device has failed or hangs, so that this process had better go."""
+
+    @property
+    def ready_at(self) -> datetime:
+        """When the model was loaded."""
+
+    def predict(
+        self, input_file: Path, options: Options, seed: int, out: Path, begin: Callable[[], object]
+    ) -> Mapping[str, float]:
+        """Write the prediction under ``out``; return seconds by stage.
+
+        ``begin`` is called when the device is free for this input. Raises FailedError, DeviceLostError, and
+        what ``begin`` raises.
+        """
 
 
 class Results(Protocol):
@@ -35,6 +50,9 @@ class Results(Protocol):
 
     def upload(self, path: Path, name: str, content_type: str) -> Output:
         """Upload a file as a new object. Raises ContentDiffersError, StorageUnavailableError."""
+
+    def copy(self, output: Output, name: str) -> Output:
+        """Copy an object on the server's side. Raises ObjectGoneError, ContentDiffersError."""
 
     def replace(self, path: Path, name: str, content_type: str) -> Output:
         """Upload a file over the object of this name. Raises StorageUnavailableError."""
@@ -56,35 +74,78 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class Bench:
-    """Where attempts are made: input and output bucket, the warm model, a folder to work in."""
+    """Where attempts are made: input and output bucket, the warm model, a folder to work in.
+
+    ``cache`` is where results of earlier jobs are found; without it everything is computed.
+    """
 
     uploads: Uploads
     results: Results
     predictor: Predictor
     work_dir: Path
+    started_at: datetime
+    cache: Ledger | None = None
 
     def attempt(self, mine: HeldJob) -> Result:
-        """Attempt a held job. Raises FailedError, StorageUnavailableError, LeaseLostError."""
-        watch, job = Stopwatch(), mine.job
-        watch.seconds["queued"] = round((datetime.now(UTC) - job.created_at).total_seconds(), 3)
+        """Attempt a job, and take it when the device is free for it.
+
+        Raises FailedError, StorageUnavailableError, LeaseLostError, DeviceLostError.
+        """
+        watch, job, model = Stopwatch(), mine.job, self.predictor.model
         self.work_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.work_dir, prefix=f"{job.job_id}-") as folder:
             with watch.stage("download"):
                 prepared = prepare(job, self.uploads, Path(folder) / "input")
-            files, scores = self._predict(job, prepared, Path(folder) / "output", watch)
+            identity = fingerprint(prepared, job.options, model)
+            if cached := self._cached(identity, mine, watch):
+                return cached
+            files, scores = self._predict(mine, prepared, Path(folder) / "output", watch)
             mine.renew()
             with watch.stage("upload"):
                 uploaded = tuple(self._upload(path, name, mine) for name, path in files.items())
-        return Result(outputs=uploaded, scores=scores, timings=watch.seconds, model=self.predictor.model)
+        watch.seconds |= self._waited(mine.job)
+        return Result(
+            outputs=uploaded, scores=scores, timings=watch.seconds, model=model, fingerprint=identity
+        )
+
+    def _cached(self, identity: str, mine: HeldJob, watch: Stopwatch) -> Result | None:
+        """Copy the result of a job that was the same in everything, if there is one and it is whole."""
+        twin = self.cache.succeeded_as(identity) if self.cache else None
+        if twin is None or twin.model is None:
+            return None
+        mine.take()
+        with watch.stage("copy"):
+            outputs = copied(twin, mine.job.output_prefix, self.results)
+        if outputs is None:
+            return None
+        watch.seconds |= self._waited(mine.job)
+        return Result(
+            outputs=outputs,
+            scores=twin.scores,
+            timings=watch.seconds,
+            model=twin.model,
+            fingerprint=identity,
+            cached_from=twin.job_id,
+        )
 
     def _predict(
-        self, job: Job, prepared: Prepared, out: Path, watch: Stopwatch
+        self, mine: HeldJob, prepared: Prepared, out: Path, watch: Stopwatch
     ) -> tuple[Mapping[str, Path], dict[str, float]]:
-        seed = job.options.seed or 0
-        watch.seconds.update(self.predictor.predict(prepared.input_file, job.options, seed, out))
-        expected = outputs.expected(prepared.document, job.options)
-        files = outputs.collect(job.job_id, out, expected)
+        options = mine.job.options
+        seconds = self.predictor.predict(prepared.input_file, options, options.seed or 0, out, mine.take)
+        watch.seconds.update(seconds)
+        expected = outputs.expected(prepared.document, options)
+        files = outputs.collect(mine.job.job_id, out, expected)
         return files, outputs.scores(files)
+
+    def _waited(self, job: Job) -> dict[str, float]:
+        """Say how long the job was queued, until its claim, and how long of that this worker was starting."""
+        claimed_at = job.history[-1].at
+        starting = self.predictor.ready_at - max(self.started_at, job.created_at)
+        return {
+            "queued": round((claimed_at - job.created_at).total_seconds(), 3),
+            "start_up": round(max(0.0, starting.total_seconds()), 3),
+        }
 
     def _upload(self, path: Path, public_name: str, mine: HeldJob) -> Output:
         name = mine.job.output_prefix + public_name

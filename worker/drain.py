@@ -1,30 +1,36 @@
-"""The worker's story: take a job, attempt it, record how it ended, settle, until the queue is idle."""
+"""The worker's story: take what is queued, attempt it, record how it ended, settle, until nothing comes.
+
+A few jobs are in hand at once, each told as one line by its own thread; the predictor lets them pass one by
+one. A job counts as attempted only when the device is free for it, so that one which brings the process down
+takes hardly any with it, and one that has been attempted before is alone in hand: it can only harm itself.
+"""
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from jobs import lifecycle
-from jobs.ledger import ConflictError, Ledger
+from jobs.ledger import Ledger
 from jobs.objects import StorageUnavailableError
 from jobs.settle import Settler
 from schemas.failure import RETRYABLE, Code, FailedError, Failure
 from schemas.job import Job, State
 from schemas.messages import CapacityWanted, PredictionRequested, UndecodableMessageError
 from worker.attempt import Bench
-from worker.lease import HeldJob, LeaseLostError, held
+from worker.device import DeviceLostError
+from worker.hands import Hands
+from worker.lease import HeldJob, LeaseLostError, LeaveError, holding
+
+IN_HAND = 3
+"""One is read, one is predicted, one is written, uploaded and settled."""
+
+GRACE_SECONDS = 3
+"""How long the jobs in hand may still end by themselves when the process has to leave within 10 s."""
 
 logger = logging.getLogger(__name__)
-
-
-class LeaveError(BaseException):
-    """The platform asked the process to leave. Not an Exception, so that nothing on the way swallows it."""
-
-
-class DeviceLostError(Exception):
-    """The device failed; this process is not to be trusted with another input."""
 
 
 class Delivery(Protocol):
@@ -40,61 +46,108 @@ class Delivery(Protocol):
         """Give the message back at once."""
 
 
+class InHand(NamedTuple):
+    """A job and the message that brought it."""
+
+    mine: HeldJob
+    delivery: Delivery
+
+
 @dataclass(frozen=True)
 class Worker:
-    """What a worker works with, from its start to its idle end."""
+    """What a worker works with, and its limits in seconds.
+
+    ``idle_seconds`` without work end it; past ``take_until``, a time of ``time.monotonic``, it begins no
+    more: the platform's own limit is nearer than one prediction.
+    """
 
     ledger: Ledger
     settler: Settler
     bench: Bench
     holder: str
     renew_seconds: float
+    idle_seconds: float
+    take_until: float
 
-    def drain(self, deliveries: Iterable[Delivery]) -> None:
-        """Work on what comes until nothing does. Raises DeviceLostError, LeaveError."""
-        for delivery in deliveries:
-            try:
-                self._handle(delivery)
-            except BaseException:
-                delivery.nack()
-                raise
-            delivery.ack()
+    def drain(self, deliveries: Iterable[Delivery | None]) -> None:
+        """Work on what comes until nothing does; None means that nothing came for a moment.
 
-    def _handle(self, delivery: Delivery) -> None:
-        """Whatever is not finished after this is in the ledger, where the sweep finds it."""
-        job_id = _asked_for(delivery)
-        job = self._claim(job_id) if job_id else None
-        if job is not None:
-            with held(self.ledger, job, self.renew_seconds) as mine:
-                self._work(mine)
-
-    def _claim(self, job_id: str) -> Job | None:
-        """Take the job, or learn that somebody else has it.
-
-        A conflict alone says neither: whoever asked for the prediction also clears its outbox, and often at
-        this moment. So look again until the job is ours or not queued any more.
+        Raises DeviceLostError, LeaveError; by then nothing is in hand.
         """
-        while (job := self.ledger.get(job_id)) is not None and job.state is State.QUEUED:
-            try:
-                return self.ledger.replace(lifecycle.claim(job, self.holder, datetime.now(UTC)))
-            except ConflictError:
-                continue
+        hands = Hands(IN_HAND, self._handle)
+        try:
+            self._take(deliveries, hands)
+            hands.wait()
+        except BaseException as error:
+            self._leave(hands, error)
+            raise
+
+    def _take(self, deliveries: Iterable[Delivery | None], hands: Hands[InHand]) -> None:
+        worked = time.monotonic()
+        for delivery in deliveries:
+            if delivery is not None and not self._in_time():
+                delivery.nack()
+                return
+            given = delivery is not None and self._give(delivery, hands)
+            if given or hands.held():
+                worked = time.monotonic()
+            if not self._in_time() or time.monotonic() - worked > self.idle_seconds:
+                return
+
+    def _give(self, delivery: Delivery, hands: Hands[InHand]) -> bool:
+        """Take the job that a message asks for in hand; tell whether there was one."""
+        try:
+            job = self._queued(delivery)
+            if job is None:
+                return False
+            if job.attempt:
+                hands.wait()
+            hands.give(InHand(self._open(job), delivery))
+        except BaseException:
+            delivery.nack()
+            raise
+        if job.attempt:
+            hands.wait()
+        return True
+
+    def _open(self, job: Job) -> HeldJob:
+        return HeldJob(self.ledger, job, self.holder, self.renew_seconds, self._in_time)
+
+    def _in_time(self) -> bool:
+        return time.monotonic() <= self.take_until
+
+    def _queued(self, delivery: Delivery) -> Job | None:
+        """Find the job that a message asks for, if it is still to be done; else be done with the message."""
+        job_id = _asked_for(delivery)
+        job = self.ledger.get(job_id) if job_id else None
+        if job is not None and job.state is State.QUEUED:
+            return job
+        delivery.ack()
         return None
+
+    def _handle(self, new: InHand) -> None:
+        """Whatever is not finished after this is in the ledger, where the sweep finds it."""
+        try:
+            with holding(new.mine) as mine:
+                self._work(mine)
+        except BaseException:
+            new.delivery.nack()
+            raise
+        new.delivery.ack()
 
     def _work(self, mine: HeldJob) -> None:
         try:
             done = self.bench.attempt(mine)
             self._end(mine, lambda job: lifecycle.succeed(job, done, datetime.now(UTC)))
         except LeaseLostError:
-            logger.warning("lease lost, result thrown away", extra={"job_id": mine.job.job_id})
-        except LeaveError:
-            self._give_up(mine, _failure(Code.PREEMPTED, "The platform asked the worker to leave."))
+            logger.warning("not ours any more, result thrown away", extra=self._about(mine.job))
+        except DeviceLostError:
             raise
         except Exception as error:
             failure = _why(error)
-            logger.warning("attempt failed", extra={"job_id": mine.job.job_id}, exc_info=error)
+            logger.warning("attempt failed", extra=self._about(mine.job), exc_info=error)
             self._give_up(mine, failure)
-            if failure.code is Code.CUDA_ERROR:
+            if self.bench.predictor.lost:
                 raise DeviceLostError(mine.job.job_id) from error
 
     def _give_up(self, mine: HeldJob, failure: Failure) -> None:
@@ -105,13 +158,46 @@ class Worker:
             return lifecycle.fail(job, failure, at)
 
         try:
-            self._end(mine, change)
+            mine.take()  # a job can fail before its turn
+            self._end(mine, change, failure.code)
         except LeaseLostError:
-            logger.warning("lease lost before the failure was recorded", extra={"job_id": mine.job.job_id})
+            logger.warning("not ours any more, failure not recorded", extra=self._about(mine.job))
 
-    def _end(self, mine: HeldJob, change: Callable[[Job], Job]) -> None:
+    def _end(self, mine: HeldJob, change: Callable[[Job], Job], code: Code | None = None) -> None:
         job = self.settler.settle(mine.change(change))
-        logger.info("attempt ended", extra={"job_id": job.job_id, "state": job.state, "attempt": job.attempt})
+        about = self._about(job) | {"state": job.state, "code": code, "timings": job.timings}
+        logger.info("attempt ended", extra=about)
+
+    def _leave(self, hands: Hands[InHand], why: BaseException) -> None:
+        """Take nothing more; let end what ends soon; give everything else back."""
+        logger.info("leaving: %s", type(why).__name__)
+        until = time.monotonic() + GRACE_SECONDS
+        for each in _still(hands.held):
+            each.mine.let_go()
+        for each in _still(lambda: hands.wait(max(0.0, until - time.monotonic()))):
+            self._give_back(each)
+
+    def _give_back(self, each: InHand) -> None:
+        try:
+            if each.mine.taken:
+                self._give_up(each.mine, _failure(Code.PREEMPTED, "The worker had to leave."))
+        except Exception:
+            logger.exception("not given back; its lease will run out", extra=self._about(each.mine.job))
+        each.delivery.nack()
+
+    def _about(self, job: Job) -> dict[str, object]:
+        return job.about | {"execution": self.holder}
+
+
+def _still(look: Callable[[], list[InHand]]) -> list[InHand]:
+    """Look at what is in hand, whatever else went wrong there."""
+    while True:
+        try:
+            return look()
+        except LeaveError:
+            continue  # it was not begun
+        except Exception:
+            logger.exception("another job ended badly")
 
 
 def _asked_for(delivery: Delivery) -> str | None:
@@ -136,4 +222,6 @@ def _why(error: Exception) -> Failure:
 
 
 def _failure(code: Code, message: str) -> Failure:
-    return Failure(code=code, message=message, remedy="Upload the file again; the cause was not in it.")
+    return Failure(
+        code=code, message=message, remedy="Upload the file again; if it persists, look at the worker's log."
+    )

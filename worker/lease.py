@@ -1,4 +1,4 @@
-"""Hold a job's lease: renew it in the background, and write the job only while it is ours."""
+"""A job in this worker's hands: taken late, renewed in the background, written only while it is ours."""
 
 import logging
 import threading
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from jobs import lifecycle
 from jobs.ledger import ConflictError, Ledger
-from schemas.job import Job
+from schemas.job import Job, State
 
 logger = logging.getLogger(__name__)
 
@@ -17,46 +17,85 @@ class LeaseLostError(Exception):
     """Someone else decides about this job now; the result in hand is thrown away."""
 
 
-class HeldJob:
-    """A claimed job. Every write goes through ``change``, a compare-and-set on what was last seen."""
+class LeaveError(BaseException):
+    """The process has to leave. Not an Exception, so that nothing on the way swallows it."""
 
-    def __init__(self, ledger: Ledger, job: Job) -> None:
-        self._ledger = ledger
-        self._lock = threading.Lock()
+
+class HeldJob:
+    """A job that was QUEUED when its message came. Every write is a compare-and-set on what was last seen.
+
+    ``in_time`` tells, when the job is to be taken, whether the process will be there for long enough.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        job: Job,
+        holder: str,
+        renew_seconds: float,
+        in_time: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._ledger, self._holder, self._every, self._in_time = ledger, holder, renew_seconds, in_time
+        self._lock = threading.RLock()
+        self._over = threading.Event()
         self.job = job
+        self.taken = False
+
+    def take(self) -> None:
+        """Take the lease, unless it is ours: it counts as an attempt. Raises LeaseLostError, LeaveError."""
+        with self._lock:
+            if not self.taken:
+                self.job, self.taken = self._claimed(), True
+                threading.Thread(target=self._renew_until_over, name="renew", daemon=True).start()
+
+    def renew(self) -> None:
+        """Prolong the lease; also the check, right before outputs are written, that it is still ours."""
+        self.change(lambda job: lifecycle.renew(job, datetime.now(UTC)))
 
     def change(self, change: Callable[[Job], Job]) -> Job:
         """Write a change. Raises LeaseLostError where the job is not ours any more."""
         with self._lock:
             try:
                 self.job = self._ledger.replace(change(self.job))
-            except ConflictError as error:
+            except (ConflictError, lifecycle.IllegalTransitionError) as error:
                 raise LeaseLostError(self.job.job_id) from error
             return self.job
 
-    def renew(self) -> Job:
-        """Prolong the lease; also the check, right before outputs are written, that it is still ours."""
-        return self.change(lambda job: lifecycle.renew(job, datetime.now(UTC)))
+    def let_go(self) -> None:
+        """Take and renew no more. What was taken stays as it is."""
+        self._over.set()
+
+    def _claimed(self) -> Job:
+        """Claim the job, or learn that somebody else has it.
+
+        A conflict alone says neither: whoever asked for the prediction also clears its outbox, and often at
+        this moment. So look again until the job is ours or not queued any more. One that has been attempted
+        meanwhile was asked for again: that message is to bring it, so that it is alone in hand.
+        """
+        job: Job | None = self.job
+        while job is not None and job.state is State.QUEUED and job.attempt == self.job.attempt:
+            if self._over.is_set() or not self._in_time():
+                raise LeaveError
+            try:
+                return self._ledger.replace(lifecycle.claim(job, self._holder, datetime.now(UTC)))
+            except ConflictError:
+                job = self._ledger.get(job.job_id)
+        raise LeaseLostError(self.job.job_id)
+
+    def _renew_until_over(self) -> None:
+        while not self._over.wait(self._every):
+            try:
+                self.renew()
+            except LeaseLostError:
+                return  # the next write of the job's own thread finds out
+            except Exception:
+                logger.exception("lease not renewed, trying again", extra=self.job.about)
 
 
 @contextmanager
-def held(ledger: Ledger, job: Job, every_seconds: float) -> Iterator[HeldJob]:
-    """Hold a claimed job, and renew its lease until the block ends."""
-    mine, done = HeldJob(ledger, job), threading.Event()
-    renewer = threading.Thread(target=_renew_until, args=(mine, done, every_seconds), daemon=True)
-    renewer.start()
+def holding(mine: HeldJob) -> Iterator[HeldJob]:
+    """Let the job go at the end of the block."""
     try:
         yield mine
     finally:
-        done.set()
-        renewer.join()
-
-
-def _renew_until(mine: HeldJob, done: threading.Event, every_seconds: float) -> None:
-    while not done.wait(every_seconds):
-        try:
-            mine.renew()
-        except (LeaseLostError, lifecycle.IllegalTransitionError):
-            return  # the next write of the main thread finds out
-        except Exception:
-            logger.exception("lease not renewed, trying again", extra={"job_id": mine.job.job_id})
+        mine.let_go()

@@ -14,8 +14,12 @@ class WorkerSettings(Project):
     boltz_cache: Path
     device: str = "auto"
     work_dir: Path = Path("/tmp/dropfold")  # noqa: S108  Cloud Run's only writable folder, private to the task
-    idle_seconds: float = Field(30, gt=0)
-    renew_seconds: float = Field(30, gt=0, le=60)
+    idle_seconds: float = Field(30, gt=0, description="without work, then the worker leaves")
+    renew_seconds: float = Field(30, gt=0, le=60, description="between two renewals of a lease")
+    read_seconds: float = Field(120, gt=0, description="limit for parsing and featurising one input")
+    prediction_seconds: float = Field(600, gt=0, description="limit for one turn on the device")
+    result_cache: bool = Field(True, description="copy the outputs of an equal job that succeeded before")
+    task_seconds: float = Field(3600, gt=0, description="the task's own timeout, as it is deployed")
     cloud_run_execution: str
     cloud_run_task_index: int = 0
     cloud_run_task_attempt: int = 0

@@ -30,6 +30,8 @@ def full_job() -> Job:
         scores={"confidence_score": 0.5},
         timings={"predict": 1.25},
         model=Model(name="boltz-2", version="2.2.1", weights_digest="sha256:00", random_weights=True),
+        fingerprint="f1",
+        cached_from="0" * 16,
     )
     failure = Failure(code=Code.WORKER_LOST, message="m", remedy="r")
     return lifecycle.succeed(running, result, NOW).evolve(errors=(failure,))
@@ -40,6 +42,16 @@ def test_a_job_comes_back_as_it_was_written(ledger: Ledger) -> None:
     ledger.create(job)
     assert ledger.get(job.job_id) == job.evolve(revision=ledger.get(job.job_id).revision)  # type: ignore[union-attr]  # it is there
     assert ledger.get("f" * 16) is None
+
+
+def test_a_job_is_found_by_what_its_result_depends_on(ledger: Ledger) -> None:
+    job = full_job()
+    ledger.create(job)
+    ledger.create(a_job(job_id="1" * 16))
+    found = ledger.succeeded_as("f1")
+    assert found is not None
+    assert found.job_id == job.job_id
+    assert ledger.succeeded_as("f2") is None
 
 
 def test_a_second_create_is_refused(ledger: Ledger) -> None:

@@ -88,3 +88,31 @@ def test_an_upload_over_other_content_is_refused_and_replaced_knowingly(
     assert raw.blob("f").download_as_bytes() == b"old"
     bucket.replace(file, "f", "text/plain")
     assert raw.blob("f").download_as_bytes() == b"new"
+
+
+def test_a_copy_is_made_by_the_server_and_made_again_changes_nothing(
+    bucket: Bucket, raw: storage.Bucket, tmp_path: Path
+) -> None:
+    (tmp_path / "a").write_bytes(b"content")
+    output = bucket.upload(tmp_path / "a", "first/ü a.cif", "chemical/x-cif")
+    copied = bucket.copy(output, "second/ü a.cif")
+    generation = raw.get_blob("second/ü a.cif").generation
+    assert copied == output.model_copy(update={"name": "second/ü a.cif"})
+    assert raw.blob("second/ü a.cif").download_as_bytes() == b"content"
+    assert bucket.copy(output, "second/ü a.cif") == copied
+    assert raw.get_blob("second/ü a.cif").generation == generation
+
+
+def test_what_is_not_as_it_was_is_not_copied(bucket: Bucket, raw: storage.Bucket, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"content")
+    output = bucket.upload(tmp_path / "a", "first", "text/plain")
+    raw.blob("taken").upload_from_string(b"another")
+    with pytest.raises(ContentDiffersError, match="taken"):
+        bucket.copy(output, "taken")
+    assert raw.blob("taken").download_as_bytes() == b"another"
+    raw.blob("first").upload_from_string(b"changed")
+    with pytest.raises(ContentDiffersError, match="first"):
+        bucket.copy(output, "second")
+    raw.blob("first").delete()
+    with pytest.raises(ObjectGoneError):
+        bucket.copy(output, "second")

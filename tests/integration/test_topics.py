@@ -3,12 +3,19 @@ from collections.abc import Iterator
 
 import pytest
 from google.cloud import pubsub_v1
+from google.cloud.pubsub_v1.subscriber.message import Message as PubsubMessage
 
 from gcp.topics import Subscription, Topic
 from schemas.messages import Message
 
 TOPIC, SUBSCRIPTION = "requests", "work"
 SOON = 2.0
+
+
+def pulled(work: Subscription, quiet: float = SOON) -> Iterator[PubsubMessage]:
+    """Yield messages until none came for a while."""
+    with work.pulling(hold=1, look_seconds=quiet) as messages:
+        yield from iter(lambda: next(messages), None)
 
 
 @pytest.fixture
@@ -34,11 +41,11 @@ def test_what_is_published_is_pulled_with_its_attributes_until_idle(
     subscriber: pubsub_v1.SubscriberClient, project: str
 ) -> None:
     publish(project, b"1", b"2", b"3")
-    pulled = []
-    for message in Subscription(subscriber, project, SUBSCRIPTION).pull(idle_seconds=SOON):
-        pulled.append((message.data, message.attributes["batch"]))
+    found = []
+    for message in pulled(Subscription(subscriber, project, SUBSCRIPTION)):
+        found.append((message.data, message.attributes["batch"]))
         message.ack()
-    assert sorted(pulled) == [(b"1", "ä b"), (b"2", "ä b"), (b"3", "ä b")]
+    assert sorted(found) == [(b"1", "ä b"), (b"2", "ä b"), (b"3", "ä b")]
 
 
 def test_what_a_leaving_worker_holds_is_left_to_the_next(
@@ -46,11 +53,12 @@ def test_what_a_leaving_worker_holds_is_left_to_the_next(
 ) -> None:
     publish(project, b"1", b"2", b"3")
     work = Subscription(subscriber, project, SUBSCRIPTION)
-    leaving = work.pull(idle_seconds=SOON)
-    next(leaving).nack()
-    leaving.close()
+    with work.pulling(hold=1, look_seconds=SOON) as leaving:
+        first = next(leaving)
+        assert first is not None
+        first.nack()
     rest = set()
-    for message in work.pull(idle_seconds=SOON):
+    for message in pulled(work):
         rest.add(message.data)
         message.ack()
     assert rest == {b"1", b"2", b"3"}
@@ -61,7 +69,7 @@ def test_two_workers_share_the_work(subscriber: pubsub_v1.SubscriberClient, proj
     both_have_one = threading.Barrier(3)  # the two workers, each holding a message, and this thread
 
     def worker() -> None:
-        for _ in work.pull(idle_seconds=20):
+        for _ in pulled(work, quiet=20):
             both_have_one.wait(timeout=20)
             return
 
@@ -83,7 +91,35 @@ def test_a_subscriber_that_left_gets_nothing_any_more(
     """Hold the local emulator to what the service does: see local/pubsub_repair.py."""
     work = Subscription(subscriber, project, SUBSCRIPTION)
     for _ in range(3):
-        assert list(work.pull(idle_seconds=0.5)) == []
+        assert list(pulled(work, quiet=0.5)) == []
     publish(project, b"after")
-    message = next(iter(work.pull(idle_seconds=SOON)))
+    message = next(pulled(work))
     assert message.data == b"after"
+
+
+def test_a_worker_holds_as_many_messages_as_it_asked_for(
+    subscriber: pubsub_v1.SubscriberClient, project: str
+) -> None:
+    publish(project, b"1", b"2", b"3")
+    with Subscription(subscriber, project, SUBSCRIPTION).pulling(2, look_seconds=SOON) as messages:
+        first, second, third = next(messages), next(messages), next(messages)
+        assert first is not None
+        assert second is not None
+        assert third is None
+        first.ack()
+        assert next(messages) is not None
+
+
+def test_a_worker_that_is_interrupted_still_gives_back_what_it_holds(
+    subscriber: pubsub_v1.SubscriberClient, project: str
+) -> None:
+    """As by SIGTERM: in the middle of looking for more, and answered only after that."""
+    publish(project, b"1")
+    work = Subscription(subscriber, project, SUBSCRIPTION)
+    with work.pulling(2, look_seconds=SOON) as messages:
+        held = next(messages)
+        assert held is not None
+        with pytest.raises(KeyboardInterrupt):
+            messages.throw(KeyboardInterrupt)  # type: ignore[attr-defined]  # it is a generator
+        held.nack()
+    assert next(pulled(work)).data == b"1"

@@ -1,41 +1,65 @@
 """The worker's story with a predictor that writes small files of the right form, all else in memory.
 
-The predictor here is not Boltz-2: what is tested is the way of a job, not of a structure.
+The predictor here is not Boltz-2: what is tested is the way of jobs, not of structures. Jobs go by letters.
 """
 
+import itertools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 
 import gemmi
 import numpy as np
 import pytest
-from fakes import MemoryBucket, MemoryDelivery, MemoryLedger, MemoryTopic, a_job
+from fakes import NOW, MemoryBucket, MemoryDelivery, MemoryLedger, MemoryTopic, a_job, a_source
 
 from jobs import lifecycle
 from jobs.objects import StorageUnavailableError
 from jobs.settle import Settler
 from schemas.failure import Code, FailedError, Failure
-from schemas.job import Job, Model, State
-from schemas.messages import CapacityWanted, PredictionRequested
+from schemas.job import Job, Model, Output, State
+from schemas.messages import CapacityWanted, Message, PredictionRequested
 from schemas.options import Options
 from worker.attempt import Bench
-from worker.drain import DeviceLostError, LeaveError, Worker
+from worker.device import Device, DeviceLostError
+from worker.drain import Worker
+from worker.hands import Hands
+from worker.lease import LeaveError
 
 INPUT = b"sequences:\n  - protein: {id: A, sequence: NLYIQ, msa: empty}\n"
 WITH_MSA = INPUT.replace(b"empty", b"msas/trp.a3m")
-Hook = Callable[[Path], None]
+SOON = 10
+"""Seconds after which a test gives up waiting; none of them comes near."""
+
+Hook = Callable[[Path], object]
 
 
 def nothing(_input_file: Path) -> None:
     pass
 
 
+def letter(input_file: Path) -> str:
+    return input_file.stem[0]
+
+
+def waiting(event: Event) -> None:
+    assert event.wait(SOON)
+
+
+def by_letter(**hooks: Callable[[], object]) -> Hook:
+    """Do what is named for the job, and nothing for the others."""
+    return lambda input_file: hooks.get(letter(input_file), lambda: None)()
+
+
 @dataclass
 class PaperPredictor:
-    """Writes files of the form that Boltz-2 writes, for one chain of five residues."""
+    """Writes files of the form that Boltz-2 writes, for one chain of five residues.
+
+    ``read`` is called before the turn on the device, ``before`` in it.
+    """
 
     before: Hook = nothing
     model: Model = field(
@@ -44,10 +68,23 @@ class PaperPredictor:
         )
     )
     seen: list[Path] = field(default_factory=list)
+    read: Hook = nothing
+    device: Device = field(default_factory=lambda: Device(limit=SOON))
+    ready_at: datetime = NOW
 
-    def predict(self, input_file: Path, options: Options, seed: int, out: Path) -> Mapping[str, float]:
+    @property
+    def lost(self) -> bool:
+        return self.device.lost
+
+    def predict(
+        self, input_file: Path, options: Options, seed: int, out: Path, begin: Callable[[], object]
+    ) -> Mapping[str, float]:
         assert options.samples == 1
         assert seed == 5
+        self.read(input_file)
+        return self.device.turn(begin, lambda: self.write(input_file, out))
+
+    def write(self, input_file: Path, out: Path) -> Mapping[str, float]:
         self.seen.append(input_file)
         self.before(input_file)
         folder = out / "predictions" / input_file.stem
@@ -75,6 +112,27 @@ def write_structure(path: Path) -> None:
 
 
 @dataclass
+class Clock:
+    """Stands still unless it is told to go on."""
+
+    now: float = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@dataclass
+class HeardTopic(MemoryTopic):
+    """Tells whoever waits that a message about a job was published."""
+
+    heard: dict[str, Event] = field(default_factory=lambda: {name: Event() for name in "abc"})
+
+    def publish(self, message: Message) -> None:
+        super().publish(message)
+        self.heard[json.loads(message.data)["job_id"][0]].set()
+
+
+@dataclass
 class Shop:
     """A worker and everything that it reaches, in memory."""
 
@@ -83,35 +141,81 @@ class Shop:
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     uploads: MemoryBucket = field(default_factory=lambda: MemoryBucket("in"))
     results: MemoryBucket = field(default_factory=lambda: MemoryBucket("out"))
-    requests: MemoryTopic = field(default_factory=MemoryTopic)
-    completions: MemoryTopic = field(default_factory=MemoryTopic)
+    requests: HeardTopic = field(default_factory=HeardTopic)
+    completions: HeardTopic = field(default_factory=HeardTopic)
     renew_seconds: float = 30
+    idle_seconds: float = 30
+    take_until: float = float("inf")
 
-    def queue(self, content: bytes = INPUT) -> MemoryDelivery:
-        job = a_job(options=Options(seed=5))
+    def queue(self, content: bytes = INPUT, name: str = "a", attempt: int = 0) -> MemoryDelivery:
+        job = a_job(
+            job_id=name * 16,
+            source=a_source(f"run42/{name}.yaml"),
+            output_prefix=f"run42/{name}/",
+            options=Options(seed=5),
+            attempt=attempt,
+        )
         self.uploads.put(job.source.name, content)
         recorded = self.ledger.create(lifecycle.take_in(job, datetime.now(UTC)))
         self.ledger.replace(recorded.evolve(pending=()))
-        return self.bell()
+        return self.bell(name)
 
-    def bell(self) -> MemoryDelivery:
-        message = PredictionRequested.of(self.ledger.only()).encode()
+    def bell(self, name: str = "a") -> MemoryDelivery:
+        message = PredictionRequested.of(self.job(name)).encode()
         return MemoryDelivery(message.data, message.attributes)
 
-    def drain(self, *deliveries: MemoryDelivery) -> Job:
+    def drain(self, deliveries: Iterable[MemoryDelivery | None]) -> None:
         settler = Settler(self.ledger, self.results, self.requests, self.completions)
-        bench = Bench(self.uploads, self.results, self.predictor, self.folder)
-        Worker(self.ledger, settler, bench, "worker-1", self.renew_seconds).drain(deliveries)
-        return self.ledger.only()
+        bench = Bench(self.uploads, self.results, self.predictor, self.folder, NOW)
+        worker = Worker(
+            self.ledger, settler, bench, "worker-1", self.renew_seconds, self.idle_seconds, self.take_until
+        )
+        worker.drain(deliveries)
 
-    def receipt(self) -> dict[str, object]:
-        name = f"{self.ledger.only().output_prefix}receipt.json"
-        return dict(json.loads(self.results.objects[name][1]))
+    def job(self, name: str = "a") -> Job:
+        job = self.ledger.get(name * 16)
+        assert job
+        return job
+
+    def is_untouched(self, name: str) -> bool:
+        """Tell whether a job is as it was queued, and nothing was told or written about it."""
+        job = self.job(name)
+        told = [*self.requests.messages, *self.completions.messages]
+        return (
+            (job.state, job.attempt, len(job.history)) == (State.QUEUED, 0, 1)
+            and not any(job.job_id.encode() in message.data for message in told)
+            and not any(written.startswith(job.output_prefix) for written in self.results.objects)
+        )
+
+    def receipt(self, name: str = "a") -> dict[str, object]:
+        return dict(json.loads(self.results.objects[f"run42/{name}/receipt.json"][1]))
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
     return Shop(tmp_path / "work")
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Tell the story's time; nothing else is told by this clock."""
+    clock = Clock()
+    monkeypatch.setattr("worker.drain.time", clock)
+    return clock
+
+
+@pytest.fixture
+def gate(shop: Shop) -> Iterator[Event]:
+    """Hold a prediction back until the test opens it; it opens at the test's end, so that no thread stays."""
+    opened = Event()
+    yield opened
+    opened.set()
+    shop.predictor.device._thread.shutdown()
+
+
+@pytest.fixture
+def _short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.drain.GRACE_SECONDS", 0.05)
 
 
 def failing(code: Code) -> Hook:
@@ -123,7 +227,8 @@ def failing(code: Code) -> Hook:
 
 def test_a_job_is_predicted_delivered_and_settled(shop: Shop) -> None:
     delivery = shop.queue()
-    job = shop.drain(delivery)
+    shop.drain([delivery])
+    job = shop.job()
     assert (job.state, job.pending, delivery.answers) == (State.SUCCEEDED, (), ["ack"])
     assert [output.name.removeprefix(job.output_prefix) for output in job.outputs] == [
         "model_0.cif",
@@ -142,7 +247,8 @@ def test_a_job_is_predicted_delivered_and_settled(shop: Shop) -> None:
 
 def test_the_input_lies_in_a_fresh_folder_under_the_job_s_name_and_is_cleared_away(shop: Shop) -> None:
     delivery = shop.queue()
-    job = shop.drain(delivery)
+    shop.drain([delivery])
+    job = shop.job()
     assert shop.predictor.seen[0].name == f"{job.job_id}.yaml"
     assert list(shop.folder.iterdir()) == []
 
@@ -153,26 +259,30 @@ def test_the_file_that_an_input_names_lies_beside_it(shop: Shop) -> None:
 
     shop.predictor.before = look
     shop.uploads.put("run42/msas/trp.a3m", b">q\nNLYIQ\n")
-    assert shop.drain(shop.queue(WITH_MSA)).state is State.SUCCEEDED
+    shop.drain([shop.queue(WITH_MSA)])
+    assert shop.job().state is State.SUCCEEDED
 
 
 def test_a_file_that_went_away_fails_the_job_by_name(shop: Shop) -> None:
-    job = shop.drain(shop.queue(WITH_MSA))
+    shop.drain([shop.queue(WITH_MSA)])
+    job = shop.job()
     assert (job.state, job.errors[0].code) == (State.FAILED, Code.MISSING_REFERENCE)
     assert "trp.a3m" in job.errors[0].message
 
 
 def test_an_object_replaced_before_the_worker_came_fails_the_job(shop: Shop) -> None:
     delivery = shop.queue()
-    shop.uploads.put("run42/foo.yaml", INPUT, generation=8)
-    assert shop.drain(delivery).state is State.FAILED
+    shop.uploads.put("run42/a.yaml", INPUT, generation=8)
+    shop.drain([delivery])
+    assert shop.job().state is State.FAILED
 
 
 @pytest.mark.parametrize("code", [Code.INVALID_INPUT, Code.OUT_OF_MEMORY, Code.NO_OUTPUT, Code.TIMEOUT])
 def test_a_permanent_failure_ends_the_job_with_a_receipt(shop: Shop, code: Code) -> None:
     shop.predictor.before = failing(code)
     delivery = shop.queue()
-    assert shop.drain(delivery).state is State.FAILED
+    shop.drain([delivery])
+    assert shop.job().state is State.FAILED
     error = shop.receipt()["error"]
     assert isinstance(error, dict)
     assert error["code"] == code
@@ -190,16 +300,29 @@ def offline(_input_file: Path) -> None:
 @pytest.mark.parametrize("trouble", [unlucky, offline])
 def test_a_failure_that_is_not_the_input_s_gives_the_job_back(shop: Shop, trouble: Hook) -> None:
     shop.predictor.before = trouble
-    job = shop.drain(shop.queue())
+    shop.drain([shop.queue()])
+    job = shop.job()
     assert (job.state, job.attempt, job.lease) == (State.QUEUED, 1, None)
     assert len(shop.requests.messages) == 1
     assert not shop.completions.messages
 
 
+def redelivered(shop: Shop, first: MemoryDelivery) -> Iterator[MemoryDelivery | None]:
+    """Deliver as the queue does: again when the job was requested again."""
+    yield first
+    for _ in range(lifecycle.MAX_ATTEMPTS):
+        while not shop.requests.messages and not shop.job().state.terminal:
+            yield None
+        if shop.job().state.terminal:
+            return
+        shop.requests.messages.clear()
+        yield shop.bell()
+
+
 def test_a_poison_input_fails_after_three_attempts_with_the_reason(shop: Shop) -> None:
     shop.predictor.before = unlucky
-    first = shop.queue()
-    job = shop.drain(first, shop.bell(), shop.bell(), shop.bell())
+    shop.drain(redelivered(shop, shop.queue()))
+    job = shop.job()
     assert (job.state, job.attempt) == (State.FAILED, 3)
     assert "KeyError" in job.errors[0].message
     assert len(shop.predictor.seen) == 3
@@ -209,29 +332,15 @@ def test_after_a_device_error_the_job_is_given_back_and_the_process_leaves(shop:
     shop.predictor.before = failing(Code.CUDA_ERROR)
     delivery = shop.queue()
     with pytest.raises(DeviceLostError):
-        shop.drain(delivery)
-    assert shop.ledger.only().state is State.QUEUED
-    assert delivery.answers == ["nack"]
-
-
-def leave(_input_file: Path) -> None:
-    raise LeaveError
-
-
-def test_a_worker_that_is_asked_to_leave_gives_job_and_message_back(shop: Shop) -> None:
-    shop.predictor.before = leave
-    delivery = shop.queue()
-    with pytest.raises(LeaveError):
-        shop.drain(delivery)
-    assert shop.ledger.only().state is State.QUEUED
-    assert len(shop.requests.messages) == 1
+        shop.drain([delivery])
+    assert shop.job().state is State.QUEUED
     assert delivery.answers == ["nack"]
 
 
 def test_the_same_request_twice_is_one_prediction(shop: Shop) -> None:
     first = shop.queue()
     again = shop.bell()
-    shop.drain(first, again)
+    shop.drain([first, again])
     assert len(shop.predictor.seen) == len(shop.completions.messages) == 1
     assert again.answers == ["ack"]
 
@@ -244,7 +353,7 @@ class BusyLedger(MemoryLedger):
     def replace(self, job: Job) -> Job:
         if job.state is State.RUNNING and not self.interrupted:
             self.interrupted = True
-            super().replace(self.only().evolve(pending=()))
+            super().replace(self.all()[0].evolve(pending=()))
         return super().replace(job)
 
 
@@ -252,27 +361,28 @@ def test_a_job_whose_outbox_is_cleared_at_the_moment_of_the_claim_is_claimed_all
     shop: Shop,
 ) -> None:
     shop.ledger = ledger = BusyLedger()
-    assert shop.drain(shop.queue()).state is State.SUCCEEDED
+    shop.drain([shop.queue()])
+    assert shop.job().state is State.SUCCEEDED
     assert ledger.interrupted
 
 
 def test_a_job_that_another_worker_holds_is_left_alone(shop: Shop) -> None:
     delivery = shop.queue()
-    shop.ledger.replace(lifecycle.claim(shop.ledger.only(), "other", datetime.now(UTC)))
-    job = shop.drain(delivery)
+    shop.ledger.replace(lifecycle.claim(shop.job(), "other", datetime.now(UTC)))
+    shop.drain([delivery])
+    job = shop.job()
     assert job.lease
     assert (job.lease.holder, shop.predictor.seen, delivery.answers) == ("other", [], ["ack"])
 
 
 def test_a_worker_that_lost_its_lease_throws_its_result_away(shop: Shop) -> None:
     def taken_over(_input_file: Path) -> None:
-        shop.ledger.replace(
-            lifecycle.advance(shop.ledger.only(), lifecycle.Event.CANCELLED, datetime.now(UTC))
-        )
+        shop.ledger.replace(lifecycle.advance(shop.job(), lifecycle.Event.CANCELLED, datetime.now(UTC)))
 
     shop.predictor.before = taken_over
     delivery = shop.queue()
-    assert shop.drain(delivery).state is State.CANCELLED
+    shop.drain([delivery])
+    assert shop.job().state is State.CANCELLED
     assert not shop.results.objects
     assert delivery.answers == ["ack"]
 
@@ -281,24 +391,26 @@ def test_the_lease_is_renewed_while_the_model_works(shop: Shop) -> None:
     ends = []
 
     def wait_for_renewal(_input_file: Path) -> None:
-        claimed = shop.ledger.only()
+        claimed = shop.job()
         for _ in range(2000):
-            now = shop.ledger.only()
+            now = shop.job()
             if now.lease != claimed.lease:
                 ends.append(now.lease)
                 return
 
     shop.renew_seconds = 0.001
     shop.predictor.before = wait_for_renewal
-    assert shop.drain(shop.queue()).state is State.SUCCEEDED
+    shop.drain([shop.queue()])
+    assert shop.job().state is State.SUCCEEDED
     assert ends
 
 
 def test_what_an_earlier_attempt_left_in_the_output_folder_is_replaced(shop: Shop) -> None:
     delivery = shop.queue()
-    name = f"{shop.ledger.only().output_prefix}confidence_model_0.json"
+    name = f"{shop.job().output_prefix}confidence_model_0.json"
     shop.results.put(name, b"half a fil")
-    job = shop.drain(delivery)
+    shop.drain([delivery])
+    job = shop.job()
     assert job.state is State.SUCCEEDED
     assert shop.results.objects[name][1] == b'{"confidence_score": 0.5}'
     assert {output.name: output.size for output in job.outputs}[name] == 25
@@ -314,7 +426,477 @@ def test_what_an_earlier_attempt_left_in_the_output_folder_is_replaced(shop: Sho
     ids=["garbage", "unknown job", "bell for launch"],
 )
 def test_a_message_without_a_job_is_done_with(shop: Shop, delivery: MemoryDelivery) -> None:
-    waiting = shop.queue()
-    shop.drain(delivery)
+    queued = shop.queue()
+    shop.drain([delivery])
     assert delivery.answers == ["ack"]
-    assert shop.drain(waiting).state is State.SUCCEEDED
+    shop.drain([queued])
+    assert shop.job().state is State.SUCCEEDED
+
+
+def then_leave(*deliveries: MemoryDelivery, when: Event) -> Iterator[MemoryDelivery]:
+    """Deliver; then the platform asks to leave, as its signal does: in the main thread, where it waits."""
+    yield from deliveries
+    waiting(when)
+    raise LeaveError
+
+
+def side_by_side(shop: Shop, then: Callable[[], object] = lambda: None) -> Event:
+    """Let a stay on the device until b has been read, and then do more; return the event of that reading."""
+    on_device, read = Event(), Event()
+
+    def predict_a() -> None:
+        on_device.set()
+        waiting(read)
+        then()
+
+    def read_b() -> None:
+        waiting(on_device)
+        read.set()
+
+    shop.predictor.read, shop.predictor.before = by_letter(b=read_b), by_letter(a=predict_a)
+    return read
+
+
+def test_the_next_input_is_read_while_one_is_on_the_device(shop: Shop) -> None:
+    read = side_by_side(shop)
+    shop.drain([shop.queue(name="a"), shop.queue(name="b")])
+    assert read.is_set()
+    assert [shop.job(name).state for name in "ab"] == [State.SUCCEEDED] * 2
+    assert [letter(path) for path in shop.predictor.seen] == ["a", "b"]
+
+
+def test_a_result_is_uploaded_and_settled_while_the_next_is_on_the_device(shop: Shop) -> None:
+    first, on_device = Event(), Event()
+
+    def predict_b() -> None:
+        on_device.set()
+        waiting(shop.completions.heard["a"])
+
+    class Bucket(MemoryBucket):
+        def upload(self, path: Path, name: str, content_type: str) -> Output:
+            if "/a/" in name:
+                waiting(on_device)
+            return super().upload(path, name, content_type)
+
+    shop.results = Bucket("out")
+    shop.predictor.read = by_letter(b=lambda: waiting(first))
+    shop.predictor.before = by_letter(a=first.set, b=predict_b)
+    shop.drain([shop.queue(name="a"), shop.queue(name="b")])
+    assert [shop.job(name).state for name in "ab"] == [State.SUCCEEDED] * 2
+
+
+def test_a_job_counts_as_attempted_only_when_the_device_is_free_for_it(shop: Shop) -> None:
+    untouched: list[bool] = []
+    side_by_side(shop, lambda: untouched.append(shop.is_untouched("b")))
+    shop.drain([shop.queue(name="a"), shop.queue(name="b")])
+    assert untouched == [True]
+    assert shop.job("b").attempt == 1
+
+
+@pytest.mark.usefixtures("_short_grace")
+def test_a_worker_that_is_asked_to_leave_gives_jobs_and_messages_back(shop: Shop, gate: Event) -> None:
+    read = side_by_side(shop, lambda: waiting(gate))
+    a, b = shop.queue(name="a"), shop.queue(name="b")
+    with pytest.raises(LeaveError):
+        shop.drain(then_leave(a, b, when=read))
+    taken = shop.job("a")
+    assert (taken.state, taken.attempt, taken.lease) == (State.QUEUED, 1, None)
+    assert taken.history[-1].event == "RELEASED"
+    assert len(shop.requests.messages) == 1
+    assert shop.requests.heard["a"].is_set()
+    assert shop.is_untouched("b")
+    assert (a.answers, b.answers) == (["nack"], ["nack"])
+
+
+class Signalled(Hands[object]):
+    """Hands whose owner is asked to leave while it waits for them, once ``when`` is there."""
+
+    when = Event()
+
+    def wait(self, seconds: float | None = None) -> list[object]:
+        if seconds is None and self.held():
+            waiting(self.when)
+            raise LeaveError
+        return super().wait(seconds)
+
+
+@pytest.fixture
+def stuck(shop: Shop, gate: Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a on the device; ask the worker to leave when it waits for that."""
+    on_device = Event()
+
+    def predict_a() -> None:
+        on_device.set()
+        waiting(gate)
+
+    monkeypatch.setattr("worker.drain.Hands", Signalled)
+    monkeypatch.setattr(Signalled, "when", on_device)
+    shop.predictor.before = by_letter(a=predict_a)
+
+
+@pytest.mark.usefixtures("_short_grace", "stuck")
+def test_a_job_released_for_the_last_time_says_that_the_worker_had_to_leave(shop: Shop) -> None:
+    with pytest.raises(LeaveError):
+        shop.drain([shop.queue(attempt=lifecycle.MAX_ATTEMPTS - 1)])
+    assert (shop.job().state, shop.job().errors[0].code) == (State.FAILED, Code.PREEMPTED)
+
+
+@pytest.mark.usefixtures("_short_grace", "stuck")
+def test_a_job_that_waits_to_be_alone_is_given_back_too(shop: Shop) -> None:
+    a, b = shop.queue(name="a"), shop.queue(name="b", attempt=1)
+    with pytest.raises(LeaveError):
+        shop.drain([a, b])
+    assert (shop.job("b").state, shop.job("b").attempt) == (State.QUEUED, 1)
+    assert (a.answers, b.answers) == (["nack"], ["nack"])
+
+
+@pytest.fixture
+def leaving(monkeypatch: pytest.MonkeyPatch) -> Event:
+    """Open when the worker, asked to leave, waits for what may still end."""
+    begun = Event()
+
+    class Watched(Hands[object]):
+        def wait(self, seconds: float | None = None) -> list[object]:
+            if seconds is not None:
+                begun.set()
+            return super().wait(seconds)
+
+    monkeypatch.setattr("worker.drain.Hands", Watched)
+    monkeypatch.setattr("worker.drain.GRACE_SECONDS", SOON)
+    return begun
+
+
+def test_a_job_that_ends_within_the_grace_is_done(shop: Shop, leaving: Event) -> None:
+    on_device = Event()
+
+    def predict_a() -> None:
+        on_device.set()
+        waiting(leaving)
+
+    shop.predictor.before = by_letter(a=predict_a)
+    a = shop.queue()
+    with pytest.raises(LeaveError):
+        shop.drain(then_leave(a, when=on_device))
+    assert (shop.job().state, shop.job().attempt, a.answers) == (State.SUCCEEDED, 1, ["ack"])
+    assert shop.receipt()["state"] == "SUCCEEDED"
+
+
+def test_a_job_whose_turn_comes_while_the_worker_leaves_is_given_back(shop: Shop, leaving: Event) -> None:
+    read = side_by_side(shop, lambda: waiting(leaving))
+    a, b = shop.queue(name="a"), shop.queue(name="b")
+    with pytest.raises(LeaveError):
+        shop.drain(then_leave(a, b, when=read))
+    assert shop.job("a").state is State.SUCCEEDED
+    assert shop.is_untouched("b")
+    assert (a.answers, b.answers) == (["ack"], ["nack"])
+
+
+def test_a_failure_before_the_turn_while_the_worker_leaves_is_not_recorded(
+    shop: Shop, leaving: Event
+) -> None:
+    reading = Event()
+
+    def fail() -> None:
+        reading.set()
+        waiting(leaving)
+        failing(Code.INVALID_INPUT)(Path())
+
+    shop.predictor.read = by_letter(a=fail)
+    a = shop.queue()
+    with pytest.raises(LeaveError):
+        shop.drain(then_leave(a, when=reading))
+    assert shop.is_untouched("a")
+    assert a.answers == ["nack"]
+
+
+class RefusingTopic(HeardTopic):
+    """Refuses the first message."""
+
+    refused = False
+
+    def publish(self, message: Message) -> None:
+        if not self.refused:
+            self.refused = True
+            raise ConnectionError("503")
+        super().publish(message)
+
+
+@pytest.mark.usefixtures("_short_grace")
+def test_a_job_that_cannot_be_given_back_does_not_keep_the_others(shop: Shop, gate: Event) -> None:
+    shop.requests = RefusingTopic()
+    read = side_by_side(shop, lambda: waiting(gate))
+    a, b = shop.queue(name="a"), shop.queue(name="b")
+    with pytest.raises(LeaveError):
+        shop.drain(then_leave(a, b, when=read))
+    assert (a.answers, b.answers) == (["nack"], ["nack"])
+
+
+@pytest.fixture
+def hanging(shop: Shop, gate: Event) -> Iterator[list[str]]:
+    """Let a hang on the device while b waits for it; return a list that stays empty while it hangs.
+
+    It does not hang for ever, so that a worker that waits for it fails its test instead of stopping it.
+    """
+    ended: list[str] = []
+
+    def hang() -> None:
+        gate.wait(3)
+        ended.append("came back")
+
+    shop.predictor.device = Device(limit=0.2)
+    side_by_side(shop, hang)
+    yield ended
+    gate.set()
+
+
+@pytest.mark.usefixtures("_short_grace")
+def test_after_a_hang_the_job_fails_the_process_leaves_and_the_neighbour_is_unharmed(
+    shop: Shop, hanging: list[str]
+) -> None:
+    a, b = shop.queue(name="a"), shop.queue(name="b")
+    with pytest.raises(DeviceLostError):
+        shop.drain(itertools.chain((a, b), itertools.repeat(None)))
+    assert not hanging
+    assert (shop.job("a").state, shop.job("a").errors[0].code) == (State.FAILED, Code.TIMEOUT)
+    assert shop.receipt("a")["state"] == "FAILED"
+    assert shop.is_untouched("b")
+    assert b.answers == ["nack"]
+
+
+@pytest.mark.usefixtures("_short_grace")
+def test_a_hang_is_noticed_when_nothing_more_is_taken(shop: Shop, hanging: list[str]) -> None:
+    a, b = shop.queue(name="a"), shop.queue(name="b")
+    with pytest.raises(DeviceLostError):
+        shop.drain([a, b])
+    assert not hanging
+    assert shop.job("a").errors[0].code is Code.TIMEOUT
+    assert b.answers == ["nack"]
+
+
+@pytest.mark.usefixtures("_short_grace")
+def test_a_hang_is_noticed_while_a_lone_job_waits(shop: Shop, hanging: list[str]) -> None:
+    a, b, c = shop.queue(name="a"), shop.queue(name="b"), shop.queue(name="c", attempt=1)
+    with pytest.raises(DeviceLostError):
+        shop.drain([a, b, c])
+    assert not hanging
+    assert shop.job("a").errors[0].code is Code.TIMEOUT
+    assert shop.is_untouched("b")
+    assert (shop.job("c").state, shop.job("c").attempt) == (State.QUEUED, 1)
+    assert (b.answers, c.answers) == (["nack"], ["nack"])
+
+
+def test_after_a_device_error_the_neighbour_is_unharmed(shop: Shop) -> None:
+    side_by_side(shop, lambda: failing(Code.CUDA_ERROR)(Path()))
+    a, b = shop.queue(name="a"), shop.queue(name="b")
+    with pytest.raises(DeviceLostError):
+        shop.drain([a, b])
+    assert (shop.job("a").state, shop.job("a").attempt) == (State.QUEUED, 1)
+    assert len(shop.requests.messages) == 1
+    assert shop.is_untouched("b")
+    assert (a.answers, b.answers) == (["nack"], ["nack"])
+
+
+def test_a_model_that_cannot_be_loaded_costs_no_job_an_attempt(shop: Shop) -> None:
+    def no_model(_input_file: Path) -> None:
+        shop.predictor.device.lost = True
+        raise DeviceLostError("the model cannot be loaded")
+
+    shop.predictor.read = no_model
+    deliveries = [shop.queue(name=name) for name in "ab"]
+    with pytest.raises(DeviceLostError):
+        shop.drain(deliveries)
+    assert shop.is_untouched("a")
+    assert shop.is_untouched("b")
+    assert "ack" not in [answer for delivery in deliveries for answer in delivery.answers]
+
+
+@pytest.mark.parametrize("order", ["abc", "bac", "acb"])
+def test_a_job_that_was_attempted_before_is_alone_in_hand(shop: Shop, order: str) -> None:
+    """Neither read nor predicted, written nor uploaded while another is: b was attempted before."""
+    told: list[str] = []
+
+    class Topic(HeardTopic):
+        def publish(self, message: Message) -> None:
+            told.append(f"{json.loads(message.data)['job_id'][0]} ends")
+            super().publish(message)
+
+    shop.completions = Topic()
+    shop.predictor.read = lambda path: told.append(f"{letter(path)} begins")
+    shop.drain([shop.queue(name=name, attempt=int(name == "b")) for name in order])
+    assert [shop.job(name).state for name in "abc"] == [State.SUCCEEDED] * 3
+    at, before = told.index("b begins"), order[: order.index("b")]
+    assert told[at + 1] == "b ends"
+    assert sorted(told[:at]) == sorted(f"{name} {what}" for name in before for what in ("begins", "ends"))
+
+
+def test_two_messages_at_once_for_one_job_are_one_prediction(shop: Shop) -> None:
+    both = [Event(), Event()]
+    numbers = iter(range(2))
+
+    def meet() -> None:
+        both[next(numbers)].set()
+        assert all(event.wait(SOON) for event in both)
+
+    shop.predictor.read = by_letter(a=meet)
+    first, second = shop.queue(), shop.bell()
+    shop.drain([first, second])
+    assert (shop.job().state, shop.job().attempt) == (State.SUCCEEDED, 1)
+    assert len(shop.predictor.seen) == len(shop.completions.messages) == 1
+    assert (first.answers, second.answers) == (["ack"], ["ack"])
+
+
+def idle_noise(shop: Shop) -> dict[str, Callable[[], MemoryDelivery | None]]:
+    capacity = CapacityWanted.at(NOW).encode()
+    return {
+        "nothing": lambda: None,
+        "bell": lambda: MemoryDelivery(capacity.data, capacity.attributes),
+        "garbage": lambda: MemoryDelivery(b"garbage", {}),
+        "done": shop.bell,
+    }
+
+
+@pytest.mark.parametrize("noise", ["nothing", "bell", "garbage", "done"])
+def test_what_is_no_work_does_not_keep_an_idle_worker(shop: Shop, clock: Clock, noise: str) -> None:
+    looks = []
+
+    def deliveries() -> Iterator[MemoryDelivery | None]:
+        for look in range(10):
+            clock.now += 11
+            looks.append(look)
+            yield idle_noise(shop)[noise]()
+
+    shop.drain([shop.queue()])
+    shop.drain(deliveries())
+    assert len(looks) == 3  # of 11 s each, idle for more than 30
+
+
+def test_a_worker_is_not_idle_while_something_is_in_hand(shop: Shop, clock: Clock) -> None:
+    on_device, looked = Event(), Event()
+
+    def predict_a() -> None:
+        on_device.set()
+        waiting(looked)
+
+    def deliveries() -> Iterator[MemoryDelivery | None]:
+        yield a
+        waiting(on_device)
+        for _ in range(5):
+            clock.now += 100
+            yield None
+        looked.set()
+        yield b
+
+    shop.predictor.before = by_letter(a=predict_a)
+    a, b = shop.queue(name="a"), shop.queue(name="b")
+    try:
+        shop.drain(deliveries())
+    finally:
+        looked.set()
+    assert [shop.job(name).state for name in "ab"] == [State.SUCCEEDED] * 2
+
+
+def test_near_the_task_s_end_what_is_in_hand_ends_and_no_more_is_looked_for(shop: Shop, clock: Clock) -> None:
+    on_device, over = Event(), Event()
+
+    def predict_a() -> None:
+        on_device.set()
+        waiting(over)
+
+    def deliveries() -> Iterator[MemoryDelivery | None]:
+        yield a
+        waiting(on_device)
+        clock.now += 601
+        over.set()
+        yield None
+        yield b
+
+    shop.take_until = clock.now + 600
+    shop.predictor.before = by_letter(a=predict_a)
+    a, b = shop.queue(name="a"), shop.queue(name="b")
+    shop.drain(deliveries())
+    assert (shop.job("a").state, a.answers) == (State.SUCCEEDED, ["ack"])
+    assert shop.is_untouched("b")
+    assert b.answers == []
+
+
+def test_a_job_whose_turn_comes_too_near_the_task_s_end_is_given_back(shop: Shop, clock: Clock) -> None:
+    def pass_time() -> None:
+        clock.now += 601
+
+    shop.take_until = clock.now + 600
+    side_by_side(shop, pass_time)
+    a, b = shop.queue(name="a"), shop.queue(name="b")
+    with pytest.raises(LeaveError):
+        shop.drain([a, b])
+    assert (shop.job("a").state, a.answers) == (State.SUCCEEDED, ["ack"])
+    assert shop.is_untouched("b")
+    assert b.answers == ["nack"]
+
+
+def test_what_comes_too_near_the_task_s_end_is_given_back(shop: Shop, clock: Clock) -> None:
+    shop.take_until = clock.now - 1
+    a = shop.queue()
+    shop.drain([a])
+    assert shop.is_untouched("a")
+    assert a.answers == ["nack"]
+
+
+def test_a_failure_before_the_turn_is_one_attempt(shop: Shop) -> None:
+    shop.predictor.read = failing(Code.INVALID_INPUT)
+    a = shop.queue()
+    shop.drain([a])
+    job = shop.job()
+    assert (job.state, job.attempt, job.errors[0].code) == (State.FAILED, 1, Code.INVALID_INPUT)
+    assert [change.event for change in job.history] == ["TAKEN_IN", "CLAIMED", "FAILED"]
+    assert (shop.predictor.seen, a.answers, len(shop.completions.messages)) == ([], ["ack"], 1)
+
+
+def test_a_failure_before_the_turn_of_a_job_that_another_took_is_not_recorded(shop: Shop) -> None:
+    theirs: list[Job] = []
+
+    def taken_meanwhile() -> None:
+        theirs.append(shop.ledger.replace(lifecycle.claim(shop.job(), "other", datetime.now(UTC))))
+        failing(Code.INVALID_INPUT)(Path())
+
+    shop.predictor.read = by_letter(a=taken_meanwhile)
+    a = shop.queue()
+    shop.drain([a])
+    assert [shop.job()] == theirs
+    assert not shop.results.objects
+    assert a.answers == ["ack"]
+
+
+def test_a_lease_lost_on_the_device_leaves_the_device_to_the_next(shop: Shop) -> None:
+    def taken_over() -> None:
+        shop.ledger.replace(
+            lifecycle.release(shop.job("a"), lifecycle.Event.LEASE_EXPIRED, lost, datetime.now(UTC))
+        )
+
+    lost = Failure(code=Code.WORKER_LOST, message="m", remedy="r")
+    shop.predictor.before = by_letter(a=taken_over)
+    shop.drain([shop.queue(name="a"), shop.queue(name="b")])
+    assert (shop.job("a").state, shop.job("a").outputs) == (State.QUEUED, ())
+    assert not any(name.startswith("run42/a/") for name in shop.results.objects)
+    assert shop.job("b").state is State.SUCCEEDED
+
+
+def test_jobs_that_fail_at_once_are_all_recorded(shop: Shop) -> None:
+    together = {name: Event() for name in "abc"}
+
+    def fail(input_file: Path) -> None:
+        together[letter(input_file)].set()
+        assert all(event.wait(SOON) for event in together.values())
+        failing(Code.INVALID_INPUT)(input_file)
+
+    shop.predictor.read = fail
+    deliveries = [shop.queue(name=name) for name in "abc"]
+    shop.drain(deliveries)
+    for name, delivery in zip("abc", deliveries, strict=True):
+        assert (shop.job(name).state, delivery.answers) == (State.FAILED, ["ack"])
+        assert shop.receipt(name)["state"] == "FAILED"
+
+
+def test_a_surprise_in_one_job_does_not_disturb_the_others(shop: Shop) -> None:
+    shop.predictor.before = by_letter(b=lambda: unlucky(Path()))
+    shop.drain([shop.queue(name=name) for name in "abc"])
+    assert [shop.job(name).state for name in "abc"] == [State.SUCCEEDED, State.QUEUED, State.SUCCEEDED]

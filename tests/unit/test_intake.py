@@ -73,7 +73,7 @@ def test_an_event_that_comes_again_finishes_what_the_first_left_pending() -> Non
 def test_the_seed_comes_from_the_file_or_from_the_uploader() -> None:
     first, second, asked = Inbox(), Inbox(), Inbox()
     first.drop("a.yaml")
-    second.drop("b.yaml")
+    second.drop("b.yaml", b"# the same, said otherwise\r\n" + VALID)
     asked.drop("c.yaml", metadata={"dropfold-seed": "0"})
     assert first.ledger.only().options.seed == second.ledger.only().options.seed
     assert first.ledger.only().options.seed is not None

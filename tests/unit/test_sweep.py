@@ -2,13 +2,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from fakes import MemoryBucket, MemoryLedger, MemoryTopic, a_job
+import pytest
+from fakes import MemoryBucket, MemoryLedger, MemoryTopic, a_job, a_source
 
-from functions.sweep import Sweep
+from functions.sweep import Sweep, SweepError
 from jobs import lifecycle
 from jobs.settle import Settler
 from schemas.job import Job, State
-from schemas.messages import PredictionRequested
+from schemas.messages import Message, PredictionRequested
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=2)
 REQUESTED = PredictionRequested.model_fields["type"].default
@@ -156,3 +157,30 @@ def test_an_empty_house_is_left_as_it_is() -> None:
     house = House()
     house.sweep()
     assert not house.requests.messages
+
+
+@dataclass
+class TroubledTopic(MemoryTopic):
+    """Refuses what is said about one object."""
+
+    refused: str = ""
+
+    def publish(self, message: Message) -> None:
+        if message.attributes.get("ce-subject") == self.refused:
+            raise TimeoutError("the topic does not answer")
+        super().publish(message)
+
+
+def test_a_job_that_cannot_be_finished_does_not_keep_the_others() -> None:
+    house = House(requests=TroubledTopic(refused="gs://in/a.yaml"))
+    for number, name in enumerate(("a.yaml", "b.yaml")):
+        job = a_job(job_id=f"{number:016x}", source=a_source(name))
+        house.ledger.create(lifecycle.take_in(job, LONG_AGO))
+    with pytest.raises(SweepError, match="1 jobs"):
+        house.sweep()
+    assert house.requested_ids() == [f"{1:016x}"]
+    assert house.requested_types()[-1] == "capacity"
+    house.requests = MemoryTopic()
+    settler = Settler(house.ledger, house.receipts, house.requests, house.completions)
+    Sweep(house.ledger, settler, timedelta(0), timedelta(minutes=15)).run()
+    assert house.requested_ids() == [f"{0:016x}"]

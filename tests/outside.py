@@ -64,7 +64,7 @@ class Stack:
 
     def receipt(self, event: Event) -> dict[str, Any]:
         """Read the receipt that an event names."""
-        blob = storage.Blob.from_string(event.data["receipt"], storage.Client())
+        blob = storage.Blob.from_uri(event.data["receipt"], storage.Client())
         return dict(json.loads(blob.download_as_bytes()))
 
     def receipts(self, folder: str) -> list[str]:

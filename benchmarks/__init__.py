@@ -1,0 +1,1 @@
+"""What is claimed, measured: one command each; nothing here is deployed."""

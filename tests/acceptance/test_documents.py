@@ -1,0 +1,228 @@
+"""What README and docs/ tell a reader to do works, and what they name is there. Nothing of ours is imported.
+
+An HTML comment before a code block, which no reader sees, says what its command lines are to be held to:
+
+- ``<!-- runs -->``: they end with status 0;
+- ``<!-- drops OBJECT -->``: so, and the object's prediction then succeeds;
+- ``<!-- follows -->``: they go on, and print the name of an object that ends meanwhile.
+
+``, needs PROGRAM`` at the end skips the block where the program is missing.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from outside import Stack
+
+REPOSITORY = Path(__file__).parents[2]
+DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+BLOCK = re.compile(
+    r"^<!-- (?P<verb>\w+)(?: (?P<target>[^\s,]+))?(?:, needs (?P<program>\w+))? -->\n"
+    r"```(?P<language>\w+)\n(?P<code>.*?)^```$",
+    re.DOTALL | re.MULTILINE,
+)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+CODE = re.compile(r"`([^`\n]+)`")
+PATH = re.compile(r"[\w-][\w.-]*(/[\w.-]+)*/?")
+SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Block:
+    """A code block that its document marks."""
+
+    document: str
+    verb: str
+    target: str | None
+    program: str | None
+    language: str
+    code: str
+
+    @property
+    def command(self) -> list[str]:
+        return {"sh": ["sh", "-ec"], "python": [str(Path(".venv/bin/python")), "-c"]}[self.language] + [
+            self.code
+        ]
+
+
+BLOCKS = [
+    Block(document=str(path.relative_to(REPOSITORY)), **match.groupdict())
+    for path in DOCUMENTS
+    for match in BLOCK.finditer(path.read_text())
+]
+
+
+def marked(verb: str) -> pytest.MarkDecorator:
+    """Parametrise with the blocks of one verb; a document that lost its last one fails at collection."""
+    blocks = [block for block in BLOCKS if block.verb == verb]
+    assert blocks, f"no block is marked <!-- {verb} … -->"
+    names = [f"{block.document}-{block.target or block.program or block.language}" for block in blocks]
+    return pytest.mark.parametrize("block", blocks, ids=names)
+
+
+@pytest.fixture
+def checkout(stack: Stack, tmp_path: Path) -> Path:
+    """Return a folder that looks like the repository while `make up` runs, with this stack as its own."""
+    (tmp_path / ".local").mkdir()
+    (tmp_path / ".local" / "env").symlink_to(stack.run_dir / "env")
+    (tmp_path / ".venv").symlink_to(Path(sys.prefix))
+    (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
+    return tmp_path
+
+
+def need(program: str | None) -> None:
+    if program and not (Path(sys.executable).with_name(program).exists() or shutil.which(program)):
+        pytest.skip(f"NO {program.upper()} ON THIS MACHINE: what the documents do with it is not tested")
+
+
+def environment(checkout: Path) -> dict[str, str]:
+    return os.environ | {"CLOUDSDK_CONFIG": str(checkout / "gcloud"), "HOME": str(checkout)}
+
+
+@marked("drops")
+def test_a_drop_in_the_documents_is_predicted(block: Block, stack: Stack, checkout: Path) -> None:
+    need(block.program)
+    assert block.target
+    done = subprocess.run(
+        block.command,
+        cwd=checkout,
+        env=environment(checkout),
+        timeout=SECONDS,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    folder = block.target.partition("/")[0]
+    [event] = stack.completions.wait(folder, 1)[block.target]
+    receipt = stack.receipt(event)
+    assert (receipt["state"], receipt["options"]["samples"]) == ("SUCCEEDED", 2)
+    structures = [output["name"] for output in receipt["outputs"] if output["name"].endswith(".cif")]
+    assert len(structures) == 2
+
+
+@contextmanager
+def started(block: Block, checkout: Path) -> Iterator[Callable[[], str]]:
+    """Run a block until Ctrl-C; the function tells what it has printed, and fails once it has ended."""
+    said = checkout / "said"
+    with said.open("wb") as terminal:
+        process = subprocess.Popen(
+            block.command,
+            cwd=checkout,
+            env=environment(checkout),
+            stdout=terminal,
+            stderr=terminal,
+            start_new_session=True,
+        )
+
+    def printed() -> str:
+        assert process.poll() is None, said.read_text()
+        return said.read_text()
+
+    try:
+        yield printed
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(SECONDS)
+
+
+@marked("follows")
+def test_a_subscriber_in_the_documents_hears_of_an_end(block: Block, stack: Stack, checkout: Path) -> None:
+    need(block.program)
+    folder = f"run-{uuid.uuid4().hex[:8]}"
+    with started(block, checkout) as printed:
+        deadline = time.monotonic() + SECONDS
+        while folder not in printed():
+            assert time.monotonic() < deadline, printed()
+            # Again and again: what ended before the subscription was made is not heard of.
+            stack.inputs.blob(f"{folder}/{uuid.uuid4().hex}.txt").upload_from_string("is rejected at once")
+            time.sleep(1)
+        assert re.search(rf"\bREJECTED\b.*{folder}/\w+\.txt", printed()), printed()
+
+
+@marked("runs")
+def test_other_commands_in_the_documents_work(block: Block, checkout: Path) -> None:
+    need(block.program)
+    done = subprocess.run(
+        block.command,
+        cwd=REPOSITORY,
+        env=environment(checkout),
+        timeout=SECONDS,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_comment_before_a_code_block_is_understood() -> None:
+    comments = sum(len(re.findall(r"^<!--.*-->\n```", path.read_text(), re.MULTILINE)) for path in DOCUMENTS)
+    assert comments == len(BLOCKS)
+    assert {block.verb for block in BLOCKS} <= {"runs", "drops", "follows"}
+
+
+def names_a_file(code: str) -> bool:
+    """Tell a path of this repository from an object's name, an address, a word, and what `make` makes."""
+    top = {path.name for path in REPOSITORY.iterdir() if path.name not in {".local", ".venv"}}
+    folder, slash, name = code.partition("/")
+    return bool(PATH.fullmatch(code) and slash) and (folder in top or name.endswith((".py", ".md", ".toml")))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_what_a_document_links_and_names_is_there(path: Path) -> None:
+    text = path.read_text()
+    links = [link.partition("#")[0] for link in LINK.findall(text) if "://" not in link]
+    named = [code for code in CODE.findall(text) if names_a_file(code)]
+    assert [link for link in links if not (path.parent / link).exists()] == []
+    assert [
+        name for name in named if not ((REPOSITORY / name).exists() or (path.parent / name).exists())
+    ] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_every_target_of_make_that_a_document_names_exists(path: Path) -> None:
+    makefile = (REPOSITORY / "Makefile").read_text()
+    named = re.findall(r"(?:^|`)make ([a-z]+)", path.read_text(), re.MULTILINE)
+    assert [name for name in named if not re.search(rf"^{name}:", makefile, re.MULTILINE)] == []
+
+
+def limits(field: dict[str, object]) -> str:
+    """Write a field of the published schema as README writes its values."""
+    if "anyOf" in field:
+        [field] = [kind for kind in field["anyOf"] if kind["type"] != "null"]  # type: ignore[attr-defined]
+    if "enum" in field:
+        return ", ".join(map(str, field["enum"]))  # type: ignore[call-overload]
+    return "true, false" if field["type"] == "boolean" else f"{field['minimum']} to {field['maximum']}"
+
+
+def test_readme_s_table_has_every_option_with_its_limits_and_default() -> None:
+    schema = json.loads((REPOSITORY / "schemas" / "v1" / "receipt.schema.json").read_text())
+    rows = re.findall(
+        r"^\| `dropfold-([\w-]+)` \| (.*?) \| (.*?) \|", (REPOSITORY / "README.md").read_text(), re.MULTILINE
+    )
+    told = {name.replace("-", "_"): (values, default) for name, values, default in rows}
+    assert told.pop("batch")
+    defaults = {"None": "from the file", "False": "false"}
+    assert told == {
+        name: (limits(field), defaults.get(str(field["default"]), str(field["default"])))
+        for name, field in schema["$defs"]["Options"]["properties"].items()
+    }
+
+
+def test_the_event_shown_in_the_documents_is_the_published_example() -> None:
+    [shown] = re.findall(r"```json\n(.*?)```", (REPOSITORY / "docs" / "events.md").read_text(), re.DOTALL)
+    example = REPOSITORY / "schemas" / "examples" / "prediction-completed" / "valid" / "succeeded.json"
+    assert json.loads(shown) == json.loads(example.read_text())["data"]

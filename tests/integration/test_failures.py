@@ -1,0 +1,391 @@
+"""What can go wrong with one input, provoked for real: its failure says what, and the next input is unharmed.
+
+Boltz itself ends many of these with exit status 0, or with another input's structure under this input's name.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.exactness import warm_predictor
+from local.small_model import DEFAULT, ensure
+from schemas.failure import RETRYABLE, Code, FailedError
+from schemas.options import Options
+from worker import outputs
+from worker.device import DeviceLostError
+from worker.model import reading
+from worker.model.task import Task
+from worker.model.weights import COMPONENTS, STRUCTURE
+from worker.predictor import Predictor
+
+QUICK = Options(recycling_steps=0, sampling_steps=2)
+PROTEIN = "sequences:\n- protein: {id: A, sequence: MKTAYIAKQRQISFV, msa: empty}\n"
+ALIGNED = "sequences:\n- protein: {id: A, sequence: MKTAYIAKQR, msa: shared.a3m}\n"
+MSA = ">query\nMKTAYIAKQR\n>1\nMKTAYLAKQR\n>2\nMKSAYIaaAK-R\n"
+ENDLESS = PROTEIN + f"- ligand: {{id: B, smiles: {'C' * 300}}}\n"
+"""RDKit looks for a conformer of 300 carbons for minutes."""
+
+SOON = 20
+"""Seconds that nothing here comes near; Boltz's own answer to an input without residues takes 90."""
+
+
+class Bad(NamedTuple):
+    """An input that nobody can predict, and how the message says so."""
+
+    text: str
+    message: str
+    msa: str = MSA
+
+
+BAD = {
+    "ragged MSA": Bad(
+        ALIGNED,
+        "Chain A has 10 residues, but 1 of 4 sequences in its MSA span another number of columns",
+        f"{MSA}>3\nMKTAY\n",
+    ),
+    "empty MSA": Bad(ALIGNED, "Boltz-2 cannot featurise the input: ", ""),
+    "no residues": Bad(
+        PROTEIN.replace("MKTAYIAKQRQISFV", "''"), "Boltz-2 cannot featurise the input: IndexError: "
+    ),
+    "unknown component": Bad(
+        f"{PROTEIN}- ligand: {{id: B, ccd: QQQ}}\n",
+        "Boltz-2 cannot read the input: ValueError: CCD component QQQ not found!",
+    ),
+    "no SMILES": Bad(f"{PROTEIN}- ligand: {{id: B, smiles: C1CC}}\n", "Boltz-2 cannot read the input: "),
+    "missing MSA": Bad(
+        ALIGNED.replace("shared", "other"),
+        "Boltz-2 cannot read the input: FileNotFoundError: MSA file other.a3m not found.",
+    ),
+    "letters in an MSA": Bad(ALIGNED, "Boltz-2 cannot read the input: KeyError: ", ">query\nMKTAY1AKQR\n"),
+    "no template": Bad(f"{PROTEIN}templates: [{{cif: shared.a3m}}]\n", "Boltz-2 cannot read the input: "),
+}
+
+
+@pytest.fixture(scope="module")
+def cache() -> Path:
+    return ensure(DEFAULT)
+
+
+@pytest.fixture(scope="module")
+def predictor(cache: Path) -> Iterator[Predictor]:
+    """Yield the predictor for every test that leaves it in order."""
+    with warm_predictor(cache) as predictor:
+        yield predictor
+
+
+@pytest.fixture
+def own_predictor(cache: Path) -> Iterator[Predictor]:
+    """Yield one that the test may lose."""
+    with warm_predictor(cache) as predictor:
+        yield predictor
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    path = tmp_path / "good.yaml"
+    path.write_text(PROTEIN)
+    return path
+
+
+@pytest.fixture(params=BAD)
+def bad(request: pytest.FixtureRequest, tmp_path: Path) -> Bad:
+    return write(BAD[request.param], tmp_path)
+
+
+def write(bad: Bad, folder: Path) -> Bad:
+    (folder / "bad.yaml").write_text(bad.text)
+    (folder / "shared.a3m").write_text(bad.msa)
+    return bad
+
+
+def begin() -> None:
+    """Take any turn."""
+
+
+def failure(predictor: Predictor, path: Path, out: Path, options: Options = QUICK) -> tuple[Code, str]:
+    """Return code and message with which an input fails; every failure has a remedy."""
+    with pytest.raises(FailedError) as caught:
+        predictor.predict(path, options, 1, out, begin)
+    assert caught.value.failure.remedy
+    return caught.value.failure.code, caught.value.failure.message
+
+
+def works(predictor: Predictor, path: Path, out: Path) -> bool:
+    predictor.predict(path, QUICK, 1, out, begin)
+    return bool(outputs.collect(path.stem, out, outputs.Expected({"A": 15})))
+
+
+def test_an_input_that_cannot_be_read_is_refused_soon_and_nothing_is_predicted_for_it(
+    predictor: Predictor, tmp_path: Path, bad: Bad
+) -> None:
+    start = time.monotonic()
+    code, message = failure(predictor, tmp_path / "bad.yaml", tmp_path / "out")
+    assert code is Code.INVALID_INPUT
+    assert message.startswith(bad.message)
+    assert time.monotonic() - start < SOON
+    assert not list((tmp_path / "out" / "predictions").iterdir())
+
+
+def test_a_refusal_prints_little(
+    cache: Path, tmp_path: Path, bad: Bad, capfd: pytest.CaptureFixture[str]
+) -> None:
+    task = Task(tmp_path / "bad.yaml", QUICK, 1, tmp_path / "out", cache / COMPONENTS)
+    with pytest.raises(FailedError) as caught:
+        reading.read(task, ())  # here, where what it prints is seen
+    assert len(caught.value.failure.message) <= 2000
+    printed = capfd.readouterr()
+    assert len(printed.out + printed.err) < 2000, bad
+
+
+def test_bad_inputs_do_not_touch_what_runs_beside_them(
+    predictor: Predictor, tmp_path: Path, good: Path
+) -> None:
+    alone = tmp_path / "alone"
+    assert works(predictor, good, alone)
+    with ThreadPoolExecutor(3) as pool:
+        refused, unharmed = [], []
+        for number, each in enumerate(BAD.values()):
+            folder = tmp_path / f"{number}"
+            folder.mkdir()
+            write(each, folder)
+            refused.append(pool.submit(failure, predictor, folder / "bad.yaml", folder / "out"))
+            unharmed.append(pool.submit(works, predictor, good, folder / "good"))
+    assert {each.result()[0] for each in refused} == {Code.INVALID_INPUT}
+    assert all(each.result() for each in unharmed)
+    name = Path("predictions", "good", "good_model_0.cif")
+    assert {(tmp_path / f"{number}" / "good" / name).read_bytes() for number in range(len(BAD))} == {
+        (alone / name).read_bytes()
+    }
+
+
+CUDA_MEMORY = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+ILLEGAL_ACCESS = torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+
+def raising(error: Exception) -> Callable[..., NoReturn]:
+    def fail(*_args: Any, **_kwargs: Any) -> NoReturn:  # noqa: ANN401 (stands in for any method)
+        raise error
+
+    return fail
+
+
+def too_large(*_args: object, **_kwargs: object) -> torch.Tensor:
+    """Ask for an exabyte: what the CPU's own allocator says to that is no OutOfMemoryError."""
+    return torch.empty(2**60, dtype=torch.uint8)
+
+
+def replace(patch: pytest.MonkeyPatch, predictor: Predictor, method: str, function: object) -> None:
+    patch.setattr(predictor._structure.result().net, method, function)
+
+
+@pytest.mark.parametrize(
+    ("where", "what"),
+    [
+        ("forward", raising(CUDA_MEMORY)),  # Boltz catches it and returns a flag
+        ("predict_step", raising(CUDA_MEMORY)),  # raised past Boltz
+        ("forward", too_large),
+    ],
+)
+def test_too_little_memory_on_the_device_is_out_of_memory_and_the_next_input_is_unharmed(
+    *,
+    predictor: Predictor,
+    good: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    what: Callable[..., object],
+) -> None:
+    with monkeypatch.context() as patch:
+        replace(patch, predictor, where, what)
+        code, message = failure(predictor, good, tmp_path / "failed")
+    assert code is Code.OUT_OF_MEMORY
+    assert "does not fit into the memory of this machine" in message
+    assert not predictor.lost
+    assert works(predictor, good, tmp_path / "next")
+
+
+@pytest.mark.parametrize(
+    "where", ["boltz.main.parse_yaml", "boltz.data.feature.featurizerv2.Boltz2Featurizer.process"]
+)
+def test_too_little_memory_while_reading_is_not_blamed_on_the_input(
+    cache: Path, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setattr(where, lambda *_args, **_kwargs: np.zeros(2**50, dtype=np.uint8))
+    with pytest.raises(FailedError) as caught:
+        reading.read(Task(good, QUICK, 1, tmp_path / "out", cache / COMPONENTS), ())
+    assert caught.value.failure.code is Code.OUT_OF_MEMORY
+
+
+def test_too_little_memory_for_an_affinity_is_out_of_memory_too(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    binder = tmp_path / "binder.yaml"
+    binder.write_text(f"{PROTEIN}- ligand: {{id: B, ccd: GOL}}\nproperties:\n- affinity: {{binder: B}}\n")
+    net = predictor._load_affinity().result().net
+    monkeypatch.setattr(net, "forward", raising(CUDA_MEMORY))
+    assert failure(predictor, binder, tmp_path / "out")[0] is Code.OUT_OF_MEMORY
+
+
+@pytest.mark.parametrize("error", [ILLEGAL_ACCESS, RuntimeError("CUDA error: device-side assert triggered")])
+def test_a_device_that_fails_is_lost_for_every_later_input(
+    own_predictor: Predictor, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: RuntimeError
+) -> None:
+    replace(monkeypatch, own_predictor, "forward", raising(error))
+    code, message = failure(own_predictor, good, tmp_path / "failed")
+    assert code is Code.CUDA_ERROR
+    assert str(error) in message
+    assert own_predictor.lost
+    monkeypatch.undo()
+    with pytest.raises(DeviceLostError):
+        own_predictor.predict(good, QUICK, 1, tmp_path / "next", begin)
+    assert not (tmp_path / "next" / "raw.pt").exists()
+
+
+def test_an_unforeseen_error_is_raised_as_it_is(
+    predictor: Predictor, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace(monkeypatch, predictor, "forward", raising(RuntimeError("shapes do not match")))
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        predictor.predict(good, QUICK, 1, tmp_path / "out", begin)
+
+
+def test_a_prediction_over_its_limit_is_a_timeout_and_the_device_is_lost(
+    cache: Path, good: Path, tmp_path: Path
+) -> None:
+    with warm_predictor(cache, turn_limit=0.2) as hurried:
+        options = QUICK.model_copy(update={"sampling_steps": 200})
+        code, message = failure(hurried, good, tmp_path / "slow", options)
+        assert (code, hurried.lost) == (Code.TIMEOUT, True)
+        assert message == "The prediction took longer than 0 s and was given up."
+        with pytest.raises(DeviceLostError):
+            hurried.predict(good, QUICK, 1, tmp_path / "next", begin)
+
+
+def test_an_input_that_cannot_be_parsed_in_time_is_a_timeout_its_child_is_gone_and_its_neighbours_are_not(
+    cache: Path, good: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "endless.yaml").write_text(ENDLESS)
+    with warm_predictor(cache, read_limit=4) as hurried, ThreadPoolExecutor(2) as pool:
+        assert works(hurried, good, tmp_path / "before")
+        children = set(pids(hurried))
+        slow = pool.submit(failure, hurried, tmp_path / "endless.yaml", tmp_path / "slow")
+        rounds = 0
+        while not slow.done():
+            assert works(hurried, good, tmp_path / f"{rounds}")
+            rounds += 1
+        assert slow.result()[0] is Code.TIMEOUT
+        assert rounds > 0
+        assert works(hurried, good, tmp_path / "after")
+        assert len(gone(children)) == 1
+        assert not hurried.lost
+
+
+def test_a_child_that_is_killed_at_work_is_a_lost_worker_and_the_next_input_works(
+    predictor: Predictor, good: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "endless.yaml").write_text(ENDLESS)
+    with ThreadPoolExecutor(1) as pool:
+        killed = pool.submit(failure, predictor, tmp_path / "endless.yaml", tmp_path / "killed")
+        kill(busy(predictor))
+        code, message = killed.result()
+    assert code is Code.WORKER_LOST
+    assert code in RETRYABLE
+    assert f"died with status -{int(signal.SIGKILL)}" in message
+    assert works(predictor, good, tmp_path / "next")
+    assert not predictor.lost
+
+
+def test_a_child_that_is_killed_while_nothing_is_read_is_replaced(
+    own_predictor: Predictor, good: Path, tmp_path: Path
+) -> None:
+    assert works(own_predictor, good, tmp_path / "before")
+    kill(pids(own_predictor)[0])
+    time.sleep(1)  # so that its absence is noticed before the next input comes
+    assert works(own_predictor, good, tmp_path / "after")
+
+
+def pids(predictor: Predictor) -> list[int]:
+    """Return the process ids of the pool's children."""
+    return list(predictor._children._pool._pool_manager.worker_manager.workers)
+
+
+def gone(processes: set[int]) -> set[int]:
+    return {pid for pid in processes if not Path(f"/proc/{pid}").exists()}
+
+
+def busy(predictor: Predictor) -> int:
+    """Wait for the child that computes: the one that uses a second more than it had."""
+    before = {pid: cpu_seconds(pid) for pid in pids(predictor)}
+    deadline = time.monotonic() + SOON
+    while time.monotonic() < deadline:
+        for pid in pids(predictor):
+            if cpu_seconds(pid) - before.get(pid, 0) > 1:
+                return pid
+        time.sleep(0.05)
+    raise TimeoutError("no child is at work")
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("part", ["structure_module.", "confidence_module."])
+def test_weights_that_give_no_numbers_give_no_output(
+    cache: Path, good: Path, tmp_path: Path, part: str
+) -> None:
+    spoil(cache, tmp_path, part)
+    with warm_predictor(tmp_path) as broken, pytest.raises(FailedError) as caught:
+        works(broken, good, tmp_path / "out")
+    assert caught.value.failure.code is Code.NO_OUTPUT
+
+
+def spoil(cache: Path, to: Path, part: str) -> None:
+    """Copy a model, with nothing but NaN in one of its parts."""
+    content = torch.load(cache / STRUCTURE, weights_only=False)
+    for name, tensor in content["state_dict"].items():
+        if name.startswith(part):
+            tensor.fill_(torch.nan)
+    torch.save(content, to / STRUCTURE)
+    (to / COMPONENTS).symlink_to(cache / COMPONENTS)
+
+
+@pytest.mark.parametrize(
+    ("expected", "said"),
+    [
+        (outputs.Expected({"A": 15, "B": None}), "model_0.cif is not usable: chains A instead of A, B"),
+        (outputs.Expected({"A": 14}), "model_0.cif is not usable: chain A has 15 residues instead of 14"),
+        (outputs.Expected({"A": 15}, samples=2), "model_1.cif is missing"),
+        (outputs.Expected({"A": 15}, affinity=True), "affinity.json is missing"),
+        (outputs.Expected({"A": 15}, output_format="pdb"), "model_0.pdb is missing"),
+    ],
+)
+def test_another_result_than_the_one_that_was_asked_for_is_no_output(
+    predictor: Predictor, good: Path, tmp_path: Path, expected: outputs.Expected, said: str
+) -> None:
+    predictor.predict(good, QUICK, 1, tmp_path / "out", begin)
+    with pytest.raises(FailedError) as caught:
+        outputs.collect("good", tmp_path / "out", expected)
+    assert caught.value.failure.code is Code.NO_OUTPUT
+    assert said in caught.value.failure.message
+
+
+def test_what_does_not_fit_into_pdb_is_no_output(predictor: Predictor, tmp_path: Path) -> None:
+    path, options = tmp_path / "long.yaml", QUICK.model_copy(update={"output_format": "pdb"})
+    path.write_text(PROTEIN.replace("id: A", "id: LONG"))
+    predictor.predict(path, options, 1, tmp_path / "out", begin)
+    with pytest.raises(FailedError, match="does not fit into PDB's columns") as caught:
+        outputs.collect("long", tmp_path / "out", outputs.Expected({"LONG": 15}, output_format="pdb"))
+    assert caught.value.failure.code is Code.NO_OUTPUT

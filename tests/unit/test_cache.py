@@ -1,0 +1,144 @@
+"""An equal job that succeeded before is copied, not computed; anything else is not equal."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from fakes import NOW, MemoryBucket, MemoryLedger, a_job
+
+from jobs import lifecycle
+from schemas.boltz_input import read_input
+from schemas.failure import Code, FailedError, Failure
+from schemas.job import Job, Model, Output, Result
+from schemas.options import Options
+from worker.attempt import Bench
+from worker.cache import copied, fingerprint
+from worker.lease import HeldJob, LeaseLostError
+from worker.prepare import Prepared
+
+TEXT = "sequences:\n- protein: {id: A, sequence: NLYIQ, msa: x.a3m}\n- ligand: {id: B, ccd: ATP}\n"
+ALIGNMENT = ">q\nNLYIQ\n"
+MODEL = Model(name="boltz-2", version="2.2.1", weights_digest="sha256:1", random_weights=True)
+OPTIONS = Options(seed=5)
+
+
+def identity(
+    folder: Path,
+    *,
+    text: str = TEXT,
+    alignment: str = ALIGNMENT,
+    options: Options = OPTIONS,
+    model: Model = MODEL,
+) -> str:
+    folder.mkdir(exist_ok=True)
+    (folder / "x.a3m").write_text(alignment)
+    document = read_input("input.yaml", text.encode(), msa_service=True)
+    return fingerprint(Prepared(folder / "input.yaml", document), options, model)
+
+
+def test_what_does_not_matter_does_not_change_the_fingerprint(tmp_path: Path) -> None:
+    same = "# a comment\r\nversion: 1\r\nsequences:\r\n- protein:\r\n    msa: x.a3m\r\n    id: A\r\n"
+    same += "    sequence: NLYIQ\r\n- ligand: {ccd: ATP, id: B}\r\n"
+    assert identity(tmp_path / "b", text=same) == identity(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"text": TEXT.replace("NLYIQ", "NLYIQW")},
+        {"text": TEXT.replace("id: B", "id: C")},
+        {"alignment": ">q\nNLYIQ\n>h\nNLYVQ\n"},
+        {"options": Options(seed=6)},
+        {"options": Options(seed=5, samples=2)},
+        {"model": MODEL.model_copy(update={"weights_digest": "sha256:2"})},
+        {"model": MODEL.model_copy(update={"version": "2.2.2"})},
+    ],
+)
+def test_whatever_changes_the_result_changes_the_fingerprint(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    assert identity(tmp_path, **change) != identity(tmp_path)  # type: ignore[arg-type]  # by name
+
+
+class NoPredictor:
+    """Stands where nothing is to be computed."""
+
+    model, lost, ready_at = MODEL, False, NOW
+
+    def predict(self, input_file: Path, *_others: object) -> dict[str, float]:
+        raise FailedError(Failure(code=Code.TIMEOUT, message=f"computed {input_file.name}", remedy="-"))
+
+
+class Shelf:
+    """A job that succeeded, its outputs, and an equal one that has just been queued."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ledger, self.uploads, self.results = MemoryLedger(), MemoryBucket("in"), MemoryBucket("out")
+        self.uploads.put("run42/foo.yaml", TEXT.encode())
+        self.uploads.put("run42/x.a3m", ALIGNMENT.encode())
+        self.first = self._succeeded(folder)
+        other = a_job(job_id="f" * 16, output_prefix="run43/foo/ffff/", options=OPTIONS)
+        self.second = self.ledger.create(lifecycle.take_in(other, NOW))
+        self.mine = HeldJob(self.ledger, self.second, "worker-1", 30)
+        self.bench = Bench(self.uploads, self.results, NoPredictor(), folder / "work", NOW, self.ledger)
+
+    def _succeeded(self, folder: Path) -> Job:
+        job = self.ledger.create(lifecycle.take_in(a_job(options=OPTIONS), NOW))
+        (folder / "model_0.cif").write_bytes(b"data_model")
+        output = self.results.upload(folder / "model_0.cif", f"{job.output_prefix}deep/model_0.cif", "x")
+        result = Result(
+            outputs=(output,),
+            scores={"ptm": 0.5},
+            timings={},
+            model=MODEL,
+            fingerprint=identity(folder / "first"),
+        )
+        return self.ledger.replace(lifecycle.succeed(lifecycle.claim(job, "w", NOW), result, NOW))
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path)
+
+
+def test_an_equal_job_gets_a_copy_and_says_of_what(shelf: Shelf) -> None:
+    result = shelf.bench.attempt(shelf.mine)
+    assert result.cached_from == shelf.first.job_id
+    assert result.scores == {"ptm": 0.5}
+    assert [output.name for output in result.outputs] == ["run43/foo/ffff/deep/model_0.cif"]
+    assert shelf.results.objects[result.outputs[0].name][1] == b"data_model"
+    assert {"queued", "download", "copy"} <= set(result.timings)
+    done = lifecycle.succeed(shelf.mine.job, result, datetime.now(UTC))
+    assert (done.cached_from, done.attempt) == (shelf.first.job_id, 1)
+
+
+def test_a_result_that_is_not_whole_any_more_is_computed_again(shelf: Shelf) -> None:
+    shelf.results.objects.clear()
+    with pytest.raises(FailedError, match="computed"):
+        shelf.bench.attempt(shelf.mine)
+
+
+def test_without_a_cache_everything_is_computed(shelf: Shelf) -> None:
+    bench = Bench(shelf.uploads, shelf.results, NoPredictor(), shelf.bench.work_dir, NOW)
+    with pytest.raises(FailedError, match="computed"):
+        bench.attempt(shelf.mine)
+
+
+def test_a_job_that_somebody_else_took_gets_no_copy(shelf: Shelf) -> None:
+    shelf.ledger.replace(lifecycle.claim(shelf.second, "other", NOW))
+    with pytest.raises(LeaseLostError):
+        shelf.bench.attempt(shelf.mine)
+    assert len(shelf.results.objects) == 1
+
+
+def test_nothing_is_written_over_what_lies_there(shelf: Shelf) -> None:
+    shelf.results.put("run43/foo/ffff/deep/model_0.cif", b"of an earlier attempt")
+    assert copied(shelf.first, "run43/foo/ffff/", shelf.results) is None
+    assert shelf.results.objects["run43/foo/ffff/deep/model_0.cif"][1] == b"of an earlier attempt"
+
+
+def test_the_copies_carry_size_and_checksum(shelf: Shelf) -> None:
+    outputs = copied(shelf.first, "there/", shelf.results)
+    assert outputs is not None
+    original = shelf.first.outputs[0]
+    assert outputs == (Output(name="there/deep/model_0.cif", size=original.size, crc32c=original.crc32c),)

@@ -1,0 +1,234 @@
+"""Real child processes, since what matters is that they can be killed and are gone afterwards."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from textwrap import dedent
+from threading import Thread
+
+import pytest
+
+from schemas.failure import Code, FailedError, Failure
+from worker.children import CHILDREN, Children
+
+LIMIT = 10
+SOON = 10
+"""Seconds after which a test gives up waiting; none of them comes near."""
+
+FAILURE = Failure(code=Code.INVALID_INPUT, message="m", field="sequences[0]", value="v", remedy="r")
+
+
+def pid() -> int:
+    return os.getpid()
+
+
+def add(left: int, right: int, *, more: int = 0) -> int:
+    return left + right + more
+
+
+def refuse() -> None:
+    raise FailedError(FAILURE)
+
+
+def stumble() -> None:
+    raise KeyError("surprise")
+
+
+def die(status: int) -> None:
+    os._exit(status)
+
+
+def be_killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hang(note: Path) -> None:
+    """Be busy for longer than any test: in one long call, as a parser in C is."""
+    note.write_text(str(os.getpid()))
+    sum(range(10**11))
+
+
+def meet(mine: Path, other: Path) -> None:
+    """Return once another call has come here too."""
+    mine.touch()
+    deadline = time.monotonic() + SOON
+    while not other.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.fixture(scope="module")
+def children() -> Iterator[Children]:
+    """Children for the tests that leave them as they were."""
+    children = Children(LIMIT)
+    yield children
+    children.stop()
+
+
+def told(note: Path) -> int:
+    """Wait for the process id in a file."""
+    deadline = time.monotonic() + SOON
+    while not (note.exists() and note.read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    return int(note.read_text())
+
+
+def alive(process: int) -> bool:
+    """Tell whether a process is there; one that has ended and waits for its parent to notice is not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def gone(process: int, seconds: float = SOON) -> bool:
+    deadline = time.monotonic() + seconds
+    while alive(process) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return not alive(process)
+
+
+def test_a_call_runs_in_another_process_and_returns_what_it_returns(children: Children) -> None:
+    assert children.run(pid) != os.getpid()
+    assert children.run(add, 1, 2, more=3) == 6
+
+
+def test_two_calls_run_at_the_same_time(children: Children, tmp_path: Path) -> None:
+    assert CHILDREN == 2
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(children.run, meet, tmp_path / a, tmp_path / b) for a, b in ("xy", "yx")]
+        for call in calls:
+            call.result(SOON)
+
+
+def test_a_failure_arrives_whole(children: Children) -> None:
+    with pytest.raises(FailedError) as caught:
+        children.run(refuse)
+    assert caught.value.failure == FAILURE
+
+
+def test_any_other_error_arrives_as_what_it_was(children: Children) -> None:
+    with pytest.raises(KeyError, match="surprise"):
+        children.run(stumble)
+
+
+def test_a_call_over_the_limit_is_killed_and_the_next_one_works(tmp_path: Path) -> None:
+    children, note = Children(0.5), tmp_path / "note"
+    try:
+        children.run(pid)  # so that the limit is not spent on starting
+        with pytest.raises(FailedError) as caught:
+            children.run(hang, note)
+        assert caught.value.failure.code is Code.TIMEOUT
+        assert gone(told(note))
+        assert children.run(add, 1, 2) == 3
+    finally:
+        children.stop()
+
+
+@pytest.mark.parametrize(("call", "args"), [(die, (7,)), (be_killed, ())])
+def test_a_child_that_dies_is_a_lost_worker_and_the_next_call_works(
+    children: Children, call: Callable[..., None], args: tuple[int, ...]
+) -> None:
+    with pytest.raises(FailedError) as caught:
+        children.run(call, *args)
+    assert caught.value.failure.code is Code.WORKER_LOST
+    assert ("7" if args else "-9") in caught.value.failure.message
+    assert children.run(add, 1, 2) == 3
+
+
+def test_one_that_dies_does_not_harm_what_runs_beside_it(children: Children, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        beside = pool.submit(children.run, meet, tmp_path / "x", tmp_path / "y")
+        with pytest.raises(FailedError):
+            children.run(die, 7)
+        (tmp_path / "y").touch()
+        beside.result(SOON)
+
+
+def test_a_child_that_dies_while_it_has_nothing_to_do_is_replaced() -> None:
+    """As when the machine is short of memory and kills what it likes."""
+    children = Children(LIMIT)
+    try:
+        idle = children.run(pid)
+        os.kill(idle, signal.SIGKILL)
+        assert gone(idle)
+        end = time.monotonic() + 0.3  # the pool looks after its children ten times a second
+        while time.monotonic() < end:
+            assert children.run(add, 1, 2) == 3
+    finally:
+        children.stop()
+
+
+def test_stopping_kills_the_idle_and_the_busy_at_once(tmp_path: Path) -> None:
+    """A worker has 10 s to leave in, and spends some of them on its jobs."""
+    children, note = Children(LIMIT), tmp_path / "note"
+    idle = children.run(pid)
+
+    def be_busy() -> None:
+        with contextlib.suppress(Exception):  # its end, where it comes to know of it
+            children.run(hang, note)
+
+    Thread(target=be_busy, daemon=True).start()
+    busy, start = told(note), time.monotonic()
+    children.stop()
+    assert time.monotonic() - start < 2
+    assert gone(idle, seconds=1)
+    assert gone(busy, seconds=1)
+
+
+def test_stopping_at_once_is_possible() -> None:
+    Children(LIMIT).stop()
+
+
+PARENT = """
+    import sys, threading
+    from pathlib import Path
+    sys.path[:0] = {path}
+    from child_calls import hang, pid, told
+    from worker.children import Children
+
+    if __name__ == "__main__":
+        children = Children(600)
+        threading.Thread(target=children.run, args=(hang, Path({note!r})), daemon=True).start()
+        told(Path({note!r}))  # one is busy: the next call goes to the other
+        print(children.run(pid), flush=True)
+        input()
+"""
+
+
+@pytest.fixture
+def parent(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Start a process with one idle and one busy child."""
+    script = tmp_path / "parent.py"
+    (tmp_path / "child_calls.py").write_text(Path(__file__).read_text())
+    path = [str(tmp_path), *(entry for entry in sys.path if entry)]
+    script.write_text(dedent(PARENT).format(path=path, note=str(tmp_path / "note")))
+    process = subprocess.Popen(
+        [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize("which", ["idle", "busy"])
+def test_children_end_when_their_parent_is_killed(
+    parent: "subprocess.Popen[str]", tmp_path: Path, which: str
+) -> None:
+    assert parent.stdout
+    found = {"busy": told(tmp_path / "note"), "idle": int(parent.stdout.readline())}
+    parent.kill()
+    parent.wait(SOON)
+    try:
+        assert gone(found[which], seconds=5)
+    finally:
+        for process in found.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)

@@ -1,0 +1,52 @@
+"""Results that are there already: what an input, its options and the weights gave once, they give again."""
+
+import hashlib
+from pathlib import Path
+from typing import Protocol
+
+from pydantic_core import to_json
+
+from jobs.objects import ContentDiffersError, ObjectGoneError
+from schemas.boltz_input import references
+from schemas.job import Job, Model, Output
+from schemas.options import Options
+from worker.prepare import Prepared
+
+
+class Ledger(Protocol):
+    """Where jobs that succeeded are found."""
+
+    def succeeded_as(self, fingerprint: str) -> Job | None:
+        """Find a job that succeeded with this fingerprint."""
+
+
+class Results(Protocol):
+    """The output bucket, as far as copying goes."""
+
+    def copy(self, output: Output, name: str) -> Output:
+        """Copy an object on the server's side. Raises ObjectGoneError, ContentDiffersError."""
+
+
+def fingerprint(prepared: Prepared, options: Options, model: Model) -> str:
+    """Identify everything that a result depends on: SHA-256, in hexadecimal.
+
+    The input counts by its meaning (comments, order of keys and line ends do not), files that it refers to by
+    their bytes, options with the seed, the model with the digest of its weights.
+    """
+    files = {name: _sha256(prepared.input_file.parent / name) for name in references(prepared.document)}
+    computed_by = {"name": model.name, "version": model.version, "weights": model.weights_digest}
+    return hashlib.sha256(to_json([prepared.document, files, options, computed_by])).hexdigest()
+
+
+def copied(twin: Job, prefix: str, results: Results) -> tuple[Output, ...] | None:
+    """Copy a job's outputs under another prefix, or say None where they are not all as they were."""
+    names = [prefix + output.name.removeprefix(twin.output_prefix) for output in twin.outputs]
+    try:
+        return tuple(results.copy(output, name) for output, name in zip(twin.outputs, names, strict=True))
+    except (ObjectGoneError, ContentDiffersError):
+        return None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,102 @@
+"""Child processes for everything about an input that needs no device: they can be killed, and are.
+
+Started from a fork server that has Boltz imported and has never seen CUDA: a child is there in milliseconds.
+"""
+
+import fcntl
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import TimeoutError as TookTooLongError
+from concurrent.futures.process import BrokenProcessPool
+from typing import ParamSpec, TypeVar
+
+from pebble import CONSTS, ProcessExpired, ProcessFuture, ProcessPool
+
+from schemas.failure import Code, FailedError, Failure
+
+CHILDREN = 2  # one reads the next input while another writes the last prediction
+CONSTS.term_timeout = 0.1  # a child in the middle of a call into C does not hear SIGTERM: SIGKILL comes soon
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Children:
+    """A pool of children; ``limit`` is the seconds that one call may take. Start it before CUDA is used."""
+
+    def __init__(self, limit: float, *preload: str) -> None:
+        self._limit = limit
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(list(preload))
+        self._choosing = threading.Lock()
+        self._pool = self._new_pool()
+        # The fork server imports what its children need, beside what the caller does next.
+        self._starting = threading.Thread(target=self._pool.schedule, args=(int,), daemon=True)
+        self._starting.start()
+
+    def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a function in a child. Raises what it raises; FailedError where it took too long or died."""
+        self._starting.join()
+        try:
+            return self._called(function, args, kwargs)
+        except TookTooLongError as error:
+            raise FailedError(_too_slow(self._limit)) from error
+        except ProcessExpired as error:
+            raise FailedError(_died(error.exitcode)) from error
+
+    def stop(self) -> None:
+        """Kill the children, whatever they do. A call that is under way may never return."""
+        self._starting.join()
+        with self._choosing:
+            self._pool.stop()  # type: ignore[no-untyped-call]
+            self._pool.join()
+
+    def _called(self, function: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]) -> T:
+        try:
+            return self._schedule(function, args, kwargs).result()
+        except BrokenProcessPool:  # a child died that had nothing to do, and took the pool along
+            return self._schedule(function, args, kwargs).result()
+
+    def _schedule(
+        self, function: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> ProcessFuture[T]:
+        with self._choosing:
+            if not self._pool.active:
+                self._pool = self._new_pool()
+            return self._pool.schedule(function, args, kwargs, timeout=self._limit)
+
+    def _new_pool(self) -> ProcessPool:
+        return ProcessPool(CHILDREN, initializer=_end_with_parent, context=self._context)
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end this child with its parent, even in the middle of a call into C.
+
+    The parent holds the other end of a pipe. SIGIO tells that it was closed, and ends who does not expect it.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None or not parent.is_alive():
+        os._exit(1)
+    pipe = parent.sentinel
+    fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
+    if not parent.is_alive():  # it went before the kernel was told
+        os._exit(1)
+
+
+def _too_slow(limit: float) -> Failure:
+    return Failure(
+        code=Code.TIMEOUT,
+        message=f"Boltz-2's parser and featuriser took longer than {limit:.0f} s over the input.",
+        remedy="A long SMILES is the usual reason: give peptides as protein chains, known molecules by their "
+        "CCD code, and leave out what is not needed.",
+    )
+
+
+def _died(status: int | None) -> Failure:
+    return Failure(
+        code=Code.WORKER_LOST,
+        message=f"The process that prepares the input died with status {status}.",
+        remedy="Upload the file again; if it happens again, look at the worker's log for the reason.",
+    )

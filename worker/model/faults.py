@@ -1,0 +1,98 @@
+"""What Boltz, torch and the device raise or print, turned into failures that name cause and remedy."""
+
+import contextlib
+import io
+import re
+from collections.abc import Iterator
+
+import torch
+
+from schemas.failure import Code, FailedError, Failure
+
+# Boltz reports whatever stops it as if the input were wrong; these are the machine's fault.
+_MACHINE_ERRORS = {error.__name__: error for error in (MemoryError, OSError, PermissionError)}
+
+
+@contextlib.contextmanager
+def captured() -> Iterator[io.StringIO]:
+    """Keep what Boltz prints off this process's streams; an unforeseen error carries the end of it."""
+    log = io.StringIO()
+    with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+        try:
+            yield log
+        except FailedError:
+            raise
+        except Exception as error:
+            error.add_note(f"Boltz-2 had printed: {log.getvalue()[-2000:]}")
+            raise
+
+
+@contextlib.contextmanager
+def failures_of(device: torch.device, samples: int = 1) -> Iterator[None]:
+    """Turn what a device raises into a failure; torch's own errors are all RuntimeErrors."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if _is_out_of_memory(error):
+            torch.cuda.empty_cache()  # without effect where CUDA was never used
+            raise _out_of_memory(device, samples, error) from error
+        if isinstance(error, torch.AcceleratorError) or "CUDA error" in str(error):
+            raise _device_failed(device, error) from error
+        raise
+
+
+def unreadable(log: str) -> BaseException:
+    """Find the reason in what Boltz printed: a traceback, then ``Failed to process … Error: TEXT.``."""
+    found = re.search(r"^Failed to process .*? Skipping\. Error: (.*)\.$", log, re.MULTILINE | re.DOTALL)
+    text = found[1].strip() if found else "no reason given"
+    first = text.partition("\n")[0]
+    kind = re.search(rf"^([\w.]+)(?:: {re.escape(first)})?$", log, re.MULTILINE)
+    if kind and kind[1] in _MACHINE_ERRORS:
+        return _MACHINE_ERRORS[kind[1]](f"Boltz-2 could not read the input: {text}")
+    return invalid(f"Boltz-2 cannot read the input: {kind[1] + ': ' if kind else ''}{text}")
+
+
+def unusable(error: BaseException | None) -> BaseException:
+    """Turn what stopped the featuriser into a failure of the input, unless the machine is to blame."""
+    if isinstance(error, MemoryError | OSError):
+        return error
+    return invalid(f"Boltz-2 cannot featurise the input: {type(error).__name__}: {error}")
+
+
+def invalid(message: str) -> FailedError:
+    """Blame the input."""
+    remedy = "Correct what the message names, in the input or in an MSA or template of it; upload it again."
+    return FailedError(Failure(code=Code.INVALID_INPUT, message=message, remedy=remedy))
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    said = any(text in str(error) for text in ("out of memory", "can't allocate memory"))  # CUDA's, the CPU's
+    return said or isinstance(error, torch.OutOfMemoryError | MemoryError)
+
+
+def _out_of_memory(device: torch.device, samples: int, error: Exception) -> FailedError:
+    fewer = f", ask for fewer than {samples} samples" if samples > 1 else ""
+    return FailedError(
+        Failure(
+            code=Code.OUT_OF_MEMORY,
+            message=f"The input does not fit into the memory of {_name(device)}: {str(error)[:500]}",
+            remedy=f"Shorten the chains, give a shallower MSA{fewer}, or use a device with more memory.",
+        )
+    )
+
+
+def _device_failed(device: torch.device, error: Exception) -> FailedError:
+    return FailedError(
+        Failure(
+            code=Code.CUDA_ERROR,
+            message=f"{_name(device)} failed: {str(error)[:500]}",
+            remedy="Nothing to change: another process tries again. If it persists, replace the device.",
+        )
+    )
+
+
+def _name(device: torch.device) -> str:
+    try:
+        return torch.cuda.get_device_name(device) if device.type == "cuda" else "this machine"
+    except RuntimeError:  # a device that has failed may not even tell its name
+        return str(device)

@@ -1,0 +1,132 @@
+"""From an input file to what the model reads: Boltz's parser and featuriser, for one input alone.
+
+Runs in a child process that can be killed: RDKit takes minutes over some SMILES.
+"""
+
+import contextlib
+import io
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from boltz.data.module.inferencev2 import PredictionDataset, collate
+from boltz.data.types import MSA, Manifest
+from boltz.main import process_inputs
+from rdkit import Chem
+
+from worker.model import faults
+from worker.model.randomness import Draw, as_in_a_data_loader, seed_all
+from worker.model.task import Task
+
+CPU = torch.device("cpu")
+
+
+class Read(NamedTuple):
+    """What was found, and the seconds it took by stage."""
+
+    affinity: bool
+    timings: dict[str, float]
+
+
+def read(task: Task, draws: Sequence[Draw]) -> Read:
+    """Parse and featurise. ``draws`` are the structure model's. Raises FailedError."""
+    timings: dict[str, float] = {}
+    Chem.SetDefaultPickleProperties(Chem.PropertyPickleOptions.AllProps)  # as `boltz predict` does
+    with faults.captured() as log, faults.failures_of(CPU):
+        seed_all(task.seed)
+        with _timed(timings, "parse"):
+            manifest = _parse(task, log)
+        with _timed(timings, "featurise"):
+            _featurise(task, draws, _OneInput(task, manifest))
+    return Read(bool(manifest.records[0].affinity), timings)
+
+
+def read_for_affinity(task: Task, draws: Sequence[Draw]) -> dict[str, float]:
+    """Featurise the predicted complex for the affinity model; ``draws`` are its. Raises FailedError."""
+    timings: dict[str, float] = {}
+    with faults.captured(), faults.failures_of(CPU), _timed(timings, "affinity_featurise"):
+        torch.set_rng_state(torch.load(task.raw, weights_only=False)["generator"])
+        _featurise(task, draws, _OneInput(task, manifest_of(task), affinity=True))
+    return timings
+
+
+def manifest_of(task: Task) -> Manifest:
+    """Load what the parser made of the input."""
+    return Manifest.load(task.processed / "manifest.json")
+
+
+def _parse(task: Task, log: io.StringIO) -> Manifest:
+    if task.processed.exists():
+        raise FileExistsError(f"{task.out} holds another run; predict into a fresh folder.")
+    with contextlib.chdir(task.input_file.parent):  # where Boltz looks MSAs and templates up
+        process_inputs(
+            data=[task.input_file],
+            out_dir=task.out,
+            ccd_path=task.components.with_name("ccd.pkl"),  # of Boltz-1: not read
+            mol_dir=task.components,
+            msa_server_url="",
+            msa_pairing_strategy="greedy",
+            boltz2=True,
+        )
+    manifest = manifest_of(task)
+    if not manifest.records:
+        raise faults.unreadable(log.getvalue())
+    _check_msas(task, manifest)
+    return manifest
+
+
+def _check_msas(task: Task, manifest: Manifest) -> None:
+    """Refuse an MSA that does not span its chain: Boltz would pair residues with the wrong columns."""
+    for chain in manifest.records[0].chains:
+        if chain.msa_id == -1:  # none
+            continue
+        rows = MSA.load(task.processed / "msa" / f"{chain.msa_id}.npz").sequences
+        lengths = rows["res_end"] - rows["res_start"]
+        wrong = lengths[lengths != chain.num_residues]
+        if wrong.size:
+            raise faults.invalid(
+                f"Chain {chain.chain_name} has {chain.num_residues} residues, but {wrong.size} of "
+                f"{lengths.size} sequences in its MSA span another number of columns (the first {wrong[0]}; "
+                "insertions, in lower case, do not count)."
+            )
+
+
+def _featurise(task: Task, draws: Sequence[Draw], dataset: "_OneInput") -> None:
+    with as_in_a_data_loader(draws):
+        features = collate([dataset[0]])
+    torch.save({"features": features, "generator": torch.get_rng_state()}, task.features)
+
+
+class _OneInput(PredictionDataset):  # type: ignore[misc]  # Boltz ships no annotations
+    """The features of one input. The stock dataset answers a failure with ``self[0]``; this one raises it."""
+
+    _asked = False
+
+    def __init__(self, task: Task, manifest: Manifest, *, affinity: bool = False) -> None:
+        super().__init__(
+            manifest,
+            task.predictions if affinity else task.processed / "structures",
+            task.processed / "msa",
+            task.components,
+            constraints_dir=task.processed / "constraints",
+            template_dir=task.processed / "templates",
+            extra_mols_dir=task.processed / "mols",
+            affinity=affinity,
+            override_method="other" if affinity else None,
+        )
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        if self._asked:
+            raise faults.unusable(sys.exception())
+        self._asked = True
+        features: dict[str, Any] = super().__getitem__(index)
+        return features
+
+
+@contextlib.contextmanager
+def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    timings[stage] = time.perf_counter() - start

@@ -29,6 +29,8 @@ class Children:
         self._limit = limit
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))
+        # Boltz takes the first of a set here and there: the same first in every child of every worker.
+        os.environ["PYTHONHASHSEED"] = "0"
         self._choosing = threading.Lock()
         self._pool = self._new_pool()
         # The fork server imports what its children need, beside what the caller does next.

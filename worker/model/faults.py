@@ -10,7 +10,7 @@ import torch
 from schemas.failure import Code, FailedError, Failure
 
 # Boltz reports whatever stops it as if the input were wrong; these are the machine's fault.
-_MACHINE_ERRORS = {error.__name__: error for error in (MemoryError, OSError, PermissionError)}
+_MACHINE_ERRORS = (MemoryError, OSError, PermissionError)
 
 
 @contextlib.contextmanager
@@ -32,6 +32,8 @@ def failures_of(device: torch.device, samples: int = 1) -> Iterator[None]:
     """Turn what a device raises into a failure; torch's own errors are all RuntimeErrors."""
     try:
         yield
+    except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
+        raise _no_numbers(error) from error
     except (RuntimeError, MemoryError) as error:
         if _is_out_of_memory(error):
             torch.cuda.empty_cache()  # without effect where CUDA was never used
@@ -47,8 +49,8 @@ def unreadable(log: str) -> BaseException:
     text = found[1].strip() if found else "no reason given"
     first = text.partition("\n")[0]
     kind = re.search(rf"^([\w.]+)(?:: {re.escape(first)})?$", log, re.MULTILINE)
-    if kind and kind[1] in _MACHINE_ERRORS:
-        return _MACHINE_ERRORS[kind[1]](f"Boltz-2 could not read the input: {text}")
+    if kind and (error := _machine_error(kind[1])):
+        return error(f"Boltz-2 could not read the input: {text}")
     return invalid(f"Boltz-2 cannot read the input: {kind[1] + ': ' if kind else ''}{text}")
 
 
@@ -63,6 +65,11 @@ def invalid(message: str) -> FailedError:
     """Blame the input."""
     remedy = "Correct what the message names, in the input or in an MSA or template of it; upload it again."
     return FailedError(Failure(code=Code.INVALID_INPUT, message=message, remedy=remedy))
+
+
+def _machine_error(name: str) -> type[Exception] | None:
+    """Find the error that a printed name means; numpy's is numpy.core._exceptions._ArrayMemoryError."""
+    return next((error for error in _MACHINE_ERRORS if name.endswith(error.__name__)), None)
 
 
 def _is_out_of_memory(error: Exception) -> bool:
@@ -87,6 +94,16 @@ def _device_failed(device: torch.device, error: Exception) -> FailedError:
             code=Code.CUDA_ERROR,
             message=f"{_name(device)} failed: {str(error)[:500]}",
             remedy="Nothing to change: another process tries again. If it persists, replace the device.",
+        )
+    )
+
+
+def _no_numbers(error: Exception) -> FailedError:
+    return FailedError(
+        Failure(
+            code=Code.NO_OUTPUT,
+            message=f"The model's coordinates are not finite numbers: {str(error)[:500]}",
+            remedy="Try another seed (dropfold-seed) or a smaller input.",
         )
     )
 

@@ -36,7 +36,7 @@ logger = logging.getLogger("worker")
 
 
 def main() -> int:
-    """Run one worker's life."""
+    """Run one worker's life; return its exit status."""
     logs.configure()
     try:
         settings = WorkerSettings()
@@ -44,25 +44,20 @@ def main() -> int:
         logger.critical("settings: %s", error)
         return 2
     signal.signal(signal.SIGTERM, _leave)
-    status = 0
     children = Children(settings.read_seconds, "worker.model.reading", "worker.model.writing")
     try:
         _work(settings, children)
     except LeaveError:
         logger.info("left as asked")
-    except DeviceLostError:
-        status = 1
-        logger.critical("the device or the model is of no use; leaving for a fresh process", exc_info=True)
-    except Exception:
-        status = 1
-        logger.critical("the worker failed; leaving for a fresh process", exc_info=True)
-    else:
+    except DeviceLostError as error:
+        logger.critical("leaving for a fresh process: %s", error, exc_info=True)
+        return 1
+    except Exception as error:
+        logger.critical("the worker failed, leaving for a fresh process: %s", error, exc_info=True)
+        return 1
+    finally:
         children.stop()
-        return 0
-    children.stop()
-    logging.shutdown()
-    sys.stdout.flush()
-    os._exit(status)  # a device that hangs or computes would hold its thread, and the thread the process
+    return 0
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
@@ -127,4 +122,9 @@ def _life(started: float, device: Device, predictor: "Predictor") -> dict[str, f
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    logging.shutdown()
+    sys.stdout.flush()
+    # Threads in C++ must not be there when the interpreter ends: one that computes for ever would hold the
+    # process, one that loads would abort it.
+    os._exit(status)

@@ -89,7 +89,8 @@ class Worker:
                 delivery.nack()
                 return
             given = delivery is not None and self._give(delivery, hands)
-            if given or hands.held():
+            held = hands.held()  # always asked: it raises what went wrong in a hand
+            if given or held:
                 worked = time.monotonic()
             if not self._in_time() or time.monotonic() - worked > self.idle_seconds:
                 return

@@ -116,7 +116,7 @@ class Predictor:
             return part.result()
         except Exception as error:
             self._device.lost = True
-            raise DeviceLostError(f"the model cannot be loaded: {error}") from error
+            raise DeviceLostError(f"the model in {self._cache} cannot be loaded: {error}") from error
 
     def _load_affinity(self) -> "Future[Loaded]":
         """Load the affinity model beside everything else, once, when the first input asks for it."""

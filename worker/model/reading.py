@@ -6,6 +6,7 @@ Runs in a child process that can be killed: RDKit takes minutes over some SMILES
 import contextlib
 import io
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -15,12 +16,15 @@ from boltz.data.module.inferencev2 import PredictionDataset, collate
 from boltz.data.types import MSA, Manifest
 from boltz.main import process_inputs
 from rdkit import Chem
+from tqdm import tqdm
 
 from worker.model import faults
 from worker.model.randomness import Draw, as_in_a_data_loader, seed_all
 from worker.model.task import Task
 
 CPU = torch.device("cpu")
+# Boltz's progress bars would share a lock between processes; a child that is killed never gives it up.
+tqdm.set_lock(threading.RLock())
 
 
 class Read(NamedTuple):

@@ -133,7 +133,7 @@ class Bench:
     ) -> tuple[Mapping[str, Path], dict[str, float]]:
         options = mine.job.options
         seconds = self.predictor.predict(prepared.input_file, options, options.seed or 0, out, mine.take)
-        watch.seconds.update(seconds)
+        watch.seconds |= {stage: round(taken, 3) for stage, taken in seconds.items()}
         expected = outputs.expected(prepared.document, options)
         files = outputs.collect(mine.job.job_id, out, expected)
         return files, outputs.scores(files)

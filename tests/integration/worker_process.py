@@ -1,0 +1,223 @@
+"""A worker as a process, and what surrounds it: the product's own parts at the emulators."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from google.cloud import pubsub_v1, storage
+
+from functions.intake import Intake
+from functions.sweep import Sweep
+from gcp import project
+from gcp.project import Project
+from local.processes import bound
+from schemas.job import Job, Lease, Source, State, job_id
+from schemas.messages import PredictionRequested
+from schemas.options import Options
+from schemas.receipt import Receipt, receipt_name
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 120.0
+"""How long anything may take that a test waits for; nothing here takes that long on an idle machine."""
+CHILDREN_SECONDS = 10.0
+QUICK = Options(recycling_steps=0, sampling_steps=2, sampling_steps_affinity=2, samples_affinity=1)
+WORK, COMPLETIONS = "work", "completions"
+REQUESTED = PredictionRequested.model_fields["type"].default
+Line = Mapping[str, Any]
+
+
+def until(condition: Callable[[], object], seconds: float = SECONDS) -> None:
+    """Wait for a condition; fail when it does not come true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"it did not happen within {seconds:g} s"
+        time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """One test's own buckets, topics and ledger, and the functions before and after a worker."""
+
+    settings: Project
+
+    @classmethod
+    def make(cls, name: str) -> Self:
+        """Make buckets, topics and subscriptions in a project of this name."""
+        settings = Project(google_cloud_project=name, input_bucket=f"{name}-in", output_bucket=f"{name}-out")
+        for bucket in (settings.input_bucket, settings.output_bucket):
+            storage.Client(project=name).create_bucket(bucket)
+        queues = {settings.requested_topic: WORK, settings.completed_topic: COMPLETIONS}
+        with pubsub_v1.PublisherClient() as publisher, pubsub_v1.SubscriberClient() as subscriber:
+            for topic, queue in queues.items():
+                path = publisher.topic_path(name, topic)
+                publisher.create_topic(name=path)
+                subscriber.create_subscription(
+                    name=subscriber.subscription_path(name, queue), topic=path, ack_deadline_seconds=60
+                )
+        return cls(settings)
+
+    @cached_property
+    def intake(self) -> Intake:
+        """The function that takes an upload in."""
+        return Intake(
+            uploads=project.bucket(self.settings, self.settings.input_bucket),
+            ledger=project.ledger(self.settings),
+            settler=project.settler(self.settings),
+            default_options=QUICK,
+            msa_service=False,
+        )
+
+    def drop(self, name: str, content: str, **options: object) -> str:
+        """Upload a file as a user does, take it in as Eventarc makes the function do; return its job's id."""
+        blob = self._objects(self.settings.input_bucket).blob(name)
+        blob.metadata = {f"dropfold-{key.replace('_', '-')}": str(value) for key, value in options.items()}
+        blob.upload_from_string(content)
+        blob.reload()
+        source = Source(
+            bucket=blob.bucket.name,
+            name=name,
+            generation=blob.generation,
+            size=blob.size,
+            crc32c=blob.crc32c,
+            time=blob.time_created,
+            metadata=blob.metadata or {},
+        )
+        self.intake.on_upload(source)
+        return job_id(source.bucket, name, source.generation)
+
+    def job(self, identity: str) -> Job:
+        """Read a job that is there."""
+        job = self.intake.ledger.get(identity)
+        assert job is not None
+        return job
+
+    def all_are(self, state: State, jobs: Sequence[str]) -> bool:
+        """Whether these jobs are all in a state."""
+        return all(self.job(identity).state is state for identity in jobs)
+
+    def expire_lease(self, identity: str) -> None:
+        """Let two minutes pass for a job whose worker is gone, if it was running; a sweep then finds it."""
+        job, past = self.job(identity), datetime.now(UTC) - timedelta(seconds=1)
+        if job.lease is not None:
+            self.intake.ledger.replace(job.evolve(lease=Lease(holder=job.lease.holder, expires_at=past)))
+
+    def sweep(self) -> None:
+        """Do what Cloud Scheduler has done every minute."""
+        ledger, settler = self.intake.ledger, self.intake.settler
+        Sweep(ledger, settler, settle_after=timedelta(), request_again_after=timedelta(minutes=15)).run()
+
+    def receipt(self, identity: str) -> Receipt:
+        """Read a job's receipt."""
+        blob = self._objects(self.settings.output_bucket).blob(receipt_name(self.job(identity)))
+        return Receipt.model_validate_json(blob.download_as_bytes())
+
+    def outputs(self, identity: str) -> dict[str, bytes]:
+        """Read what a receipt lists, by name within the job's folder, and hold it to size and checksum."""
+        bucket, prefix = self._objects(self.settings.output_bucket), self.job(identity).output_prefix
+        found = {}
+        for output in self.receipt(identity).outputs:
+            blob = bucket.get_blob(output.name)
+            assert (blob.size, blob.crc32c) == (output.size, output.crc32c)
+            found[output.name.removeprefix(prefix)] = blob.download_as_bytes(checksum="crc32c")
+        return found
+
+    def completions(self) -> Counter[str]:
+        """Count the ids of all events that told of a job's end that nobody took."""
+        return Counter(message.attributes["ce-id"] for message in self._waiting(COMPLETIONS))
+
+    def requested(self) -> set[str]:
+        """Return the jobs whose requests any worker would get now; they stay in the queue."""
+        messages = (message for message in self._waiting(WORK) if message.attributes["ce-type"] == REQUESTED)
+        return {PredictionRequested.decode(each.data, dict(each.attributes)).data.job_id for each in messages}
+
+    def _waiting(self, queue: str) -> list[pubsub_v1.types.PubsubMessage]:
+        """Look at what nobody holds at this moment, and give it back."""
+        found = []
+        with pubsub_v1.SubscriberClient() as subscriber:
+            path = subscriber.subscription_path(self.settings.google_cloud_project, queue)
+            request = {"subscription": path, "max_messages": 100, "return_immediately": True}
+            while received := subscriber.pull(request).received_messages:
+                found += received
+            back = {"subscription": path, "ack_ids": [each.ack_id for each in found]}
+            if found:
+                subscriber.modify_ack_deadline(back | {"ack_deadline_seconds": 0})
+        return [each.message for each in found]
+
+    def _objects(self, name: str) -> storage.Bucket:
+        return storage.Client(project=self.settings.google_cloud_project).bucket(name)
+
+
+@dataclass(frozen=True)
+class WorkerProcess:
+    """One life of ``python -m worker``, in a session of its own, and what it has printed so far."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @classmethod
+    def start(cls, log: Path, env: Mapping[str, str]) -> Self:
+        """Start a worker with exactly these variables."""
+        command = bound([sys.executable, "-m", "worker"])
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command, env=env, cwd=ROOT, stdout=output, stderr=output, start_new_session=True
+            )
+        return cls(process, log)
+
+    def ends(self, seconds: float = SECONDS) -> int:
+        """Wait for its end; return its exit status, or the signal that ended it, negative.
+
+        Whatever it started has to end with it, within seconds.
+        """
+        status = self.process.wait(seconds)
+        until(lambda: not self.family, CHILDREN_SECONDS)
+        return status
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the first process alone, as Cloud Run does."""
+        self.process.send_signal(number)
+
+    @property
+    def lines(self) -> list[Line]:
+        """What it has logged: every line that it prints is one JSON object."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def said(self, message: str) -> list[Line]:
+        """Return the lines with this message."""
+        return [line for line in self.lines if line["message"] == message]
+
+    @property
+    def family(self) -> dict[int, str]:
+        """Living processes of its session by id, with their command lines."""
+        return {pid: line for pid in _pids() if (line := _command_in(self.process.pid, pid))}
+
+    def destroy(self) -> None:
+        """End whatever is left of it."""
+        for pid in self.family:
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def _pids() -> list[int]:
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def _command_in(session: int, pid: int) -> str:
+    """Return the command line of a living process of a session, else nothing."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    ours = stat[0] != "Z" and int(stat[3]) == session
+    return command.decode().replace("\0", " ") if ours else ""

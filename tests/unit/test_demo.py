@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -162,8 +163,12 @@ def test_a_run_that_did_not_says_where_its_logs_are(
 
 
 def test_a_run_that_raises_keeps_its_folder(tmp_path: Path) -> None:
-    with pytest.raises(FileExistsError), runs.fresh("up", tmp_path) as run:
-        run.folder.mkdir()  # it is there
+    def fail(folder: Path) -> NoReturn:
+        (folder / "logs").mkdir()
+        raise KeyError(folder)
+
+    with pytest.raises(KeyError), runs.fresh("up", tmp_path) as run:
+        fail(run.folder)
     assert run.folder.is_dir()
 
 

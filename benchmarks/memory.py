@@ -10,11 +10,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-import psutil
 from rich.console import Console
 
 from benchmarks.inputs import mixed
-from benchmarks.pipeline import pipeline, progress
+from benchmarks.pipeline import pipeline, progress, worker_process
 
 OPTIONS = {"seed": 7, "recycling-steps": 0, "sampling-steps": 2}
 WARM_UP = 20
@@ -51,19 +50,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _resident() -> dict[str, int]:
     """Read the bytes of each process of the worker that runs under this process's stack."""
-    [worker] = [each for each in psutil.Process().children(recursive=True) if _is_worker(each)]
+    worker = worker_process()
     children = worker.children(recursive=True)
     return {
         "worker": worker.memory_info().rss,
         "children": sum(child.memory_info().rss for child in children),
     }
-
-
-def _is_worker(process: psutil.Process) -> bool:
-    try:
-        return process.cmdline()[-2:] == ["-m", "worker"]
-    except (psutil.NoSuchProcess, psutil.ZombieProcess):
-        return False
 
 
 def _show(console: Console, readings: list[dict[str, int]]) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 from google.cloud import pubsub_v1, storage
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -103,6 +104,19 @@ def _listening(stack: Stack) -> Iterator["queue.SimpleQueue[PredictionCompleted]
         finally:
             stream.cancel()
             stream.result()
+
+
+def worker_process() -> psutil.Process:
+    """Find the one worker that runs under this process's stack."""
+    [worker] = [each for each in psutil.Process().children(recursive=True) if _is_worker(each)]
+    return worker
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return process.cmdline()[-2:] == ["-m", "worker"]
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return False
 
 
 def progress() -> Progress:

@@ -3,16 +3,19 @@
 The same mixed small inputs, options and seed, with the small model and one thread per process:
 
 - *pipeline*: dropped into the bucket of the whole local stack, one worker, from the first upload to the last
-  completion event, the worker's own start included;
+  completion event, everything on these processors;
+- *worker*: the same worker alone, with queue, ledger and buckets in its memory, from the start of its process
+  to its end: what is left when Google's services compute elsewhere;
 - *directory*: one ``boltz predict DIR`` over all of them (it cannot mix in affinity: none here);
 - *one by one*: one ``boltz predict`` process per file.
 
-Pipeline and directory take turns, so that a machine that is busy for a while is busy for both. Every
-structure of the pipeline must equal that of its own process, byte by byte; the directory's run depends on the
-order of its files, so that its structures are only counted. Exit status 1 if a structure differs or lacks.
+Pipeline, worker and directory take turns, so that a machine that is busy for a while is busy for all. Every
+structure of pipeline and worker must equal that of its own process, byte by byte; the directory's run depends
+on the order of its files, so that its structures are only counted. Exit status 1 if one differs or lacks.
 """
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -29,6 +32,7 @@ from rich.table import Table
 
 from benchmarks.inputs import mixed
 from benchmarks.pipeline import pipeline, progress
+from local.parts import ROOT
 from local.small_model import DEFAULT, ensure
 from schemas.boltz_input import REFERENCE_SUFFIXES
 
@@ -54,11 +58,12 @@ def main(arguments: list[str] | None = None) -> int:
         folder = inputs[0].parent
         ways: dict[str, Callable[[], Run]] = {
             "pipeline": lambda: _pipeline(folder),
+            "worker": lambda: _worker(folder),
             "directory": lambda: _directory(folder, cache),
         }
-        runs: dict[str, list[Run]] = {name: [] for name in ways} | {
-            "one by one": [_one_by_one(inputs, cache)]
-        }
+        runs: dict[str, list[Run]] = {name: [] for name in (*ways, "one by one")}
+        if not options.skip_single:
+            runs["one by one"].append(_one_by_one(inputs, cache))
         for _ in range(options.rounds):
             for name, way in ways.items():
                 runs[name].append(way())
@@ -73,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--count", type=int, default=50, help="inputs (default 50)")
+    parser.add_argument("--skip-single", action="store_true", help="no process per file")
     parser.add_argument("--rounds", type=int, default=2, help="turns of pipeline and directory (default 2)")
     return parser
 
@@ -90,6 +96,19 @@ def _pipeline(folder: Path) -> Run:
             if event.state == "SUCCEEDED"
         }
     return Run(seconds, structures, life)
+
+
+def _worker(folder: Path) -> Run:
+    with tempfile.TemporaryDirectory() as out, progress() as bar:
+        task = bar.add_task("worker", total=1)
+        options = json.dumps({name.replace("-", "_"): value for name, value in OPTIONS.items()})
+        command = [sys.executable, "-W", "ignore", "-m", "benchmarks.bare_worker", str(folder), out, options]
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "tests")}
+        start = time.monotonic()
+        subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)  # noqa: S603
+        seconds = time.monotonic() - start
+        bar.update(task, completed=1)
+        return Run(seconds, {path.stem: path.read_bytes() for path in Path(out).glob("*.cif")}, {})
 
 
 def _directory(folder: Path, cache: Path) -> Run:
@@ -131,12 +150,15 @@ def _written(out: Path) -> dict[str, bytes]:
 
 
 def _show(console: Console, runs: Mapping[str, list[Run]], count: int) -> None:
-    ours = statistics.median(run.seconds for run in runs["pipeline"])
-    table = Table("way", "seconds (each run)", "structures", "pipeline is faster by", title=f"{count} inputs")
-    for name, each in runs.items():
-        seconds = statistics.median(run.seconds for run in each)
-        figures = ", ".join(f"{run.seconds:.1f}" for run in each)
-        table.add_row(name, figures, str(len(each[0].structures)), f"{seconds / ours:.2f} times")
+    taken = {name: [run.seconds for run in each] for name, each in runs.items() if each}
+    whole, worker = (statistics.median(taken[name]) for name in ("pipeline", "worker"))
+    table = Table(
+        "way", "seconds (each run)", "pipeline is faster", "worker is faster", title=f"{count} inputs"
+    )
+    for name, seconds in taken.items():
+        middle = statistics.median(seconds)
+        figures = ", ".join(f"{each:.1f}" for each in seconds)
+        table.add_row(name, figures, f"{middle / whole:.2f} times", f"{middle / worker:.2f} times")
     console.print(table)
     for run in runs["pipeline"]:
         life = {
@@ -147,10 +169,10 @@ def _show(console: Console, runs: Mapping[str, list[Run]], count: int) -> None:
 
 def _compare(console: Console, runs: Mapping[str, list[Run]]) -> int:
     """Say which structures are not as they should be."""
-    [alone] = runs["one by one"]
+    alone = (*runs["one by one"], runs["worker"][0])[0]  # without single processes, ways among themselves
     differing = {
         name
-        for run in runs["pipeline"]
+        for run in (*runs["pipeline"], *runs["worker"])
         for name, structure in alone.structures.items()
         if run.structures.get(name) != structure
     }

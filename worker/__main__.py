@@ -4,21 +4,19 @@ Exit status: 0 when the queue was idle or the platform asked to leave, 1 when th
 starts the task again), 2 when a setting is missing or wrong.
 """
 
-import gc
 import logging
 import os
 import resource
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from worker import uncollected  # isort: skip  first: it is about the imports that follow
 from gcp import logs, project
 from worker.attempt import Bench
 from worker.children import Children
@@ -68,8 +66,9 @@ def _leave(_number: int, _frame: FrameType | None) -> None:
 def _work(settings: WorkerSettings, children: Children) -> None:
     started, started_at = time.monotonic(), datetime.now(UTC)
     read_ahead(settings.boltz_cache, "boltz2_conf.ckpt")
-    with _without_collecting():
-        from worker.predictor import Predictor  # noqa: PLC0415  torch: seconds, while the children start
+    from worker.predictor import Predictor  # noqa: PLC0415  torch: seconds, while the children start
+
+    uncollected.collect_again()
 
     device = Device(settings.prediction_seconds)
     predictor = Predictor(settings.boltz_cache, children, device, settings.device)
@@ -99,15 +98,6 @@ def _work(settings: WorkerSettings, children: Children) -> None:
             logger.info(
                 "worker life", extra={"execution": settings.holder, **_life(started, device, predictor)}
             )
-
-
-@contextmanager
-def _without_collecting() -> Iterator[None]:
-    """Import without garbage collection: it takes a third of the time and finds nothing that stays away."""
-    gc.disable()
-    yield
-    gc.freeze()
-    gc.enable()
 
 
 def _life(started: float, device: Device, predictor: "Predictor") -> dict[str, float]:

@@ -4,6 +4,7 @@ Started from a fork server that has Boltz imported and has never seen CUDA: a ch
 """
 
 import fcntl
+import gc
 import multiprocessing
 import os
 import threading
@@ -17,6 +18,7 @@ from pebble import CONSTS, ProcessExpired, ProcessFuture, ProcessPool
 from schemas.failure import Code, FailedError, Failure
 
 CHILDREN = 2  # one reads the next input while another writes the last prediction
+NICENESS = 10  # where processors are few, the process that computes comes first
 CONSTS.term_timeout = 0.1  # a child in the middle of a call into C does not hear SIGTERM: SIGKILL comes soon
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,7 +30,7 @@ class Children:
     def __init__(self, limit: float, *preload: str) -> None:
         self._limit = limit
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(preload))
+        self._context.set_forkserver_preload(["worker.uncollected", *preload])
         # Boltz takes the first of a set here and there: the same first in every child of every worker.
         os.environ["PYTHONHASHSEED"] = "0"
         self._choosing = threading.Lock()
@@ -69,7 +71,14 @@ class Children:
             return self._pool.schedule(function, args, kwargs, timeout=self._limit)
 
     def _new_pool(self) -> ProcessPool:
-        return ProcessPool(CHILDREN, initializer=_end_with_parent, context=self._context)
+        return ProcessPool(CHILDREN, initializer=_begin, context=self._context)
+
+
+def _begin() -> None:
+    gc.freeze()
+    gc.enable()  # which the fork server's imports did without
+    os.nice(NICENESS)
+    _end_with_parent()
 
 
 def _end_with_parent() -> None:

@@ -1,0 +1,74 @@
+"""The worker alone: ``PYTHONPATH=tests python -m benchmarks.bare_worker INPUTS OUTPUTS OPTIONS``.
+
+The worker's own code from start-up to its last settled job, with queue, ledger and buckets in this process's
+memory: the emulators would compute on the same processors, which Google's services do not. Writes each job's
+structure to OUTPUTS, named like the input.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fakes import NOW, MemoryBucket, MemoryDelivery, MemoryLedger, MemoryTopic, a_job, a_source
+
+from jobs import lifecycle
+from jobs.settle import Settler
+from local.small_model import DEFAULT, ensure
+from schemas.boltz_input import REFERENCE_SUFFIXES
+from schemas.job import Job, State
+from schemas.messages import PredictionRequested
+from schemas.options import Options
+from worker import uncollected
+from worker.attempt import Bench
+from worker.children import Children
+from worker.device import Device
+from worker.drain import Worker
+
+LIMIT = 600.0
+
+
+def main(inputs: Path, outputs: Path, options: Options) -> int:
+    """Drain one job per input; 1 if one did not succeed."""
+    started_at = datetime.now(UTC)
+    children, device = Children(LIMIT, "worker.model.reading", "worker.model.writing"), Device(LIMIT)
+    from worker.predictor import Predictor  # noqa: PLC0415  as the worker does
+
+    uncollected.collect_again()
+    ledger, uploads, results = MemoryLedger(), MemoryBucket("in"), MemoryBucket("out")
+    jobs = [_queued(path, options, ledger) for path in _uploaded(inputs, uploads)]
+    predictor = Predictor(ensure(DEFAULT), children, device, "cpu")
+    bench = Bench(uploads, results, predictor, outputs / "work", started_at)
+    settler = Settler(ledger, results, MemoryTopic(), MemoryTopic())
+    Worker(ledger, settler, bench, "bare", 30, LIMIT, time.monotonic() + LIMIT).drain(_requested(jobs))
+    children.stop()
+    for job in ledger.all():
+        name = f"{Path(job.source.name).stem}.cif"
+        (outputs / name).write_bytes(results.objects[f"{job.output_prefix}model_0.cif"][1])
+    return 0 if {job.state for job in ledger.all()} == {State.SUCCEEDED} else 1
+
+
+def _uploaded(inputs: Path, uploads: MemoryBucket) -> Iterator[Path]:
+    for path in sorted(inputs.iterdir()):
+        uploads.put(path.name, path.read_bytes())
+        if path.suffix not in REFERENCE_SUFFIXES:
+            yield path
+
+
+def _queued(path: Path, options: Options, ledger: MemoryLedger) -> Job:
+    name = f"{abs(hash(path.name)):016x}"[:16]
+    job = a_job(job_id=name, source=a_source(path.name), output_prefix=f"{name}/", options=options)
+    return ledger.create(lifecycle.take_in(job, NOW))
+
+
+def _requested(jobs: list[Job]) -> Iterator[MemoryDelivery]:
+    for job in jobs:
+        message = PredictionRequested.of(job).encode()
+        yield MemoryDelivery(message.data, message.attributes)
+
+
+if __name__ == "__main__":
+    status = main(Path(sys.argv[1]), Path(sys.argv[2]), Options.model_validate_json(sys.argv[3]))
+    os._exit(status)  # as the worker does

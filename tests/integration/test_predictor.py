@@ -170,7 +170,7 @@ def test_weights_that_are_cut_off_stop_the_worker_and_blame_no_input(
     (tmp_path / STRUCTURE).write_bytes((cache / STRUCTURE).read_bytes()[:-1000])
     (tmp_path / "mols").symlink_to(cache / "mols")
     with warm_predictor(tmp_path) as broken:
-        with pytest.raises(DeviceLostError, match="the model in .* cannot be loaded"):
+        with pytest.raises(DeviceLostError, match=r"the model in .* cannot be loaded"):
             broken.predict(inputs / "protein.yaml", QUICK, 1, tmp_path / "out", begin)
         assert broken.lost
 

@@ -1,6 +1,7 @@
 """Bring what a job names into a fresh folder: the input, pinned to its generation, and its references."""
 
 import posixpath
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -11,6 +12,7 @@ from schemas.failure import Code, FailedError, Failure
 from schemas.job import Job
 
 MAX_REFERENCE_BYTES = 512 * 1024 * 1024
+"""Bytes of all files that one input refers to: they lie in memory where the worker runs."""
 
 
 class Uploads(Protocol):
@@ -38,8 +40,7 @@ def prepare(job: Job, uploads: Uploads, folder: Path) -> Prepared:
     try:
         content = uploads.read(source.name, source.generation)
         document = read_input(source.name, content, msa_service=True)
-        for name in references(document):
-            _fetch(name, source.name, uploads, folder)
+        _fetch_all(references(document), source.name, uploads, folder)
     except InvalidInput as error:
         raise FailedError(error.failures[0]) from error
     except ObjectGoneError as error:
@@ -51,8 +52,11 @@ def prepare(job: Job, uploads: Uploads, folder: Path) -> Prepared:
     return Prepared(input_file, document)
 
 
-def _fetch(name: str, beside: str, uploads: Uploads, folder: Path) -> None:
-    uploads.download(posixpath.join(posixpath.dirname(beside), name), folder / name, MAX_REFERENCE_BYTES)
+def _fetch_all(names: Iterable[str], beside: str, uploads: Uploads, folder: Path) -> None:
+    left = MAX_REFERENCE_BYTES
+    for name in names:
+        uploads.download(posixpath.join(posixpath.dirname(beside), name), folder / name, left)
+        left -= (folder / name).stat().st_size
 
 
 def _missing(what: str) -> Failure:

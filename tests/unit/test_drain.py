@@ -900,3 +900,12 @@ def test_a_surprise_in_one_job_does_not_disturb_the_others(shop: Shop) -> None:
     shop.predictor.before = by_letter(b=lambda: unlucky(Path()))
     shop.drain([shop.queue(name=name) for name in "abc"])
     assert [shop.job(name).state for name in "abc"] == [State.SUCCEEDED, State.QUEUED, State.SUCCEEDED]
+
+
+def test_the_files_that_an_input_names_share_one_limit(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.prepare.MAX_REFERENCE_BYTES", 20)
+    both = WITH_MSA + b"  - protein: {id: B, sequence: NLYIQ, msa: msas/b.a3m}\n"
+    for name in ("trp", "b"):
+        shop.uploads.put(f"run42/msas/{name}.a3m", b">q\nNLYIQ\n>h\n")
+    shop.drain([shop.queue(both)])
+    assert (shop.job().state, shop.job().errors[0].code) == (State.FAILED, Code.TOO_LARGE)

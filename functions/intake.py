@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Protocol
 
+from functions.generations import Generations
 from jobs import lifecycle
 from jobs.ledger import AlreadyRecordedError, ConflictError, Ledger
 from jobs.objects import ObjectGoneError
@@ -43,6 +44,9 @@ class Uploads(Protocol):
     def exists(self, name: str) -> bool:
         """Tell whether an object of this name is there now."""
 
+    def generation(self, name: str) -> int | None:
+        """Return the generation of the object that has this name now, or None where there is none."""
+
 
 @dataclass(frozen=True)
 class Accepted:
@@ -70,30 +74,26 @@ class Intake:
         elif _suffix(source.name) in REFERENCE_SUFFIXES:
             self._wake(source.name)
         else:
-            self._take_in(source, traceparent)
+            self._record(self._read(_blank(source, traceparent)))
 
-    def _wake(self, name: str) -> None:
-        for job in self.ledger.waiting_for(name):
-            self._go_on(job)
-
-    def _take_in(self, source: Source, traceparent: str | None) -> None:
-        job = self._open(source, traceparent, datetime.now(UTC))
-        try:
-            recorded = self.ledger.create(job)
-        except AlreadyRecordedError:
-            self._again(job.job_id)
+    def on_delete(self, source: Source, traceparent: str | None = None) -> None:
+        """End the job of a generation that was deleted or overwritten, before or after it was taken in."""
+        if not is_input(source.name):
             return
-        logger.info("taken in", extra=job.about | {"state": job.state, "object": source.uri})
-        settled = self.settler.settle(recorded)
-        if settled.state is State.WAITING:
-            self._go_on(settled)
+        blank = _blank(source, traceparent)
+        known = self.ledger.get(blank.job_id)
+        if known is not None:
+            self.generations.withdraw(known)
+        elif lifecycle.remembered(source.time, blank.created_at):
+            self._record(self.generations.close_unread(blank))
 
-    def _again(self, known: str) -> None:
-        job = self.ledger.get(known)
-        if job is not None:
-            self.settler.settle(job)
+    def refuse(self, source: Source, failure: Failure) -> None:
+        """Reject an upload without reading it, unless it is recorded."""
+        if is_input(source.name):
+            refused = _blank(source, None).evolve(errors=(failure,))
+            self._record(lifecycle.take_in(refused, refused.created_at))
 
-    def _go_on(self, job: Job) -> None:
+    def go_on(self, job: Job) -> None:
         """Queue a waiting job if nothing is missing any more.
 
         Also asked right after it began to wait: the file may have come between the look and the record.
@@ -106,27 +106,46 @@ class Intake:
             return  # whoever changed it saw the same files
         self.settler.settle(arrived)
 
+    @property
+    def generations(self) -> Generations:
+        """Which generation of an object counts."""
+        return Generations(self.uploads, self.ledger, self.settler)
+
+    def _wake(self, name: str) -> None:
+        for job in self.ledger.waiting_for(name):
+            self.go_on(job)
+
+    def _record(self, job: Job) -> None:
+        """Record a new job, or find the one that is there, and do what must follow."""
+        recorded = self._create(job)
+        if recorded is None:
+            return
+        overwritten = self.generations.supersede(recorded)
+        if overwritten and not recorded.state.terminal:
+            return
+        settled = self.settler.settle(recorded)
+        if settled.state is State.WAITING:
+            self.go_on(settled)
+
+    def _create(self, job: Job) -> Job | None:
+        try:
+            recorded = self.ledger.create(job)
+        except AlreadyRecordedError:
+            return self.ledger.get(job.job_id)
+        logger.info("taken in", extra=job.about | {"state": job.state, "object": job.source.uri})
+        return recorded
+
     def _missing(self, names: Sequence[str]) -> tuple[str, ...]:
         return tuple(name for name in names if not self.uploads.exists(name))
 
-    def _open(self, source: Source, traceparent: str | None, at: datetime) -> Job:
-        identity = job_id(source.bucket, source.name, source.generation)
-        job = Job(
-            job_id=identity,
-            source=source,
-            batch=posixpath.dirname(source.name),
-            state=State.QUEUED,
-            created_at=at,
-            updated_at=at,
-            trace=trace_of(identity, traceparent),
-            output_prefix=output_prefix(source.name, identity),
-        )
+    def _read(self, job: Job) -> Job:
+        source, at = job.source, job.created_at
         if refused := _refuse_unread(source):
             return lifecycle.take_in(job.evolve(errors=(refused,)), at)
         try:
             content = self.uploads.read(source.name, source.generation)
         except ObjectGoneError:
-            return lifecycle.supersede_unread(job, at)
+            return self.generations.close_unread(job)
         return lifecycle.take_in(self._examined(job, content), at)
 
     def _examined(self, job: Job, content: bytes) -> Job:
@@ -155,6 +174,26 @@ class Intake:
         folder = posixpath.dirname(source.name)
         named = tuple(posixpath.join(folder, name) for name in references(document))
         return Accepted(asked, named, seed_of(document))
+
+
+def is_input(name: str) -> bool:
+    """Tell whether an upload of this name gets a receipt."""
+    return why_ignored(name) is None and _suffix(name) not in REFERENCE_SUFFIXES
+
+
+def _blank(source: Source, traceparent: str | None) -> Job:
+    """Open the job of an upload that nobody has looked at yet."""
+    identity, at = job_id(source.bucket, source.name, source.generation), datetime.now(UTC)
+    return Job(
+        job_id=identity,
+        source=source,
+        batch=posixpath.dirname(source.name),
+        state=State.QUEUED,
+        created_at=at,
+        updated_at=at,
+        trace=trace_of(identity, traceparent),
+        output_prefix=output_prefix(source.name, identity),
+    )
 
 
 def _suffix(name: str) -> str:

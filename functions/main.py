@@ -1,9 +1,11 @@
 """Entry points of the functions, and the one place where they are put together.
 
-Deployed three times from this source, each with its own settings and identity: ``on_upload`` (Eventarc, Cloud
-Storage), ``on_request`` (Pub/Sub; one instance), ``on_sweep`` (Cloud Scheduler over HTTP).
+Deployed once each from this source, with its own settings and identity: ``on_upload`` and ``on_delete``
+(Eventarc, Cloud Storage), ``on_request`` (Pub/Sub; one instance), ``on_dead`` (Pub/Sub, dead letters),
+``on_sweep`` and ``on_compare`` (Cloud Scheduler over HTTP).
 """
 
+import base64
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,9 +16,11 @@ import flask
 import functions_framework
 from cloudevents.http import CloudEvent
 
+from functions.compare import Comparison
+from functions.dead import DeadLetters
 from functions.intake import Intake
 from functions.launch import Launcher
-from functions.settings import IntakeSettings, LaunchSettings, SweepSettings
+from functions.settings import CompareSettings, DeadSettings, IntakeSettings, LaunchSettings, SweepSettings
 from functions.sweep import Sweep
 from gcp import logs, project
 from gcp.runs import WorkerJob
@@ -33,6 +37,19 @@ def on_upload(event: CloudEvent) -> None:
 
 
 @functions_framework.cloud_event
+def on_delete(event: CloudEvent) -> None:
+    """End the job of a deleted or overwritten object."""
+    _intake().on_delete(decode_upload(event.data), event.get("traceparent"))
+
+
+@functions_framework.cloud_event
+def on_dead(event: CloudEvent) -> None:
+    """Take up a message that could not be delivered."""
+    message = event.data["message"]
+    _dead_letters().take_up(base64.b64decode(message.get("data") or ""), message.get("attributes") or {})
+
+
+@functions_framework.cloud_event
 def on_request(event: CloudEvent) -> None:  # noqa: ARG001  the bell says nothing but that it rang
     """Keep enough workers alive."""
     _launcher().ring()
@@ -42,6 +59,13 @@ def on_request(event: CloudEvent) -> None:  # noqa: ARG001  the bell says nothin
 def on_sweep(request: flask.Request) -> tuple[str, int]:  # noqa: ARG001  the schedule sends no content
     """Finish what was left half done."""
     _sweep().run()
+    return "", 204
+
+
+@functions_framework.http
+def on_compare(request: flask.Request) -> tuple[str, int]:  # noqa: ARG001  the schedule sends no content
+    """Take in what no event brought."""
+    _comparison().run()
     return "", 204
 
 
@@ -58,13 +82,41 @@ def _once(build: Callable[[], T]) -> Callable[[], T]:
 
 @_once
 def _intake() -> Intake:
-    settings = IntakeSettings()
+    return _intake_of(IntakeSettings())
+
+
+def _intake_of(settings: IntakeSettings) -> Intake:
     return Intake(
         uploads=project.bucket(settings, settings.input_bucket),
         ledger=project.ledger(settings),
         settler=project.settler(settings),
         default_options=settings.default_options,
         msa_service=settings.msa_service,
+    )
+
+
+@_once
+def _dead_letters() -> DeadLetters:
+    settings = DeadSettings()
+    return DeadLetters(
+        intake=_intake_of(settings),
+        ledger=project.ledger(settings),
+        settler=project.settler(settings),
+        work=settings.work_subscription,
+        try_for=timedelta(seconds=settings.take_in_within_seconds),
+    )
+
+
+@_once
+def _comparison() -> Comparison:
+    settings = CompareSettings()
+    return Comparison(
+        uploads=project.bucket(settings, settings.input_bucket),
+        ledger=project.ledger(settings),
+        intake=_intake_of(settings),
+        after=timedelta(seconds=settings.compare_after_seconds),
+        within=timedelta(seconds=settings.compare_within_seconds),
+        most=settings.compare_most,
     )
 
 

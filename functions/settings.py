@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from gcp.project import Project
+from jobs.lifecycle import KEEP
 from schemas.options import Options
 
 
@@ -13,6 +14,24 @@ class IntakeSettings(Project):
 
     default_options: Options = Options()
     msa_service: bool = False
+
+
+class DeadSettings(IntakeSettings):
+    """``on_dead``: whose requests count; how long after an upload its taking in is tried again."""
+
+    work_subscription: str = "work"
+    take_in_within_seconds: float = Field(3600, ge=0)
+
+
+class CompareSettings(IntakeSettings):
+    """``on_compare``: the age of uploads, from and to, that are compared; how many objects are listed.
+
+    Older than the ledger keeps its jobs, an upload without a job would be taken in once more.
+    """
+
+    compare_after_seconds: float = Field(300, ge=0)
+    compare_within_seconds: float = Field(48 * 3600, ge=3600, le=KEEP.total_seconds())
+    compare_most: int = Field(200_000, ge=1)
 
 
 class LaunchSettings(Project):

@@ -11,6 +11,12 @@ from jobs.ledger import AlreadyRecordedError, ConflictError
 from schemas.job import Effect, Job, State
 
 COLLECTION = "jobs"
+GENERATIONS = 10
+"""Most generations of an object that are looked at: it gets one a second at most; each looks as it comes."""
+
+BATCH = 300
+"""Documents that one call looks up."""
+
 PAGE = 200
 """Most documents that one search brings; the next sweep brings the rest."""
 
@@ -55,29 +61,52 @@ class FirestoreLedger:
 
     def waiting_for(self, name: str) -> Sequence[Job]:
         """Find the jobs that wait for an object of this name."""
-        return self._find(self._where("waits_for", "array_contains", name))
+        return self._find(self._where("waits_for", "array_contains", name).limit(PAGE))
+
+    def generations(self, bucket: str, name: str) -> Sequence[Job]:
+        """Find the jobs of the newest generations of an object, the newest first; the ten newest at most."""
+        named = self._where("source.bucket", "==", bucket).where(
+            filter=FieldFilter("source.name", "==", name)
+        )
+        newest = named.order_by("source.generation", direction=firestore.Query.DESCENDING)
+        return self._find(newest.limit(GENERATIONS))
+
+    def unknown(self, job_ids: Sequence[str]) -> set[str]:
+        """Return those of these ids that no job has; a read per id, of an id's existence only."""
+        missing: set[str] = set()
+        for start in range(0, len(job_ids), BATCH):
+            asked = [self._jobs.document(job_id) for job_id in job_ids[start : start + BATCH]]
+            found = self._client.get_all(asked, field_paths=["state"])
+            missing |= {snapshot.id for snapshot in found if not snapshot.exists}
+        return missing
+
+    def waiting(self) -> Sequence[Job]:
+        """Find jobs that wait for a file, the longest unchanged first; a page of them."""
+        return self._find(self._where("state", "==", State.WAITING.value).order_by("updated_at").limit(PAGE))
 
     def unsettled(self, before: datetime) -> Sequence[Job]:
         """Find jobs with pending effects last changed before a time, the longest unchanged first."""
         pending = self._where("pending", "array_contains_any", [effect.value for effect in Effect])
-        return self._find(pending.where(filter=FieldFilter("updated_at", "<", before)).order_by("updated_at"))
+        return self._find(
+            pending.where(filter=FieldFilter("updated_at", "<", before)).order_by("updated_at").limit(PAGE)
+        )
 
     def unserved(self, before: datetime) -> Sequence[Job]:
         """Find queued jobs last changed before a time, the longest unchanged first; a page of them."""
         queued = self._where("state", "==", State.QUEUED.value)
         since = FieldFilter("updated_at", "<", before)
-        return self._find(queued.where(filter=since).order_by("updated_at"))
+        return self._find(queued.where(filter=since).order_by("updated_at").limit(PAGE))
 
     def lapsed(self, now: datetime) -> Sequence[Job]:
         """Find running jobs whose lease has expired, and waiting ones whose time is up."""
-        expired = self._find(self._where("lease.expires_at", "<", now))
-        return [*expired, *self._find(self._where("wait_until", "<", now))]
+        expired = self._find(self._where("lease.expires_at", "<", now).limit(PAGE))
+        return [*expired, *self._find(self._where("wait_until", "<", now).limit(PAGE))]
 
     def _where(self, field: str, operator: str, value: object) -> firestore.Query:
         return self._jobs.where(filter=FieldFilter(field, operator, value))
 
     def _find(self, query: firestore.Query) -> list[Job]:
-        snapshots: Iterable[firestore.DocumentSnapshot] = query.limit(PAGE).stream()
+        snapshots: Iterable[firestore.DocumentSnapshot] = query.stream()
         return [_decode(snapshot) for snapshot in snapshots]
 
 

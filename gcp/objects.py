@@ -13,9 +13,11 @@ from google.cloud.storage.exceptions import DataCorruption
 from requests.exceptions import RequestException
 
 from jobs.objects import ContentDiffersError, ObjectGoneError, ObjectTooLargeError, StorageUnavailableError
-from schemas.job import Output
+from schemas.job import Output, Source
 
 CHUNK = 1024 * 1024
+LISTED = 1000
+LISTED_FIELDS = "items(name,generation,size,crc32c,timeCreated,metadata),nextPageToken"
 
 
 class Bucket:
@@ -38,6 +40,26 @@ class Bucket:
         """Tell whether an object of this name is there now."""
         with self._explained(name):
             return bool(self._bucket.blob(name).exists())
+
+    def generation(self, name: str) -> int | None:
+        """Return the generation of the object that has this name now, or None where there is none."""
+        with self._explained(name):
+            blob = self._bucket.get_blob(name)
+        return int(blob.generation) if blob else None
+
+    def listed(self) -> Iterator[Source]:
+        """List all objects, a page of a thousand per call, in the order of their names."""
+        with self._explained(""):
+            for blob in self._bucket.list_blobs(page_size=LISTED, fields=LISTED_FIELDS):
+                yield Source(
+                    bucket=self.name,
+                    name=blob.name,
+                    generation=blob.generation,
+                    size=blob.size,
+                    crc32c=blob.crc32c,
+                    time=blob.time_created,
+                    metadata=blob.metadata or {},
+                )
 
     def download(self, name: str, to: Path, limit: int) -> None:
         """Fetch an object's current generation. Raises ObjectGoneError, ObjectTooLargeError."""

@@ -36,6 +36,15 @@ class Ledger(Protocol):
     def waiting_for(self, name: str) -> Sequence[Job]:
         """Find the jobs that wait for an object of this name."""
 
+    def generations(self, bucket: str, name: str) -> Sequence[Job]:
+        """Find the jobs of the newest generations of an object, the newest first; the ten newest at most."""
+
+    def unknown(self, job_ids: Sequence[str]) -> set[str]:
+        """Return those of these ids (any number) that no job has."""
+
+    def waiting(self) -> Sequence[Job]:
+        """Find jobs that wait for a file, the longest unchanged first; a page of them."""
+
     def unsettled(self, before: datetime) -> Sequence[Job]:
         """Find jobs with pending effects that were last changed before a time."""
 

@@ -13,6 +13,9 @@ from schemas.job import Change, Effect, Job, Lease, Result, State
 MAX_ATTEMPTS = 3
 """A job that lost its worker this often is the likely reason, and fails."""
 
+MAX_UNDELIVERED = 2
+"""A job whose request was given up on this often has nobody left to take it: decision 005."""
+
 LEASE = timedelta(seconds=120)
 WAIT = timedelta(hours=24)
 KEEP = timedelta(days=90)
@@ -29,6 +32,7 @@ class Event(StrEnum):
     FAILED = "FAILED"  # a permanent failure
     RELEASED = "RELEASED"  # a retryable failure, or the worker had to leave
     LEASE_EXPIRED = "LEASE_EXPIRED"  # nobody renewed the lease
+    UNDELIVERED = "UNDELIVERED"  # Pub/Sub gave up on the request for it
     GAVE_UP = "GAVE_UP"  # attempts are spent
     CANCELLED = "CANCELLED"  # a person does not want it any more
     SUPERSEDED = "SUPERSEDED"  # a newer generation took its place
@@ -43,6 +47,7 @@ TABLE: Mapping[State, Mapping[Event, State]] = {
     },
     State.QUEUED: {
         Event.CLAIMED: State.RUNNING,
+        Event.UNDELIVERED: State.QUEUED,
         Event.GAVE_UP: State.FAILED,
         Event.CANCELLED: State.CANCELLED,
         Event.SUPERSEDED: State.SUPERSEDED,
@@ -129,11 +134,39 @@ def release(job: Job, event: Event, failure: Failure, at: datetime) -> Job:
     return advance(job.evolve(errors=(final,)), Event.GAVE_UP, at, failure.code)
 
 
+def remembered(uploaded_at: datetime, now: datetime) -> bool:
+    """Tell whether the ledger still has the job of an upload of that time, if it ever had one."""
+    return now - uploaded_at < KEEP
+
+
 def request_again(job: Job, at: datetime) -> Job:
     """Ask once more for a worker: the last request may be lost, and two of them do no harm."""
     if job.state is not State.QUEUED:
         raise IllegalTransitionError(f"job {job.job_id} is {job.state}: nothing to ask a worker for")
     return job.evolve(updated_at=at, pending=ENTERING[job.state])
+
+
+def undelivered(job: Job, at: datetime) -> Job:
+    """Ask once more for a queued job whose request Pub/Sub gave up on; the second time, fail it."""
+    before = sum(change.event == Event.UNDELIVERED for change in job.history)
+    if before + 1 < MAX_UNDELIVERED:
+        return advance(job, Event.UNDELIVERED, at)
+    failure = Failure(
+        code=Code.WORKER_LOST,
+        message=f"No worker could take the request for it: Pub/Sub gave up {before + 1} times.",
+        remedy="See the workers' logs: the file may bring them down as they read it. Then upload it again.",
+    )
+    return advance(job.evolve(errors=(failure,)), Event.GAVE_UP, at, failure.code)
+
+
+def supersede(job: Job, at: datetime) -> Job:
+    """End a job whose object has a newer generation."""
+    return advance(job, Event.SUPERSEDED, at)
+
+
+def cancel(job: Job, failure: Failure, at: datetime) -> Job:
+    """End a job that nobody wants any more; ``failure`` says how that is known."""
+    return advance(job.evolve(errors=(failure,)), Event.CANCELLED, at, failure.code)
 
 
 def expire(job: Job, at: datetime) -> Job:
@@ -154,5 +187,10 @@ def take_in(job: Job, at: datetime) -> Job:
 
 
 def supersede_unread(job: Job, at: datetime) -> Job:
-    """Close a new job whose object was replaced or deleted before anyone read it."""
+    """Close a new job whose object was replaced before anyone read it."""
     return enter(job, "TAKEN_IN", State.SUPERSEDED, at)
+
+
+def cancel_unread(job: Job, failure: Failure, at: datetime) -> Job:
+    """Close a new job whose object was deleted before anyone read it."""
+    return enter(job.evolve(errors=(failure,)), "TAKEN_IN", State.CANCELLED, at, failure.code)

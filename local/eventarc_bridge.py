@@ -73,7 +73,8 @@ class Trigger:
     @property
     def subscription(self) -> str:
         """Name of the trigger's own subscription; the same after a restart, so that nothing left is lost."""
-        return f"projects/{self.project}/subscriptions/eventarc-{self.topic}-{self.bucket}"
+        kinds = "-".join(sorted(kind.rpartition(".")[2] for kind in self.event_types))
+        return f"projects/{self.project}/subscriptions/eventarc-{self.topic}-{self.bucket}-{kinds}"
 
 
 def wanted(trigger: Trigger, attributes: Mapping[str, str]) -> bool:

@@ -149,7 +149,9 @@ def _product_env(site: Site) -> dict[str, str]:
         | chosen
         | {
             "WORK_SUBSCRIPTION": "work",
-            "REQUEST_AGAIN_AFTER_SECONDS": "60",  # a person who watches would not wait for the product's 900
+            # A person who watches would not wait for the product's 900 and 300.
+            "REQUEST_AGAIN_AFTER_SECONDS": "60",
+            "COMPARE_AFTER_SECONDS": "30",
             "CLOUD_RUN_ENDPOINT": url(site.ports.run_jobs),
             "CLOUD_RUN_REGION": REGION,
             "CLOUD_RUN_JOB_NAME": JOB,

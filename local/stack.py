@@ -20,6 +20,8 @@ from local.processes import Supervisor, answers
 FUNCTIONS = parts.ROOT / "functions" / "main.py"
 TICK_SECONDS = 3.0
 """Pause between two calls of a scheduled function; the cloud's minute would bore a person who watches."""
+LONGEST_TICKS = 10
+"""Pause, in ticks, before the functions that the cloud calls more rarely than every minute."""
 TICK_TIMEOUT_SECONDS = 60
 
 
@@ -119,7 +121,8 @@ def _schedules(site: Site, pause: float) -> Iterator[None]:
     """Call the scheduled functions while the block runs; a call in flight then dies with the parts."""
     ended = threading.Event()
     for name, schedule in site.plan.schedules.items():
-        arguments = (ended, site.ports.functions[schedule.push], pause, site.log(f"schedule-{name}"))
+        seconds = pause * min(schedule.every / 60, LONGEST_TICKS)
+        arguments = (ended, site.ports.functions[schedule.push], seconds, site.log(f"schedule-{name}"))
         threading.Thread(target=_call_regularly, args=arguments, daemon=True).start()
     try:
         yield

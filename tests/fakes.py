@@ -2,7 +2,7 @@
 
 import base64
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,6 +77,17 @@ class MemoryLedger:
     def waiting_for(self, name: str) -> Sequence[Job]:
         return [job for job in self.all() if name in job.waits_for]
 
+    def generations(self, bucket: str, name: str) -> Sequence[Job]:
+        found = [job for job in self.all() if (job.source.bucket, job.source.name) == (bucket, name)]
+        return sorted(found, key=lambda job: -job.source.generation)[:10]
+
+    def unknown(self, job_ids: Sequence[str]) -> set[str]:
+        return {job_id for job_id in job_ids if job_id not in self.documents}
+
+    def waiting(self) -> Sequence[Job]:
+        waiting = [job for job in self.all() if job.state is State.WAITING]
+        return sorted(waiting, key=lambda job: job.updated_at)[: self.page]
+
     def unsettled(self, before: datetime) -> Sequence[Job]:
         return [job for job in self.all() if job.pending and job.updated_at < before]
 
@@ -107,9 +118,10 @@ class MemoryLedger:
 
 @dataclass
 class MemoryBucket:
-    """Implements what the stages ask of a bucket; one generation per name is kept."""
+    """Implements what the stages ask of a bucket; one generation per name is kept, all of one age."""
 
     name: str = "bucket"
+    uploaded_at: datetime = field(default_factory=lambda: datetime.now(UTC), kw_only=True)
     objects: dict[str, tuple[int, bytes]] = field(default_factory=dict)
 
     def put(self, name: str, body: bytes, generation: int = 7) -> None:
@@ -123,6 +135,15 @@ class MemoryBucket:
 
     def exists(self, name: str) -> bool:
         return name in self.objects
+
+    def generation(self, name: str) -> int | None:
+        return self.objects[name][0] if name in self.objects else None
+
+    def listed(self) -> Iterator[Source]:
+        for name, (generation, body) in sorted(self.objects.items()):
+            yield Source(
+                bucket=self.name, name=name, generation=generation, size=len(body), time=self.uploaded_at
+            )
 
     def download(self, name: str, to: Path, limit: int) -> None:
         if name not in self.objects:

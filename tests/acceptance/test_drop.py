@@ -151,6 +151,32 @@ def test_an_input_waits_for_the_alignment_that_it_names(stack: Stack, folder: st
     assert stack.completions.wait(folder, 2)[f"{folder}/a.yaml"][0].attributes["state"] == "SUCCEEDED"
 
 
+def test_a_new_version_supersedes_and_a_deletion_cancels_what_has_not_ended(
+    stack: Stack, folder: str
+) -> None:
+    waiting = PROTEIN_YAML.replace("empty", "never.a3m")
+    over, gone = (stack.inputs.blob(f"{folder}/{name}.yaml") for name in ("over", "gone"))
+    for blob in (over, gone):
+        blob.upload_from_string(waiting)
+    first = over.generation
+    over.upload_from_string("not an input")
+    gone.delete()
+    stack.completions.wait(folder, 2)
+    stack.inputs.blob(f"{folder}/last.txt").upload_from_string("ends after all of this")
+    deadline = time.monotonic() + 60
+    while len(stack.receipts(folder)) < 4:
+        assert time.monotonic() < deadline, stack.receipts(folder)
+        time.sleep(0.1)
+    ended = stack.completions.wait(folder, 3)
+    states = {event.data["source"]["generation"]: event.attributes["state"] for event in ended[over.name]}
+    assert states == {first: "SUPERSEDED", over.generation: "REJECTED"}
+    assert len({event.attributes["ce-id"] for event in ended[gone.name]}) == 1, ended[gone.name]
+    cancelled = stack.receipt(ended[gone.name][0])  # said twice where two events ended it at once
+    assert (cancelled["state"], cancelled["outputs"]) == ("CANCELLED", [])
+    assert "deleted" in cancelled["error"]["message"]
+    assert len(stack.receipts(folder)) == 4
+
+
 def unlike_others(number: int) -> str:
     """Write an input that no other test drops: an equal one would be answered with its result."""
     text = PROTEIN_YAML if number % 2 else DNA_YAML

@@ -3,10 +3,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from fakes import NOW, MemoryLedger, a_job
+from fakes import NOW, MemoryLedger, a_job, a_source
 from google.cloud import firestore
 
-from gcp.ledger import PAGE, FirestoreLedger
+from gcp.ledger import BATCH, PAGE, FirestoreLedger
 from jobs import lifecycle
 from jobs.ledger import AlreadyRecordedError, ConflictError, Ledger
 from schemas.failure import Code, Failure
@@ -130,3 +130,29 @@ def test_a_backlog_longer_than_a_page_comes_in_turn(ledger: Ledger) -> None:
 def _queued(number: int) -> Job:
     at = NOW - timedelta(minutes=1 + number)
     return lifecycle.take_in(a_job(job_id=f"{number:016x}"), at)
+
+
+def test_the_newest_generations_of_an_object_come_first_and_ten_at_most(ledger: Ledger) -> None:
+    for generation in (3, 12, *range(1, 3), *range(4, 12)):
+        source = a_source("ä b.yaml", generation=generation)
+        ledger.create(a_job(job_id=f"{generation:016x}", source=source))
+    ledger.create(a_job(job_id="a" * 16, source=a_source("other.yaml", generation=99)))
+    ledger.create(a_job(job_id="b" * 16, source=a_source("ä b.yaml", generation=99, bucket="other")))
+    found = ledger.generations("in", "ä b.yaml")
+    assert [job.source.generation for job in found] == list(range(12, 2, -1))
+    assert ledger.generations("in", "nothing.yaml") == []
+
+
+def test_ids_that_no_job_has_are_told_apart_in_any_number(ledger: Ledger) -> None:
+    ledger.create(a_job(job_id=f"{5:016x}"))
+    ids = [f"{number:016x}" for number in range(BATCH + 3)]
+    assert ledger.unknown(ids) == set(ids) - {f"{5:016x}"}
+    assert ledger.unknown([]) == set()
+
+
+def test_waiting_are_those_that_wait_the_longest_unchanged_first(ledger: Ledger) -> None:
+    for number, minutes in enumerate((1, 3, 2)):
+        at = NOW - timedelta(minutes=minutes)
+        ledger.create(lifecycle.take_in(a_job(job_id=f"{number:016x}", waits_for=("x.a3m",)), at))
+    ledger.create(lifecycle.take_in(a_job(job_id="9" * 16), NOW - timedelta(minutes=9)))
+    assert [int(job.job_id) for job in ledger.waiting()] == [1, 2, 0]

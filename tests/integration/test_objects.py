@@ -116,3 +116,28 @@ def test_what_is_not_as_it_was_is_not_copied(bucket: Bucket, raw: storage.Bucket
     raw.blob("first").delete()
     with pytest.raises(ObjectGoneError):
         bucket.copy(output, "second")
+
+
+def test_the_generation_that_is_there_now_is_known(bucket: Bucket, raw: storage.Bucket) -> None:
+    blob = raw.blob("a b/x.yaml")
+    assert bucket.generation(blob.name) is None
+    blob.upload_from_string(b"first")
+    first = blob.generation
+    blob.upload_from_string(b"second")
+    assert bucket.generation(blob.name) == blob.generation > first
+    blob.delete()
+    assert bucket.generation(blob.name) is None
+
+
+def test_all_objects_are_listed_as_their_uploads_said(bucket: Bucket, raw: storage.Bucket) -> None:
+    for name in NAMES:
+        blob = raw.blob(name)
+        blob.metadata = {"dropfold-seed": "3"}
+        blob.upload_from_string(name.encode())
+    listed = {source.name: source for source in bucket.listed()}
+    assert set(listed) == set(NAMES)
+    for name, source in listed.items():
+        blob = raw.get_blob(name)
+        assert (source.bucket, source.generation) == (raw.name, blob.generation)
+        assert (source.size, source.crc32c) == (blob.size, blob.crc32c)
+        assert (source.time, source.metadata) == (blob.time_created, {"dropfold-seed": "3"})

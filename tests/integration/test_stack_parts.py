@@ -47,10 +47,20 @@ def on_request(event):
     name = jobs.job_path(*(os.environ[name] for name in names))
     note(type=event["type"], execution=jobs.run_job(name=name).metadata.name)
 
+@functions_framework.cloud_event
+def on_delete(event):
+    note(name=event.data["name"], generation=event.data["generation"], type=event["type"])
+
+@functions_framework.cloud_event
+def on_dead(event):
+    note(attributes=event.data["message"]["attributes"])
+
 @functions_framework.http
 def on_sweep(request):
     note(method=request.method)
     return "", 204
+
+on_compare = on_sweep
 """
 WORKER = "import json, os; print(json.dumps(dict(os.environ)), flush=True)"
 
@@ -181,9 +191,11 @@ def test_subscriptions_are_those_of_the_topology() -> None:
             subscription.name.rpartition("/")[2]: subscription
             for subscription in subscriber.list_subscriptions(project="projects/dropfold-local")
         }
-    assert {"work", "launch", "dead", "eventarc-gcs-events-dropfold-in"} == found.keys()
+    triggers = {f"eventarc-gcs-events-dropfold-in-{kind}" for kind in ("finalized", "deleted")}
+    assert {"work", "launch", "dead", *triggers} == found.keys()
     assert described(found["work"]) == ("predictions-requested", 60, 1, 60, 10, "dropfold-dead")
     assert found["launch"].push_config.push_endpoint
+    assert found["dead"].push_config.push_endpoint
     assert not found["work"].push_config.push_endpoint
     assert found["dead"].topic.endswith("/dropfold-dead")
 
@@ -200,9 +212,34 @@ def described(subscription: Subscription) -> tuple[str, int, float, float, int, 
     )
 
 
+@pytest.mark.usefixtures("_client")
+def test_a_deletion_and_an_overwrite_call_the_function_for_what_is_gone(stack: Stack) -> None:
+    blob = storage.Client().bucket(stack.env["INPUT_BUCKET"]).blob("gone/a b.yaml")
+    blob.upload_from_string("first")
+    first = blob.generation
+    blob.upload_from_string("second")
+    blob.delete()
+
+    def told() -> list[dict[str, Any]]:
+        return [note for note in notes(stack, "on_delete") if note["name"] == blob.name]
+
+    eventually(lambda: len(told()) == 2)
+    assert {int(note["generation"]) for note in told()} == {first, blob.generation}
+    assert {note["type"] for note in told()} == {"google.cloud.storage.object.v1.deleted"}
+
+
+@pytest.mark.usefixtures("_client")
+def test_what_is_given_up_on_calls_the_function_of_dead_letters(stack: Stack) -> None:
+    with pubsub_v1.PublisherClient() as publisher:
+        topic = publisher.topic_path("dropfold-local", "dropfold-dead")
+        publisher.publish(topic, b"{}", marked="yes").result(10)
+    assert eventually(lambda: [n for n in notes(stack, "on_dead") if n["attributes"]["marked"] == "yes"])
+
+
 def test_the_schedule_calls_its_function_again_and_again(stack: Stack) -> None:
     eventually(lambda: len(notes(stack, "on_sweep")) > 2)
     assert notes(stack, "on_sweep")[0] == {"method": "POST"}
+    assert eventually(lambda: notes(stack, "on_compare"))
 
 
 def test_gcloud_s_door_tells_the_layout_and_hands_the_rest_on_whole(stack: Stack) -> None:

@@ -71,4 +71,4 @@ def test_any_subject_is_printable_ascii_and_reads_back(name: str) -> None:
 
 
 def test_a_subscription_is_the_triggers_own() -> None:
-    assert TRIGGER.subscription == "projects/p/subscriptions/eventarc-gcs-events-uploads"
+    assert TRIGGER.subscription == "projects/p/subscriptions/eventarc-gcs-events-uploads-finalized"

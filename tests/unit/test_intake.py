@@ -1,14 +1,20 @@
+import itertools
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pytest
 from fakes import MemoryBucket, MemoryLedger, MemoryTopic, a_source
 
 from functions.intake import Intake, output_prefix
+from jobs.lifecycle import KEEP
 from jobs.settle import Settler
-from schemas.failure import Code
+from schemas.failure import Code, Failure
 from schemas.job import Effect, Job, State, job_id
+from schemas.messages import PredictionCompleted
 from schemas.options import Options
+from worker.lease import HeldJob, LeaseLostError
 
 VALID = b"sequences:\n  - protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"
 WITH_MSA = VALID.replace(b"empty", b"trp.a3m")
@@ -28,10 +34,22 @@ class Inbox:
         self.uploads.put(name, content)
         self.announce(name, size=len(content), **source)
 
-    def announce(self, name: str, **source: object) -> None:
+    @property
+    def intake(self) -> Intake:
         settler = Settler(self.ledger, self.receipts, self.requests, self.completions)
-        intake = Intake(self.uploads, self.ledger, settler, Options(), msa_service=False)
-        intake.on_upload(a_source(name, **source))
+        return Intake(self.uploads, self.ledger, settler, Options(), msa_service=False)
+
+    def announce(self, name: str, **source: object) -> None:
+        self.intake.on_upload(a_source(name, **source))
+
+    def announce_deleted(self, name: str, **source: object) -> None:
+        self.intake.on_delete(a_source(name, **({"time": datetime.now(UTC)} | source)))
+
+    def ends(self) -> list[tuple[int, str]]:
+        """List generation and state of each end that was announced, and hold receipts to be as many."""
+        said = [PredictionCompleted.decode(m.data, m.attributes).data for m in self.completions.messages]
+        assert len(self.receipts.objects) == len(said)
+        return sorted((end.source.generation, end.state.value) for end in said)
 
     def rejected(self, code: Code) -> Job:
         job = self.ledger.only()
@@ -143,11 +161,141 @@ def test_what_is_nobody_s_upload_is_ignored(name: str) -> None:
     assert not inbox.ledger.documents
 
 
-def test_an_object_that_is_gone_before_it_was_read_is_superseded() -> None:
+def test_an_object_that_is_gone_before_it_was_read_is_cancelled() -> None:
     inbox = Inbox()
     inbox.announce("foo.yaml")
-    assert inbox.ledger.only().state is State.SUPERSEDED
-    assert len(inbox.completions.messages) == 1
+    assert inbox.ledger.only().state is State.CANCELLED
+    assert inbox.ends() == [(7, "CANCELLED")]
+
+
+FIRST, SECOND, GONE = "first", "second", "gone"
+
+
+@pytest.mark.parametrize("order", itertools.permutations([FIRST, SECOND, GONE]))
+def test_an_overwritten_upload_is_superseded_whatever_the_order_of_the_events(order: Sequence[str]) -> None:
+    inbox = Inbox()
+    inbox.uploads.put("foo.yaml", VALID, generation=8)
+    events = {
+        FIRST: lambda: inbox.announce("foo.yaml", generation=7),
+        SECOND: lambda: inbox.announce("foo.yaml", generation=8),
+        GONE: lambda: inbox.announce_deleted("foo.yaml", generation=7),
+    }
+    for event in (*order, *order):  # each twice
+        events[event]()
+    assert inbox.ends() == [(7, "SUPERSEDED")]
+    assert {job.source.generation: job.state for job in inbox.ledger.all()} == {
+        7: State.SUPERSEDED,
+        8: State.QUEUED,
+    }
+    assert len(inbox.requests.messages) == 1
+
+
+@pytest.mark.parametrize("content", [VALID, WITH_MSA])
+def test_a_new_generation_supersedes_what_is_queued_or_waits(content: bytes) -> None:
+    inbox = Inbox()
+    inbox.drop("foo.yaml", content)
+    inbox.uploads.put("foo.yaml", b"not an input", generation=8)
+    inbox.announce("foo.yaml", generation=8)
+    assert inbox.ends() == [(7, "SUPERSEDED"), (8, "REJECTED")]
+
+
+def test_an_older_generation_that_is_rejected_late_gets_its_receipt_too() -> None:
+    inbox = Inbox()
+    for generation in (8, 7):
+        inbox.announce("letter.txt", generation=generation)
+    assert inbox.ends() == [(7, "REJECTED"), (8, "REJECTED")]
+
+
+def test_what_the_ledger_knows_to_be_overwritten_is_superseded_when_all_generations_are_gone() -> None:
+    inbox = Inbox()
+    inbox.announce("foo.yaml", generation=8)
+    inbox.announce_deleted("foo.yaml", generation=7)
+    assert inbox.ends() == [(7, "SUPERSEDED"), (8, "CANCELLED")]
+
+
+def test_a_worker_loses_a_job_that_is_overwritten_or_deleted_as_it_runs() -> None:
+    for event in ("overwritten", "deleted"):
+        inbox = Inbox()
+        inbox.drop("foo.yaml")
+        mine = HeldJob(inbox.ledger, inbox.ledger.only(), "worker", renew_seconds=60)
+        mine.take()
+        if event == "overwritten":
+            inbox.uploads.put("foo.yaml", VALID, generation=8)
+            inbox.announce("foo.yaml", generation=8)
+        else:
+            del inbox.uploads.objects["foo.yaml"]
+            inbox.announce_deleted("foo.yaml")
+        with pytest.raises(LeaseLostError):
+            mine.renew()
+        mine.let_go()
+        assert inbox.ends() == [(7, "SUPERSEDED" if event == "overwritten" else "CANCELLED")]
+
+
+def test_a_deleted_upload_is_cancelled_and_says_so() -> None:
+    inbox = Inbox()
+    inbox.drop("foo.yaml")
+    del inbox.uploads.objects["foo.yaml"]
+    for _ in range(2):
+        inbox.announce_deleted("foo.yaml")
+    job = inbox.ledger.only()
+    assert (job.state, job.pending) == (State.CANCELLED, ())
+    assert "deleted" in job.errors[0].message
+    assert inbox.ends() == [(7, "CANCELLED")]
+
+
+def test_a_delete_that_comes_before_its_upload_ends_in_one_receipt() -> None:
+    inbox = Inbox()
+    inbox.announce_deleted("foo.yaml")
+    inbox.announce("foo.yaml")
+    assert inbox.ends() == [(7, "CANCELLED")]
+    assert not inbox.requests.messages
+
+
+def test_a_delete_of_what_has_ended_or_is_long_forgotten_or_no_input_changes_nothing() -> None:
+    inbox = Inbox()
+    inbox.drop("letter.txt", b"hello")
+    del inbox.uploads.objects["letter.txt"]
+    inbox.announce_deleted("letter.txt")
+    assert inbox.ends() == [(7, "REJECTED")]
+    inbox.announce_deleted("old.yaml", time=datetime.now(UTC) - KEEP)
+    inbox.announce_deleted("run/foo.a3m")
+    inbox.announce_deleted(".hidden")
+    assert len(inbox.ledger.documents) == 1
+
+
+@dataclass
+class BusyLedger(MemoryLedger):
+    """Somebody writes the job right before its first replacement, as a worker does that renews."""
+
+    busy: bool = True
+
+    def replace(self, job: Job) -> Job:
+        if self.busy and job.state is State.CANCELLED:
+            self.busy = False
+            known = self.get(job.job_id)
+            assert known is not None
+            super().replace(known)
+        return super().replace(job)
+
+
+def test_a_delete_is_not_lost_when_the_job_changes_at_this_moment() -> None:
+    inbox = Inbox(ledger=BusyLedger())
+    inbox.drop("foo.yaml")
+    inbox.uploads.objects.clear()
+    inbox.announce_deleted("foo.yaml")
+    assert inbox.ends() == [(7, "CANCELLED")]
+
+
+def test_what_is_refused_unread_is_rejected_once_and_what_is_recorded_stays() -> None:
+    failure = Failure(code=Code.INVALID_INPUT, message="m", remedy="r")
+    inbox = Inbox()
+    inbox.drop("known.yaml")
+    for name in ("known.yaml", "new.yaml", "new.a3m"):
+        inbox.intake.refuse(a_source(name), failure)
+    assert {job.source.name: job.state for job in inbox.ledger.all()} == {
+        "known.yaml": State.QUEUED,
+        "new.yaml": State.REJECTED,
+    }
 
 
 def test_an_input_waits_for_the_file_it_names_and_goes_on_when_it_comes() -> None:

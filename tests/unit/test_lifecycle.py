@@ -89,6 +89,18 @@ def test_a_released_job_is_queued_again_until_its_attempts_are_spent() -> None:
     assert "3 attempts" in job.errors[0].message
 
 
+def test_a_job_whose_request_is_given_up_on_is_asked_for_once_more_then_fails() -> None:
+    again = lifecycle.undelivered(a_job(), LATER)
+    assert (again.state, again.pending, again.attempt) == (State.QUEUED, (Effect.REQUEST,), 0)
+    failed = lifecycle.undelivered(again, LATER)
+    assert (failed.state, failed.errors[0].code) == (State.FAILED, Code.WORKER_LOST)
+
+
+def test_an_upload_is_remembered_for_as_long_as_its_job_is_kept() -> None:
+    assert lifecycle.remembered(NOW, NOW + lifecycle.KEEP - timedelta(seconds=1))
+    assert not lifecycle.remembered(NOW, NOW + lifecycle.KEEP)
+
+
 @pytest.mark.parametrize("state", State)
 def test_only_a_queued_job_is_requested_again_and_it_stays_as_it_is(state: State) -> None:
     job = a_job(state, attempt=1)

@@ -33,8 +33,9 @@ def test_every_function_of_the_topology_has_a_part_with_the_signature_that_its_c
 ) -> None:
     commands = {name: list(command) for name, command in parts.commands(site, SOURCE).items()}
     signatures = {name: option(commands[name], "--signature-type") for name in site.plan.functions}
-    assert signatures == {"on_upload": "cloudevent", "on_request": "cloudevent", "on_sweep": "http"}
-    assert len({option(commands[name], "--port") for name in signatures}) == 3
+    called_by_events = dict.fromkeys(("on_upload", "on_delete", "on_request", "on_dead"), "cloudevent")
+    assert signatures == called_by_events | {"on_sweep": "http", "on_compare": "http"}
+    assert len({option(commands[name], "--port") for name in signatures}) == len(signatures)
 
 
 def test_the_trigger_has_a_part_that_delivers_as_the_topology_says(site: Site) -> None:

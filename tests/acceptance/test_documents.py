@@ -37,6 +37,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(r"[\w-][\w.-]*(/[\w.-]+)*/?")
 SECONDS = 120
+PATIENCE = 10
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,11 @@ def started(block: Block, checkout: Path) -> Iterator[Callable[[], str]]:
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
-            process.wait(SECONDS)
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:  # a client's threads may hold it; a person presses Ctrl-C again
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait(PATIENCE)
 
 
 @marked("follows")

@@ -21,7 +21,7 @@ STRUCTURE = "boltz2_conf.ckpt"
 FILES_PER_SAMPLE = 5
 POISON = Path(__file__).parent / "poison"
 STAGES = {"queued", "start_up", "download", "parse", "featurise", "predict", "write", "upload"}
-AT_ONCE = 5.0  # what was nacked is there again; what was not, only when its lease runs out
+AT_ONCE = 20.0  # what was nacked is there again; what was not, only when its lease of 60 s runs out
 Start = Callable[..., WorkerProcess]
 
 

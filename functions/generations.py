@@ -64,7 +64,7 @@ class Generations:
         return bool(known) and known[0].source.generation > source.generation
 
     def _end(self, job: Job, change: Callable[[Job, datetime], Job]) -> None:
-        """End the job whatever it does meanwhile: a worker renews, an outbox is cleared."""
+        """End the job whatever it does meanwhile: a worker claims it, or renews its lease."""
         known: Job | None = job
         while known is not None and not known.state.terminal:
             try:

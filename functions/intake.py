@@ -4,12 +4,13 @@ import hashlib
 import logging
 import posixpath
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Protocol
 
 from functions.generations import Generations
+from functions.recent import Recent
 from jobs import lifecycle
 from jobs.ledger import AlreadyRecordedError, ConflictError, Ledger
 from jobs.objects import ObjectGoneError
@@ -33,6 +34,9 @@ logger = logging.getLogger(__name__)
 
 MAX_PREFIX_BYTES = 900
 """Longest folder of outputs, so that the names under it stay below Cloud Storage's 1,024 bytes."""
+
+REMEMBERED = 10_000
+"""Uploads that an instance remembers to have taken in; a megabyte."""
 
 
 class Uploads(Protocol):
@@ -66,6 +70,7 @@ class Intake:
     settler: Settler
     default_options: Options
     msa_service: bool
+    _taken_in: Recent = field(default_factory=lambda: Recent(REMEMBERED), init=False, repr=False)
 
     def on_upload(self, source: Source, traceparent: str | None = None) -> None:
         """Do what an upload calls for; the same event again changes nothing."""
@@ -74,7 +79,7 @@ class Intake:
         elif _suffix(source.name) in REFERENCE_SUFFIXES:
             self._wake(source.name)
         else:
-            self._record(self._read(_blank(source, traceparent)))
+            self._take_in(_blank(source, traceparent))
 
     def on_delete(self, source: Source, traceparent: str | None = None) -> None:
         """End the job of a generation that was deleted or overwritten, before or after it was taken in."""
@@ -110,6 +115,11 @@ class Intake:
     def generations(self) -> Generations:
         """Which generation of an object counts."""
         return Generations(self.uploads, self.ledger, self.settler)
+
+    def _take_in(self, blank: Job) -> None:
+        if blank.job_id not in self._taken_in:
+            self._record(self._read(blank))
+            self._taken_in.add(blank.job_id)
 
     def _wake(self, name: str) -> None:
         for job in self.ledger.waiting_for(name):

@@ -1,5 +1,6 @@
 """Finish what anyone left half done: lapsed leases, lost requests, pending effects, forgotten capacity."""
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -32,7 +33,6 @@ class Sweep:
         """Do one pass. Raises SweepError, at its end, where it left something for the next."""
         now = datetime.now(UTC)
         left = self._each(self.ledger.lapsed(now), lambda job: self._lapse(job, now))
-        # Before the unsettled: a job asked for here was changed just now, so it is not asked for twice.
         unserved = self.ledger.unserved(before=now - self.request_again_after)
         left += self._each(unserved, lambda job: self._request_again(job, now))
         left += self._each(self.ledger.unsettled(before=now - self.settle_after), self._settle)
@@ -54,22 +54,22 @@ class Sweep:
 
     def _lapse(self, job: Job, now: datetime) -> None:
         lapsed = _lease_expired(job, now) if job.state is State.RUNNING else lifecycle.expire(job, now)
-        self._change(lapsed, "lapsed", logging.WARNING)
+        try:
+            changed = self.ledger.replace(lapsed)
+        except ConflictError:
+            return  # it moved on by itself
+        logger.warning("lapsed", extra=changed.about | {"state": changed.state})
+        self.settler.settle(changed)
 
     def _request_again(self, job: Job, now: datetime) -> None:
-        self._change(lifecycle.request_again(job, now), "requested again", logging.INFO)
+        self.settler.settle(job)  # first: a job whose request cannot be published is found again
+        with contextlib.suppress(ConflictError):
+            self.ledger.replace(lifecycle.request_again(job, now))
+        logger.info("requested again", extra=job.about | {"state": job.state})
 
     def _settle(self, job: Job) -> None:
         logger.warning("settled late", extra=job.about | {"state": job.state})
         self.settler.settle(job)
-
-    def _change(self, job: Job, what: str, level: int) -> None:
-        try:
-            changed = self.ledger.replace(job)
-        except ConflictError:
-            return  # it moved on by itself
-        logger.log(level, what, extra=changed.about | {"state": changed.state})
-        self.settler.settle(changed)
 
 
 def _lease_expired(job: Job, now: datetime) -> Job:

@@ -85,8 +85,8 @@ class FirestoreLedger:
         return self._find(self._where("state", "==", State.WAITING.value).order_by("updated_at").limit(PAGE))
 
     def unsettled(self, before: datetime) -> Sequence[Job]:
-        """Find jobs with pending effects last changed before a time, the longest unchanged first."""
-        pending = self._where("pending", "array_contains_any", [effect.value for effect in Effect])
+        """Find ended jobs whose receipt or event is pending, the longest unchanged first."""
+        pending = self._where("pending", "array_contains", Effect.EVENT.value)
         return self._find(
             pending.where(filter=FieldFilter("updated_at", "<", before)).order_by("updated_at").limit(PAGE)
         )

@@ -46,7 +46,7 @@ class Ledger(Protocol):
         """Find jobs that wait for a file, the longest unchanged first; a page of them."""
 
     def unsettled(self, before: datetime) -> Sequence[Job]:
-        """Find jobs with pending effects that were last changed before a time."""
+        """Find ended jobs, last changed before a time, whose receipt or event is pending."""
 
     def unserved(self, before: datetime) -> Sequence[Job]:
         """Find queued jobs last changed before a time, the longest unchanged first; a page of them."""

@@ -72,7 +72,7 @@ ENTERING: Mapping[State, tuple[Effect, ...]] = {
     State.QUEUED: (Effect.REQUEST,),
     **{state: (Effect.RECEIPT, Effect.EVENT) for state in State if state.terminal},
 }
-"""What must follow the arrival in a state; kept in ``pending`` until done."""
+"""What must follow the arrival in a state; kept in ``pending`` until done, a request until it is served."""
 
 
 class IllegalTransitionError(Exception):
@@ -140,10 +140,10 @@ def remembered(uploaded_at: datetime, now: datetime) -> bool:
 
 
 def request_again(job: Job, at: datetime) -> Job:
-    """Ask once more for a worker: the last request may be lost, and two of them do no harm."""
+    """Note that a worker was asked for once more: the last request may be lost; two of them do no harm."""
     if job.state is not State.QUEUED:
         raise IllegalTransitionError(f"job {job.job_id} is {job.state}: nothing to ask a worker for")
-    return job.evolve(updated_at=at, pending=ENTERING[job.state])
+    return job.evolve(updated_at=at)
 
 
 def undelivered(job: Job, at: datetime) -> Job:

@@ -39,10 +39,13 @@ class Settler:
     completions: Topic
 
     def settle(self, job: Job) -> Job:
-        """Do all that is pending, in order, and clear it. One changed meanwhile is its changer's."""
+        """Do all that is pending, in order, and clear it. One changed meanwhile is its changer's.
+
+        A request stays pending until a worker claims the job: decision 006.
+        """
         for effect in job.pending:
             self._do(effect, job)
-        if not job.pending:
+        if not (job.pending and job.state.terminal):
             return job
         try:
             return self.ledger.replace(job.evolve(pending=()))

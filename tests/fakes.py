@@ -12,7 +12,7 @@ import google_crc32c
 
 from jobs.ledger import AlreadyRecordedError, ConflictError
 from jobs.objects import ContentDiffersError, ObjectGoneError, ObjectTooLargeError
-from schemas.job import Job, Output, Source, State
+from schemas.job import Effect, Job, Output, Source, State
 from schemas.messages import Message
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -89,7 +89,7 @@ class MemoryLedger:
         return sorted(waiting, key=lambda job: job.updated_at)[: self.page]
 
     def unsettled(self, before: datetime) -> Sequence[Job]:
-        return [job for job in self.all() if job.pending and job.updated_at < before]
+        return [job for job in self.all() if Effect.EVENT in job.pending and job.updated_at < before]
 
     def unserved(self, before: datetime) -> Sequence[Job]:
         queued = [job for job in self.all() if job.state is State.QUEUED and job.updated_at < before]

@@ -68,9 +68,9 @@ class HeldJob:
     def _claimed(self) -> Job:
         """Claim the job, or learn that somebody else has it.
 
-        A conflict alone says neither: whoever asked for the prediction also clears its outbox, and often at
-        this moment. So look again until the job is ours or not queued any more. One that has been attempted
-        meanwhile was asked for again: that message is to bring it, so that it is alone in hand.
+        A conflict alone says neither: the sweep may ask for it once more at this moment. So look again until
+        the job is ours or not queued any more. One that has been attempted meanwhile was asked for again:
+        that message is to bring it, so that it is alone in hand.
         """
         job: Job | None = self.job
         while job is not None and job.state is State.QUEUED and job.attempt == self.job.attempt:

@@ -90,7 +90,8 @@ def test_searches_find_what_they_name(ledger: Ledger) -> None:
     waiting = lifecycle.take_in(a_job(job_id="1" * 16, waits_for=("run/ä b.a3m",)), NOW)
     queued = lifecycle.take_in(a_job(job_id="2" * 16), NOW)
     running = lifecycle.claim(a_job(job_id="3" * 16), "w", NOW)
-    for job in (waiting, queued, running):
+    ended = lifecycle.supersede(a_job(job_id="4" * 16), NOW)
+    for job in (waiting, queued, running, ended):
         ledger.create(job)
 
     def ids(jobs: object) -> list[str]:
@@ -100,7 +101,7 @@ def test_searches_find_what_they_name(ledger: Ledger) -> None:
     assert ids(ledger.waiting_for("run/ä b.a3m")) == ["1" * 16]
     assert ids(ledger.waiting_for("run/other.a3m")) == []
     assert ledger.count(State.QUEUED) == 1
-    assert ids(ledger.unsettled(before=NOW + timedelta(seconds=1))) == ["2" * 16]
+    assert ids(ledger.unsettled(before=NOW + timedelta(seconds=1))) == ["4" * 16]
     assert ids(ledger.unsettled(before=NOW)) == []
     assert ids(ledger.lapsed(NOW + timedelta(minutes=3))) == ["3" * 16]
     assert ids(ledger.lapsed(NOW + timedelta(hours=25))) == ["1" * 16, "3" * 16]

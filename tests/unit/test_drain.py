@@ -156,8 +156,7 @@ class Shop:
             attempt=attempt,
         )
         self.uploads.put(job.source.name, content)
-        recorded = self.ledger.create(lifecycle.take_in(job, datetime.now(UTC)))
-        self.ledger.replace(recorded.evolve(pending=()))
+        self.ledger.create(lifecycle.take_in(job, datetime.now(UTC)))
         return self.bell(name)
 
     def bell(self, name: str = "a") -> MemoryDelivery:
@@ -346,18 +345,18 @@ def test_the_same_request_twice_is_one_prediction(shop: Shop) -> None:
 
 
 class BusyLedger(MemoryLedger):
-    """A ledger in which intake clears its outbox between the worker's look and its claim."""
+    """A ledger in which the sweep asks again between the worker's look and its claim."""
 
     interrupted = False
 
     def replace(self, job: Job) -> Job:
         if job.state is State.RUNNING and not self.interrupted:
             self.interrupted = True
-            super().replace(self.all()[0].evolve(pending=()))
+            super().replace(lifecycle.request_again(self.all()[0], datetime.now(UTC)))
         return super().replace(job)
 
 
-def test_a_job_whose_outbox_is_cleared_at_the_moment_of_the_claim_is_claimed_all_the_same(
+def test_a_job_that_is_asked_for_again_at_the_moment_of_the_claim_is_claimed_all_the_same(
     shop: Shop,
 ) -> None:
     shop.ledger = ledger = BusyLedger()

@@ -3,6 +3,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 
 import pytest
 from fakes import MemoryBucket, MemoryLedger, MemoryTopic, a_source
@@ -11,13 +12,26 @@ from functions.intake import Intake, output_prefix
 from jobs.lifecycle import KEEP
 from jobs.settle import Settler
 from schemas.failure import Code, Failure
-from schemas.job import Effect, Job, State, job_id
-from schemas.messages import PredictionCompleted
+from schemas.job import Job, State, job_id
+from schemas.messages import Message, PredictionCompleted
 from schemas.options import Options
 from worker.lease import HeldJob, LeaseLostError
 
 VALID = b"sequences:\n  - protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"
 WITH_MSA = VALID.replace(b"empty", b"trp.a3m")
+
+
+@dataclass
+class RefusingOnce(MemoryTopic):
+    """A topic that refuses the first message, as an outage does."""
+
+    refused: bool = False
+
+    def publish(self, message: Message) -> None:
+        if not self.refused:
+            self.refused = True
+            raise ConnectionError(message.attributes["ce-id"])
+        super().publish(message)
 
 
 @dataclass
@@ -34,7 +48,7 @@ class Inbox:
         self.uploads.put(name, content)
         self.announce(name, size=len(content), **source)
 
-    @property
+    @cached_property
     def intake(self) -> Intake:
         settler = Settler(self.ledger, self.receipts, self.requests, self.completions)
         return Intake(self.uploads, self.ledger, settler, Options(), msa_service=False)
@@ -65,7 +79,7 @@ def test_a_valid_input_is_queued_and_asked_for_once() -> None:
     inbox = Inbox()
     inbox.drop("run42/foo.yaml")
     job = inbox.ledger.only()
-    assert (job.state, job.batch, job.pending) == (State.QUEUED, "run42", ())
+    assert (job.state, job.batch) == (State.QUEUED, "run42")
     assert job.job_id == job_id("in", "run42/foo.yaml", 7)
     assert job.output_prefix == f"run42/foo/{job.job_id}/"
     assert len(inbox.requests.messages) == 1
@@ -80,12 +94,32 @@ def test_the_same_event_three_times_is_one_job() -> None:
 
 
 def test_an_event_that_comes_again_finishes_what_the_first_left_pending() -> None:
+    inbox = Inbox(requests=RefusingOnce())
+    with pytest.raises(ConnectionError):
+        inbox.drop("foo.yaml")
+    for _ in range(2):
+        inbox.announce("foo.yaml")
+    assert inbox.ledger.only().state is State.QUEUED
+    assert len(inbox.requests.messages) == 1
+
+
+def test_an_instance_that_took_an_upload_in_does_not_look_at_it_again() -> None:
     inbox = Inbox()
     inbox.drop("foo.yaml")
-    inbox.requests.messages.clear()
-    inbox.ledger.replace(inbox.ledger.only().evolve(pending=(Effect.REQUEST,)))
+    inbox.ledger.documents.clear()
     inbox.announce("foo.yaml")
-    assert len(inbox.requests.messages) == 1
+    assert not inbox.ledger.documents
+
+
+def test_another_instance_finds_the_job_and_asks_once_more() -> None:
+    inbox = Inbox()
+    inbox.drop("foo.yaml")
+    del inbox.intake
+    inbox.announce("foo.yaml")
+    assert inbox.ledger.only().state is State.QUEUED
+    assert {message.attributes["ce-id"] for message in inbox.requests.messages} == {
+        f"{inbox.ledger.only().job_id}-requested-0"
+    }
 
 
 def test_the_seed_comes_from_the_file_or_from_the_uploader() -> None:

@@ -70,8 +70,8 @@ def test_taking_twice_is_one_attempt(mine: HeldJob, ledger: WatchedLedger) -> No
     assert (ledger.writes, ledger.only().attempt) == (written, 1)
 
 
-def test_a_job_whose_outbox_was_cleared_meanwhile_is_taken(mine: HeldJob, ledger: WatchedLedger) -> None:
-    ledger.replace(ledger.only().evolve(pending=()))
+def test_a_job_that_was_asked_for_again_meanwhile_is_taken(mine: HeldJob, ledger: WatchedLedger) -> None:
+    ledger.replace(lifecycle.request_again(ledger.only(), NOW))
     mine.take()
     assert (ledger.only().state, ledger.only().attempt) == (State.RUNNING, 1)
 

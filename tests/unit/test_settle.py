@@ -36,12 +36,13 @@ def cancelled() -> Job:
     return lifecycle.advance(a_job(), lifecycle.Event.CANCELLED, NOW)
 
 
-def test_a_queued_job_is_requested_once_and_cleared() -> None:
+def test_a_queued_job_is_requested_and_that_costs_no_write() -> None:
     outside = Outside()
-    settled = outside.settler.settle(recorded(outside, queued()))
+    job = recorded(outside, queued())
+    assert outside.settler.settle(job) == job == outside.ledger.only()
     [message] = outside.requests.messages
-    assert PredictionRequested.decode(message.data, message.attributes).data.job_id == settled.job_id
-    assert settled.pending == outside.ledger.only().pending == ()
+    assert PredictionRequested.decode(message.data, message.attributes).data.job_id == job.job_id
+    assert outside.ledger.writes == 1
 
 
 def test_an_ended_job_gets_its_receipt_and_its_event() -> None:
@@ -67,14 +68,14 @@ def test_settling_twice_gives_the_same_receipt_and_the_same_event() -> None:
 
 def test_what_is_settled_costs_nothing_to_settle_again() -> None:
     outside = Outside()
-    job = outside.settler.settle(recorded(outside, queued()))
+    job = outside.settler.settle(recorded(outside, cancelled()))
     writes = outside.ledger.writes
     outside.settler.settle(job)
     assert outside.ledger.writes == writes
-    assert len(outside.requests.messages) == 1
+    assert len(outside.completions.messages) == 1
 
 
-def test_a_job_claimed_before_the_outbox_was_cleared_stays_claimed() -> None:
+def test_a_job_claimed_before_its_request_was_published_stays_claimed() -> None:
     outside = Outside()
     job = recorded(outside, queued())
     outside.ledger.replace(lifecycle.claim(job, "w", NOW))

@@ -22,8 +22,9 @@ lint: environment ## format, lint, types, import rules
 	.venv/bin/mypy .
 	.venv/bin/lint-imports
 
-schemas: environment ## write schemas/v1/*.schema.json from the models
+schemas: environment ## write what is made from the models: schemas/v1/*.schema.json, docs/lifecycle.md
 	@$(RUN) -m schemas.publish
+	@$(RUN) -m jobs.diagram > docs/lifecycle.md
 
 lock: environment ## write constraints.txt from the installed environment
 	@$(RUN) -m local.lock

@@ -5,15 +5,14 @@ that are taken in at once at least one sees the other; both may try, and the led
 """
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
 
 from jobs import lifecycle
-from jobs.ledger import ConflictError, Ledger
+from jobs.ledger import Ledger
 from jobs.settle import Settler
-from schemas.failure import Code, Failure
+from jobs.withdraw import End, withdraw
 from schemas.job import Job, Source
 
 logger = logging.getLogger(__name__)
@@ -38,7 +37,8 @@ class Generations:
         """End the jobs of all older generations; tell whether the given, recorded, job is one."""
         newest, *older = self.ledger.generations(job.source.bucket, job.source.name) or [job]
         for known in older:
-            self._end(known, lifecycle.supersede)
+            if not known.state.terminal:
+                self._end(known, lifecycle.supersede)
         return newest.source.generation > job.source.generation
 
     def withdraw(self, job: Job) -> None:
@@ -48,13 +48,13 @@ class Generations:
         elif self._overwritten(job.source):
             self._end(job, lifecycle.supersede)
         else:
-            self._end(job, lambda known, at: lifecycle.cancel(known, _deleted(known.source), at))
+            self._end(job, partial(lifecycle.cancel, why=_deleted(job.source)))
 
     def close_unread(self, job: Job) -> Job:
         """Return the end of a new job whose generation was gone before anyone read it."""
         if self._overwritten(job.source):
             return lifecycle.supersede_unread(job, job.created_at)
-        return lifecycle.cancel_unread(job, _deleted(job.source), job.created_at)
+        return lifecycle.cancel_unread(job, job.created_at, _deleted(job.source))
 
     def _overwritten(self, source: Source) -> bool:
         there = self.uploads.generation(source.name)
@@ -63,23 +63,10 @@ class Generations:
         known = self.ledger.generations(source.bucket, source.name)
         return bool(known) and known[0].source.generation > source.generation
 
-    def _end(self, job: Job, change: Callable[[Job, datetime], Job]) -> None:
-        """End the job whatever it does meanwhile: a worker claims it, or renews its lease."""
-        known: Job | None = job
-        while known is not None and not known.state.terminal:
-            try:
-                ended = self.ledger.replace(change(known, datetime.now(UTC)))
-            except ConflictError:
-                known = self.ledger.get(job.job_id)
-            else:
-                logger.info("withdrawn", extra=ended.about | {"state": ended.state})
-                self.settler.settle(ended)
-                return
+    def _end(self, job: Job, end: End) -> None:
+        ended = withdraw(self.settler, job, end)
+        logger.info("withdrawn", extra=ended.about | {"state": ended.state})
 
 
-def _deleted(source: Source) -> Failure:
-    return Failure(
-        code=Code.MISSING_REFERENCE,
-        message=f"{source.name} (generation {source.generation}) was deleted before its prediction ended.",
-        remedy="Upload it again if the prediction is wanted after all.",
-    )
+def _deleted(source: Source) -> str:
+    return f"Generation {source.generation} of {source.name} was deleted before its prediction ended."

@@ -17,6 +17,9 @@ GENERATIONS = 10
 BATCH = 300
 """Documents that one call looks up."""
 
+LAST = "\U0010ffff"
+"""Sorts behind every character, so that a range of names with a prefix can end with it."""
+
 PAGE = 200
 """Most documents that one search brings; the next sweep brings the rest."""
 
@@ -70,6 +73,13 @@ class FirestoreLedger:
         )
         newest = named.order_by("source.generation", direction=firestore.Query.DESCENDING)
         return self._find(newest.limit(GENERATIONS))
+
+    def unfinished(self, bucket: str, prefix: str) -> Sequence[Job]:
+        """Find the jobs that have not ended, of objects whose names begin with a prefix, by name."""
+        states = [state.value for state in State if not state.terminal]
+        query = self._where("source.bucket", "==", bucket).where(filter=FieldFilter("state", "in", states))
+        query = query.order_by("source.name").start_at({"source.name": prefix})
+        return self._find(query.end_at({"source.name": prefix + LAST}))
 
     def unknown(self, job_ids: Sequence[str]) -> set[str]:
         """Return those of these ids that no job has; a read per id, of an id's existence only."""

@@ -39,6 +39,9 @@ class Ledger(Protocol):
     def generations(self, bucket: str, name: str) -> Sequence[Job]:
         """Find the jobs of the newest generations of an object, the newest first; the ten newest at most."""
 
+    def unfinished(self, bucket: str, prefix: str) -> Sequence[Job]:
+        """Find the jobs that have not ended, of objects whose names begin with a prefix, by name."""
+
     def unknown(self, job_ids: Sequence[str]) -> set[str]:
         """Return those of these ids (any number) that no job has."""
 

@@ -161,11 +161,13 @@ def undelivered(job: Job, at: datetime) -> Job:
 
 def supersede(job: Job, at: datetime) -> Job:
     """End a job whose object has a newer generation."""
-    return advance(job, Event.SUPERSEDED, at)
+    failure = _overwritten(job)
+    return advance(job.evolve(errors=(failure,)), Event.SUPERSEDED, at, failure.code)
 
 
-def cancel(job: Job, failure: Failure, at: datetime) -> Job:
-    """End a job that nobody wants any more; ``failure`` says how that is known."""
+def cancel(job: Job, at: datetime, why: str) -> Job:
+    """End a job that nobody wants any more; ``why`` is the sentence that says how that is known."""
+    failure = _unwanted(why)
     return advance(job.evolve(errors=(failure,)), Event.CANCELLED, at, failure.code)
 
 
@@ -188,9 +190,25 @@ def take_in(job: Job, at: datetime) -> Job:
 
 def supersede_unread(job: Job, at: datetime) -> Job:
     """Close a new job whose object was replaced before anyone read it."""
-    return enter(job, "TAKEN_IN", State.SUPERSEDED, at)
+    failure = _overwritten(job)
+    return enter(job.evolve(errors=(failure,)), "TAKEN_IN", State.SUPERSEDED, at, failure.code)
 
 
-def cancel_unread(job: Job, failure: Failure, at: datetime) -> Job:
+def cancel_unread(job: Job, at: datetime, why: str) -> Job:
     """Close a new job whose object was deleted before anyone read it."""
+    failure = _unwanted(why)
     return enter(job.evolve(errors=(failure,)), "TAKEN_IN", State.CANCELLED, at, failure.code)
+
+
+def _overwritten(job: Job) -> Failure:
+    source = job.source
+    return Failure(
+        code=Code.SUPERSEDED,
+        message=f"Generation {source.generation} of {source.name} was overwritten before its job ended.",
+        remedy="Nothing to do: the newer upload has a job and a receipt of its own.",
+    )
+
+
+def _unwanted(why: str) -> Failure:
+    remedy = "Upload the file again if the prediction is wanted after all."
+    return Failure(code=Code.CANCELLED, message=why, remedy=remedy)

@@ -17,6 +17,9 @@ class Code(StrEnum):
     OUT_OF_MEMORY = "OUT_OF_MEMORY"  # does not fit on the device
     TIMEOUT = "TIMEOUT"  # took longer than one prediction may
     NO_OUTPUT = "NO_OUTPUT"  # the model ended without a whole, finite result
+    # Withdrawn: nothing failed, but the result is not wanted any more.
+    CANCELLED = "CANCELLED"  # the object was deleted, or a person cancelled the job
+    SUPERSEDED = "SUPERSEDED"  # the object was overwritten
     # Retryable: the surroundings failed, not the input.
     WORKER_LOST = "WORKER_LOST"  # the worker went away and its lease ran out
     CUDA_ERROR = "CUDA_ERROR"  # the device failed; a fresh process may succeed

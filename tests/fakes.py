@@ -81,6 +81,12 @@ class MemoryLedger:
         found = [job for job in self.all() if (job.source.bucket, job.source.name) == (bucket, name)]
         return sorted(found, key=lambda job: -job.source.generation)[:10]
 
+    def unfinished(self, bucket: str, prefix: str) -> Sequence[Job]:
+        under = [
+            job for job in self.all() if job.source.bucket == bucket and job.source.name.startswith(prefix)
+        ]
+        return sorted((job for job in under if not job.state.terminal), key=lambda job: job.source.name)
+
     def unknown(self, job_ids: Sequence[str]) -> set[str]:
         return {job_id for job_id in job_ids if job_id not in self.documents}
 

@@ -177,6 +177,23 @@ def test_a_new_version_supersedes_and_a_deletion_cancels_what_has_not_ended(
     assert len(stack.receipts(folder)) == 4
 
 
+def test_a_folder_is_cancelled_by_a_command(stack: Stack, folder: str) -> None:
+    for name in "ab":
+        waiting = PROTEIN_YAML.replace("empty", "never.a3m")
+        stack.inputs.blob(f"{folder}/{name}.yaml").upload_from_string(waiting)
+    command = [sys.executable, "-m", "dropfold", "cancel", "--yes", f"{folder}/"]
+    deadline = time.monotonic() + 60
+    while len(stack.completions.about(folder)) < 2:
+        subprocess.run(command, capture_output=True, check=False)  # until both have been taken in
+        assert time.monotonic() < deadline
+    receipts = [stack.receipt(events[0]) for events in stack.completions.about(folder).values()]
+    assert {receipt["state"] for receipt in receipts} == {"CANCELLED"}
+    assert {receipt["error"]["code"] for receipt in receipts} == {"CANCELLED"}
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert again.returncode == 1
+    assert "No unfinished job" in again.stderr
+
+
 def unlike_others(number: int) -> str:
     """Write an input that no other test drops: an equal one would be answered with its result."""
     text = PROTEIN_YAML if number % 2 else DNA_YAML

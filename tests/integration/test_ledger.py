@@ -107,6 +107,29 @@ def test_searches_find_what_they_name(ledger: Ledger) -> None:
     assert ids(ledger.lapsed(NOW + timedelta(hours=25))) == ["1" * 16, "3" * 16]
 
 
+def test_unfinished_are_found_by_what_their_names_begin_with(ledger: Ledger) -> None:
+    names = [
+        "run/b.yaml",
+        "run/ä/\U0001f9ec.yaml",
+        "run/a.yaml",
+        "run/ended.yaml",
+        "runs.yaml",
+        "other/a.yaml",
+    ]
+    for number, name in enumerate(names):
+        job = a_job(job_id=f"{number:016x}", source=a_source(name))
+        ledger.create(lifecycle.supersede(job, NOW) if "ended" in name else job)
+    ledger.create(a_job(job_id="f" * 16, source=a_source("run/a.yaml", bucket="another")))
+
+    def found(prefix: str) -> list[str]:
+        return [job.source.name for job in ledger.unfinished("in", prefix)]
+
+    assert found("run/") == ["run/a.yaml", "run/b.yaml", "run/ä/\U0001f9ec.yaml"]
+    assert found("run/ä") == ["run/ä/\U0001f9ec.yaml"]
+    assert len(found("")) == 5
+    assert found("nothing") == []
+
+
 def test_unserved_are_the_queued_jobs_that_stayed_unchanged_the_longest_first(ledger: Ledger) -> None:
     ages = {"1" * 16: 1, "2" * 16: 3, "3" * 16: 2, "4" * 16: 0}  # minutes
     for job_id, minutes in ages.items():

@@ -1,0 +1,42 @@
+"""Draw the lifecycle from its table: ``python -m jobs.diagram > docs/lifecycle.md``."""
+
+from collections.abc import Iterator
+
+from jobs.lifecycle import ENTERING, TABLE
+from schemas.job import State
+
+HEAD = """# How a job moves
+
+Drawn by `python -m jobs.diagram > docs/lifecycle.md` from the table in `jobs/lifecycle.py`; a test compares
+the two.
+"""
+
+TAKEN_IN = (State.QUEUED, State.WAITING, State.REJECTED, State.CANCELLED, State.SUPERSEDED)
+"""States that a new job may begin in; one that was deleted or overwritten before it was read ends at once."""
+
+
+def page() -> str:
+    """Write the page: a Mermaid state diagram, and what must follow the arrival in each state."""
+    drawing = "\n".join(["```mermaid", "stateDiagram-v2", *_arrows(), "```"])
+    follows = "\n".join(["| State | What must follow the arrival |", "|---|---|", *_follows()])
+    return f"{HEAD}\n{drawing}\n\n{follows}\n"
+
+
+def _arrows() -> Iterator[str]:
+    for state in TAKEN_IN:
+        yield f"    [*] --> {state}: TAKEN_IN"
+    for state, ways in TABLE.items():
+        for event, after in ways.items():
+            yield f"    {state} --> {after}: {event}"
+        if state.terminal:
+            yield f"    {state} --> [*]"
+
+
+def _follows() -> Iterator[str]:
+    for state in TABLE:
+        effects = ", ".join(ENTERING.get(state, ()))
+        yield f"| {state} | {effects or 'nothing'} |"
+
+
+if __name__ == "__main__":
+    print(page(), end="")  # noqa: T201  a page for a file

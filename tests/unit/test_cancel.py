@@ -1,0 +1,80 @@
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+from fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic, a_job, a_source
+
+from dropfold import cancel
+from jobs import lifecycle
+from jobs.settle import Settler
+from schemas.failure import Code
+from schemas.job import Job, State
+from worker.lease import HeldJob, LeaseLostError
+
+
+@dataclass
+class House:
+    """A ledger with jobs, and what settling reaches."""
+
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    receipts: MemoryBucket = field(default_factory=lambda: MemoryBucket("out"))
+    requests: MemoryTopic = field(default_factory=MemoryTopic)
+    completions: MemoryTopic = field(default_factory=MemoryTopic)
+
+    @property
+    def settler(self) -> Settler:
+        return Settler(self.ledger, self.receipts, self.requests, self.completions)
+
+    def add(self, number: int, name: str, state: State = State.QUEUED) -> Job:
+        identity = f"{number:016x}"
+        job = a_job(state, job_id=identity, source=a_source(name), output_prefix=f"{name}/{identity}/")
+        return self.ledger.create(job)
+
+    def found(self, *targets: str) -> list[str]:
+        return [job.source.name for job in cancel.unfinished(self.ledger, "in", targets)]
+
+
+def test_targets_are_ids_prefixes_and_uris_and_each_job_is_found_once() -> None:
+    house = House()
+    for number, name in enumerate(("run1/b.yaml", "run1/a.yaml", "run2/a.yaml")):
+        house.add(number, name)
+    assert house.found(f"{2:016x}") == ["run2/a.yaml"]
+    assert house.found("run1/") == ["run1/a.yaml", "run1/b.yaml"]
+    assert house.found("gs://in/run1/a.yaml", "run1/", f"{1:016x}") == ["run1/a.yaml", "run1/b.yaml"]
+    assert house.found("run3/", "f" * 16) == []
+
+
+def test_what_has_ended_is_not_found() -> None:
+    house = House()
+    house.add(1, "run1/a.yaml", State.SUCCEEDED)
+    assert house.found("run1/", f"{1:016x}") == []
+
+
+@pytest.mark.parametrize("state", [State.WAITING, State.QUEUED])
+def test_a_cancelled_job_has_its_receipt_and_its_event_with_a_reason(state: State) -> None:
+    house = House()
+    ended = cancel.cancel(house.settler, house.add(1, "run1/a.yaml", state))
+    assert cancel.is_cancelled(ended)
+    assert (ended.errors[0].code, ended.pending) == (Code.CANCELLED, ())
+    assert len(house.receipts.objects) == len(house.completions.messages) == 1
+
+
+def test_a_running_job_is_cancelled_and_its_worker_loses_it() -> None:
+    house = House()
+    mine = HeldJob(house.ledger, house.add(1, "run1/a.yaml"), "worker", renew_seconds=60)
+    mine.take()
+    seen = mine.job
+    mine.renew()  # so that the command's look is out of date
+    assert cancel.is_cancelled(cancel.cancel(house.settler, seen))
+    with pytest.raises(LeaseLostError):
+        mine.renew()
+    mine.let_go()
+
+
+def test_a_job_that_ends_a_moment_before_stays_as_it_ended() -> None:
+    house = House()
+    seen = house.add(1, "run1/a.yaml")
+    house.ledger.replace(lifecycle.supersede(seen, datetime.now(UTC)))
+    ended = cancel.cancel(house.settler, seen)
+    assert (ended.state, len(house.completions.messages)) == (State.SUPERSEDED, 1)
+    assert ended.updated_at > NOW

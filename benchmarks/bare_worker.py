@@ -5,10 +5,11 @@ memory: the emulators would compute on the same processors, which Google's servi
 structure to OUTPUTS, named like the input.
 """
 
+import math
 import os
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,8 +31,22 @@ from worker.drain import Worker
 LIMIT = 600.0
 
 
-def main(inputs: Path, outputs: Path, options: Options) -> int:
-    """Drain one job per input; 1 if one did not succeed."""
+@dataclass(frozen=True)
+class Drained:
+    """What one worker did: its jobs, as they ended, the bucket of results, its device and model."""
+
+    jobs: Sequence[Job]
+    results: MemoryBucket
+    device: Device
+    device_peak_memory: int
+
+    def structure(self, job: Job) -> bytes:
+        """Return the best structure of a job that succeeded."""
+        return self.results.objects[f"{job.output_prefix}model_0.cif"][1]
+
+
+def drain(inputs: Path, scratch: Path, weights: Path, options: Options, on: str = "cpu") -> Drained:
+    """Drain one job per input of a folder; ``weights`` is a BOLTZ_CACHE, ``on`` names the device."""
     started_at = datetime.now(UTC)
     children, device = Children(LIMIT, "worker.model.reading", "worker.model.writing"), Device(LIMIT)
     from worker.predictor import Predictor  # noqa: PLC0415  as the worker does
@@ -39,15 +54,21 @@ def main(inputs: Path, outputs: Path, options: Options) -> int:
     uncollected.collect_again()
     ledger, uploads, results = MemoryLedger(), MemoryBucket("in"), MemoryBucket("out")
     jobs = [_queued(path, options, ledger) for path in _uploaded(inputs, uploads)]
-    predictor = Predictor(ensure(DEFAULT), children, device, "cpu")
-    bench = Bench(uploads, results, predictor, outputs / "work", started_at)
+    predictor = Predictor(weights, children, device, on)
+    bench = Bench(uploads, results, predictor, scratch, started_at)
     settler = Settler(ledger, results, MemoryTopic(), MemoryTopic())
-    Worker(ledger, settler, bench, "bare", 30, LIMIT, time.monotonic() + LIMIT).drain(_requested(jobs))
+    Worker(ledger, settler, bench, "bare", 30, LIMIT, math.inf).drain(_requested(jobs))
     children.stop()
-    for job in ledger.all():
-        name = f"{Path(job.source.name).stem}.cif"
-        (outputs / name).write_bytes(results.objects[f"{job.output_prefix}model_0.cif"][1])
-    return 0 if {job.state for job in ledger.all()} == {State.SUCCEEDED} else 1
+    return Drained(ledger.all(), results, device, predictor.device_peak_memory)
+
+
+def main(inputs: Path, outputs: Path, options: Options) -> int:
+    """Drain one job per input with the small model; 1 if one did not succeed."""
+    drained = drain(inputs, outputs / "work", ensure(DEFAULT), options)
+    for job in drained.jobs:
+        if job.state is State.SUCCEEDED:
+            (outputs / f"{Path(job.source.name).stem}.cif").write_bytes(drained.structure(job))
+    return 0 if {job.state for job in drained.jobs} == {State.SUCCEEDED} else 1
 
 
 def _uploaded(inputs: Path, uploads: MemoryBucket) -> Iterator[Path]:

@@ -27,6 +27,7 @@ from local.stack import Stack, running
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 40.0
+ENDS_SECONDS = 15  # one on a quiet machine; a part that has to be killed takes longer
 FUNCTIONS = """
 import json, os
 import functions_framework
@@ -404,7 +405,7 @@ def test_up_leaves_a_file_alone_that_another_stack_has_taken_over(up: Up) -> Non
 def assert_ends_cleanly(up: Up, number: signal.Signals) -> None:
     asked = time.monotonic()
     status, _, complaint = up.end(number)
-    assert time.monotonic() - asked < 5
+    assert time.monotonic() - asked < ENDS_SECONDS
     assert (status, complaint) == (0, "")
     assert not writers(up.run_dir)
 

@@ -20,6 +20,7 @@ from schemas.boltz_input import (
     REFERENCE_SUFFIXES,
     BoltzInput,
     InvalidInput,
+    count_tokens,
     read_input,
     references,
 )
@@ -55,6 +56,7 @@ class Accepted:
     request: Request
     references: tuple[str, ...]
     seed: int
+    tokens: int
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,7 @@ class Intake:
         return job.evolve(
             options=options,
             batch=result.request.batch or job.batch,
+            tokens=result.tokens,
             waits_for=self._missing(result.references),
         )
 
@@ -173,7 +176,7 @@ class Intake:
             return (unwritable,)
         folder = posixpath.dirname(source.name)
         named = tuple(posixpath.join(folder, name) for name in references(document))
-        return Accepted(asked, named, seed_of(document))
+        return Accepted(asked, named, seed_of(document), count_tokens(document))
 
 
 def is_input(name: str) -> bool:

@@ -5,7 +5,7 @@ several parts of a file at once is in boltz_checks.py. Distances are in ångstr�
 Format: docs/prediction.md of Boltz, and its boltz/data/parse/schema.py, which decides.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import (
@@ -23,13 +23,18 @@ from schemas import boltz_text as text
 
 T = TypeVar("T")
 
+MAX_SMILES = 99
+"""Different ones in a file. Boltz keeps five letters of their names LIG1, LIG2, …: LIG100 would be LIG10."""
+
 
 @dataclass(frozen=True)
 class Reading:
-    """Context of a validation: may a missing MSA be left to a service, and which form does the file have."""
+    """Context of one validation: whether a missing MSA is left to a service, the form of the file."""
 
     msa_service: bool = True
     fasta: bool = False
+    smiles: set[str] = field(default_factory=set)
+    """Those that were read; bounds the time for one file."""
 
 
 def _not_null(value: object) -> object:
@@ -84,6 +89,15 @@ def _msa(value: str | None, info: ValidationInfo) -> str | None:
     raise text.no_msa(chain, fasta=reading.fasta)
 
 
+def _smiles(value: str, info: ValidationInfo) -> str:
+    reading = info.context if isinstance(info.context, Reading) else Reading()
+    reading.smiles.add(value)
+    if len(reading.smiles) > MAX_SMILES:
+        what = f"is one of more than {MAX_SMILES} SMILES, which Boltz-2 cannot tell apart"
+        raise text.wrong(what, "Predict some of them in another file, or give CCD codes.")
+    return text.check_smiles(value)
+
+
 Omittable = Annotated[T | None, BeforeValidator(_not_null)]
 """May be left out; null is refused, since Boltz does not take it for an absent key."""
 
@@ -98,7 +112,7 @@ TemplateChainId = Annotated[str, AfterValidator(text.check_template_chain), _pat
 TemplateChainIds = Annotated[tuple[TemplateChainId, ...], _one_or_list(TemplateChainId)]
 CcdCode = Annotated[str, AfterValidator(text.check_ccd_code), _pattern(text.CCD_CODE)]
 CcdCodes = Annotated[tuple[CcdCode, ...], _one_or_list(CcdCode)]
-Smiles = Annotated[str, AfterValidator(text.check_smiles), _pattern(text.SMILES)]
+Smiles = Annotated[str, AfterValidator(_smiles), _pattern(text.SMILES)]
 AtomName = Annotated[str, AfterValidator(text.check_atom_name), _pattern(text.ATOM_NAME)]
 Atom = Annotated[tuple[str, Position, AtomName], _of_shape("CHAIN", "RESIDUE", "ATOM")]
 Spot = Annotated[int | str, BeforeValidator(_spot, json_schema_input_type=Position | AtomName)]
@@ -113,12 +127,12 @@ Msa = Annotated[str | None, AfterValidator(_msa), _pattern(r"^empty$|\.a3m$|\.cs
 
 def _finish_schema(schema: dict[str, Any], model: type["Part"]) -> None:
     """Say in JSON Schema what the model says in code: no nulls, and exactly one of these keys."""
-    for field in schema["properties"].values():
-        if {"type": "null"} in field.get("anyOf", ()):
-            field["anyOf"].remove({"type": "null"})
-            field.pop("default", None)
-        if len(field.get("anyOf", ())) == 1:
-            field.update(field.pop("anyOf")[0])
+    for key in schema["properties"].values():
+        if {"type": "null"} in key.get("anyOf", ()):
+            key["anyOf"].remove({"type": "null"})
+            key.pop("default", None)
+        if len(key.get("anyOf", ())) == 1:
+            key.update(key.pop("anyOf")[0])
     if model.one_of:
         schema["oneOf"] = [{"required": [key]} for key in model.one_of]
 

@@ -138,7 +138,7 @@ def _replacements(loc: Loc, polymer: Polymer, wanted: str) -> Iterator[Problem]:
         here = (*loc, index, "ccd")
         if found.polymer in _RESIDUES and found.polymer != wanted:
             what = (
-                f"is {found.code}, a residue of {_RESIDUES[found.polymer]}, in a chain of {_RESIDUES[wanted]}"
+                f"is {found.code}, a residue of {_RESIDUES[found.polymer]}; the chain is {_RESIDUES[wanted]}"
             )
             yield Problem(what, "Name the residue that is there, or change the chain.", here, found.code)
         elif not found.bound:

@@ -96,7 +96,8 @@ def _spot(mention: Mention, entry: Entry, *, named: bool) -> Iterator[Problem]:
         yield Problem(what, 'Name an atom in quotes, such as "C1".', (*loc, 1), str(residue))
     elif residue is not None and residue > count:
         what = f"is {residue}, but chain {chain} has {count} residue{'s' * (count > 1)}"
-        yield Problem(what, f"Give a residue from 1 to {count}.", (*loc, 1), str(residue))
+        remedy = f"Give a residue from 1 to {count}." if count > 1 else "Give residue 1."
+        yield Problem(what, remedy, (*loc, 1), str(residue))
     elif atom is not None and named:
         yield from _atom((*loc, 1 if residue is None else 2), atom, atoms(entry.molecule, residue or 1))
 
@@ -105,7 +106,7 @@ def _atom(loc: Loc, atom: str, names: tuple[str, ...]) -> Iterator[Problem]:
     if atom not in names:
         near = next((name for name in names if name == atom.upper().replace("*", "'")), None)
         hint = f"Did you mean {near}? " if near else ""
-        what = f"is {atom}, which Boltz-2 has not among the residue's atoms (it leaves hydrogens out)"
+        what = f"is {atom}, no atom that Boltz-2 has in this residue (it leaves hydrogens out)"
         yield Problem(what, f"{hint}Its atoms: {shorten(', '.join(names), 300)}.", loc, atom)
 
 

@@ -34,7 +34,7 @@ __all__ = [
 
 MAX_INPUT_BYTES = 1024 * 1024
 YAML_SUFFIXES = frozenset({".yaml", ".yml"})
-FASTA_SUFFIXES = frozenset({".fasta", ".fa"})
+FASTA_SUFFIXES = frozenset({".fasta", ".fas", ".fa"})
 INPUT_SUFFIXES = YAML_SUFFIXES | FASTA_SUFFIXES
 """Compared in lower case."""
 

@@ -86,7 +86,7 @@ def check_ccd_code(value: str) -> str:
         remedy = f"{_did_you_mean(value)}Look it up at rcsb.org/ligand, or write the molecule as SMILES."
         raise wrong("is no code of the Chemical Component Dictionary", remedy) from None
     if found.polymer == NO_ELEMENT or not found.names:
-        what = "is a placeholder of the dictionary, without atoms that Boltz-2 could predict"
+        what = "is a component without atoms that Boltz-2 could predict"
         raise wrong(what, "Name the component that is really there, or write it as SMILES.")
     return value
 

@@ -61,7 +61,7 @@ def nearest(code: str) -> str | None:
     wanted = code.upper()
     if wanted in _lines():
         return wanted
-    if len(wanted) > _MAX_CODE + 1:
+    if not 0 < len(wanted) <= _MAX_CODE + 1:
         return None
     ranks = _ranks()
     found = [near for near in _one_slip(wanted) if near in ranks]

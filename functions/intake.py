@@ -21,6 +21,7 @@ from schemas.boltz_input import (
     REFERENCE_SUFFIXES,
     BoltzInput,
     InvalidInput,
+    count_tokens,
     read_input,
     references,
 )
@@ -59,6 +60,7 @@ class Accepted:
     request: Request
     references: tuple[str, ...]
     seed: int
+    tokens: int
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,7 @@ class Intake:
         return job.evolve(
             options=options,
             batch=result.request.batch or job.batch,
+            tokens=result.tokens,
             waits_for=self._missing(result.references),
         )
 
@@ -183,7 +186,7 @@ class Intake:
             return (unwritable,)
         folder = posixpath.dirname(source.name)
         named = tuple(posixpath.join(folder, name) for name in references(document))
-        return Accepted(asked, named, seed_of(document))
+        return Accepted(asked, named, seed_of(document), count_tokens(document))
 
 
 def is_input(name: str) -> bool:

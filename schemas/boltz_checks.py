@@ -1,40 +1,43 @@
-"""What must fit together across a Boltz-2 input: ids, shared sequences, constraints, templates, affinity.
+"""What must fit together across a Boltz-2 input: ids, shared sequences, templates, affinity, size.
+
+Constraints are in boltz_constraints.py.
 
 Each check is a generator of problems over a document that keeps to the grammar; a new one is added to CHECKS.
 What is checked is what Boltz 2.2.1 refuses late, or silently reads otherwise than it is written.
 """
 
-import difflib
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
-from typing import NamedTuple
 
-from schemas.boltz_grammar import BoltzInput, Constraint, Entry, Ligand, Polymer, Protein, Template
+from schemas.boltz_atoms import count_tokens, read_valid
+from schemas.boltz_constraints import chains, constraints, unknown_chain
+from schemas.boltz_grammar import BoltzInput, Entry, Ligand, Polymer, Protein, Template
 from schemas.boltz_text import EMPTY_MSA
 from schemas.boltz_tree import Loc, Problem, shorten
+from schemas.components import component
+from schemas.failure import Code
 
-MAX_SUGGESTED = 50
-"""Chain ids that a wrong one is compared with; bounds the time when both are thousands."""
+MAX_TOKENS = 10_000
+"""Beyond any device: 80 GB hold about 2,400 tokens, memory grows by their square, so these need over 1 TB."""
+
+MAX_AFFINITY_ATOMS = 128
+"""Of the binder. Boltz counts a CCD component's hydrogens, and of a SMILES only those that are isotopes."""
+
+MAX_AFFINITY_BORONS = 7
+NOT_FOR_AFFINITY = (
+    "Sc Ti V Cr Mn Fe Co Ni Cu Ga Ge Y Zr Nb Mo Tc Ru Rh Pd Cd In Sn Sb Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi "
+    "Po La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr"
+)
+"""With these a SMILES is no binder: chembl_structure_pipeline, which standardises it, refuses them."""
+
+_RESIDUES = {"P": "a protein", "N": "a nucleic acid"}
 
 Check = Callable[[BoltzInput], Iterator[Problem]]
-
-
-class Mention(NamedTuple):
-    """A constraint's word about a chain: where it stands, and which residue or atom of the chain it means."""
-
-    loc: Loc
-    chain: str
-    spot: int | str | None = None
 
 
 def problems(document: BoltzInput) -> list[Problem]:
     """Run every check."""
     return [problem for check in CHECKS for problem in check(document)]
-
-
-def chains(document: BoltzInput) -> dict[str, Entry]:
-    """Map each chain id to its entry."""
-    return {chain: entry for entry in document.sequences for chain in entry.molecule.id}
 
 
 def unique_chains(document: BoltzInput) -> Iterator[Problem]:
@@ -107,14 +110,16 @@ def one_msa_source(document: BoltzInput) -> Iterator[Problem]:
 
 
 def modifications(document: BoltzInput) -> Iterator[Problem]:
-    """Require that a modification is at a residue of its chain, and alone there."""
+    """Require that a modification fits its chain, is at a residue of it, and alone there."""
     for at, entry in enumerate(document.sequences):
         polymer = entry.molecule
         if isinstance(polymer, Polymer):
-            yield from _modifications(("sequences", at, entry.kind, "modifications"), polymer)
+            loc = ("sequences", at, entry.kind, "modifications")
+            yield from _positions(loc, polymer)
+            yield from _replacements(loc, polymer, "P" if entry.protein else "N")
 
 
-def _modifications(loc: Loc, polymer: Polymer) -> Iterator[Problem]:
+def _positions(loc: Loc, polymer: Polymer) -> Iterator[Problem]:
     length, seen = len(polymer.sequence), set[int]()
     for index, modification in enumerate(polymer.modifications):
         position = modification.position
@@ -127,53 +132,18 @@ def _modifications(loc: Loc, polymer: Polymer) -> Iterator[Problem]:
         seen.add(position)
 
 
-def constraints(document: BoltzInput) -> Iterator[Problem]:
-    """Require chains of the file, a polymer's residues by number, a ligand's atoms by name."""
-    known = chains(document)
-    for mention in mentions(document):
-        if mention.chain not in known:
-            yield unknown_chain(mention.loc, mention.chain, known)
-        else:
-            yield from _spot(mention, known[mention.chain])
-
-
-def mentions(document: BoltzInput) -> Iterator[Mention]:
-    """List every chain that a constraint names, in document order."""
-    for at, constraint in enumerate(document.constraints):
-        for mention in _mentions(constraint):
-            yield mention._replace(loc=("constraints", at, constraint.kind, *mention.loc))
-
-
-def _mentions(constraint: Constraint) -> Iterator[Mention]:
-    if bond := constraint.bond:
-        # A bond's atoms have a residue and an atom name in every kind of chain.
-        yield Mention(("atom1", 0), bond.atom1[0])
-        yield Mention(("atom2", 0), bond.atom2[0])
-    if pocket := constraint.pocket:
-        yield Mention(("binder",), pocket.binder)
-        yield from (Mention(("contacts", at, 0), *token) for at, token in enumerate(pocket.contacts))
-    if contact := constraint.contact:
-        yield Mention(("token1", 0), *contact.token1)
-        yield Mention(("token2", 0), *contact.token2)
-
-
-def _spot(mention: Mention, entry: Entry) -> Iterator[Problem]:
-    loc = (*mention.loc[:-1], 1)
-    if entry.ligand and isinstance(mention.spot, int):
-        what = f"is a number, but chain {mention.chain} is a ligand"
-        yield Problem(what, 'Name an atom in quotes, such as "C1".', loc, str(mention.spot))
-    if not entry.ligand and isinstance(mention.spot, str):
-        what = f"is an atom name, but chain {mention.chain} is a {entry.kind} chain"
-        yield Problem(what, "Give a residue number, without quotes.", loc, mention.spot)
-
-
-def unknown_chain(loc: Loc, chain: str, known: dict[str, Entry]) -> Problem:
-    """Make the problem of a chain id that no entry has."""
-    some = list(known)[:MAX_SUGGESTED]
-    near = difflib.get_close_matches(chain, some, n=1)
-    hint = f"Did you mean {near[0]}? " if near else ""
-    remedy = f"{hint}Chains of this file: {shorten(', '.join(some), 200)}."
-    return Problem(f"names chain {shorten(chain, 40)}, which is not in sequences", remedy, loc, chain)
+def _replacements(loc: Loc, polymer: Polymer, wanted: str) -> Iterator[Problem]:
+    for index, modification in enumerate(polymer.modifications):
+        found = component(modification.ccd)
+        here = (*loc, index, "ccd")
+        if found.polymer in _RESIDUES and found.polymer != wanted:
+            what = (
+                f"is {found.code}, a residue of {_RESIDUES[found.polymer]}; the chain is {_RESIDUES[wanted]}"
+            )
+            yield Problem(what, "Name the residue that is there, or change the chain.", here, found.code)
+        elif not found.bound:
+            what = f"is {found.code}, of which nothing is left when it is bound into a chain"
+            yield Problem(what, "Give it as a ligand.", here, found.code)
 
 
 def templates(document: BoltzInput) -> Iterator[Problem]:
@@ -212,15 +182,15 @@ def _template_settings(loc: Loc, template: Template) -> Iterator[Problem]:
 
 
 def affinity(document: BoltzInput) -> Iterator[Problem]:
-    """Require for the affinity one ligand of one residue that is there once."""
+    """Require for the affinity one ligand of one residue that is there once, and that Boltz standardises."""
     known = chains(document)
     for at, wanted in enumerate(document.properties):
         if wanted.affinity:
             loc, binder = ("properties", at, "affinity", "binder"), wanted.affinity.binder
             if binder not in known:
                 yield unknown_chain(loc, binder, known)
-            elif complaint := _not_one_ligand(document, known[binder]):
-                remedy = "Name a ligand of one molecule with a single copy, or remove `properties`."
+            elif complaint := _not_one_ligand(document, known[binder]) or _unfit(known[binder].molecule):
+                remedy = "Name a small ligand of one molecule with a single copy, or remove `properties`."
                 yield Problem(f"is {binder}, {complaint}", remedy, loc, binder)
 
 
@@ -235,6 +205,35 @@ def _not_one_ligand(document: BoltzInput, entry: Entry) -> str | None:
     return f"a ligand of which there are {copies} copies" if copies > 1 else None
 
 
+def _unfit(ligand: Polymer | Ligand) -> str | None:
+    if not isinstance(ligand, Ligand):
+        return None
+    if ligand.ccd:
+        return _too_many_atoms(component(ligand.ccd[0]).atoms, "hydrogens included")
+    molecule = read_valid(ligand)
+    if excluded := sorted(set(NOT_FOR_AFFINITY.split()).intersection(molecule.elements)):
+        return f"which holds {excluded[0]}; Boltz-2 computes no affinity of such metals"
+    if molecule.elements.count("B") > MAX_AFFINITY_BORONS:
+        return f"which holds more than {MAX_AFFINITY_BORONS} boron atoms"
+    return _too_many_atoms(molecule.counted, "without hydrogens")
+
+
+def _too_many_atoms(count: int, counted: str) -> str | None:
+    if count <= MAX_AFFINITY_ATOMS:
+        return None
+    return (
+        f"which has {count} atoms, {counted}; Boltz-2 computes the affinity of at most {MAX_AFFINITY_ATOMS}"
+    )
+
+
+def size(document: BoltzInput) -> Iterator[Problem]:
+    """Refuse what fits into no device's memory."""
+    tokens = count_tokens(document)
+    if tokens > MAX_TOKENS:
+        what = f"has {tokens} tokens (residues, and atoms of ligands); no device holds over {MAX_TOKENS}"
+        yield Problem(what, "Predict the chains that touch each other, or domains.", code=Code.TOO_LARGE)
+
+
 CHECKS: tuple[Check, ...] = (
     unique_chains,
     same_sequence,
@@ -244,4 +243,5 @@ CHECKS: tuple[Check, ...] = (
     constraints,
     templates,
     affinity,
+    size,
 )

@@ -1,7 +1,7 @@
 """Reads FASTA as Boltz does (Biopython's SeqIO): ``>ID|TYPE|MSA``, TYPE protein, dna, rna, ccd or smiles.
 
-The identifier is the header up to its first blank; sequence lines are joined and their spaces removed. What
-SeqIO skips without a word (text before the first ``>``, a byte order mark and its record) is refused.
+The identifier is the header up to its first blank; sequence lines are joined and their spaces removed. Text
+before the first ``>``, which SeqIO skips without a word, is refused.
 """
 
 import difflib
@@ -54,8 +54,7 @@ def _records(text: str) -> list[_Record]:
     before, *chunks = f"\n{text}".split("\n>")
     if before.strip():
         what = "has text before its first header, which Boltz-2 would skip"
-        remedy = "Begin the file with `>`; if it does, save it as UTF-8 without a byte order mark."
-        raise Unreadable(Problem(what, remedy, value=shorten(before.strip())))
+        raise Unreadable(Problem(what, "Begin the file with `>`.", value=shorten(before.strip())))
     if not 0 < len(chunks) <= MAX_RECORDS:
         what = f"holds {len(chunks)} records"
         raise Unreadable(Problem(what, f"{_HEADER} A file holds 1 to {MAX_RECORDS} of them."))

@@ -5,7 +5,7 @@ several parts of a file at once is in boltz_checks.py. Distances are in ångstr�
 Format: docs/prediction.md of Boltz, and its boltz/data/parse/schema.py, which decides.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import (
@@ -23,13 +23,18 @@ from schemas import boltz_text as text
 
 T = TypeVar("T")
 
+MAX_SMILES = 99
+"""Different ones in a file. Boltz keeps five letters of their names LIG1, LIG2, …: LIG100 would be LIG10."""
+
 
 @dataclass(frozen=True)
 class Reading:
-    """Context of a validation: may a missing MSA be left to a service, and which form does the file have."""
+    """Context of one validation: whether a missing MSA is left to a service, the form of the file."""
 
     msa_service: bool = True
     fasta: bool = False
+    smiles: set[str] = field(default_factory=set)
+    """Those that were read; bounds the time for one file."""
 
 
 def _not_null(value: object) -> object:
@@ -84,12 +89,21 @@ def _msa(value: str | None, info: ValidationInfo) -> str | None:
     raise text.no_msa(chain, fasta=reading.fasta)
 
 
+def _smiles(value: str, info: ValidationInfo) -> str:
+    reading = info.context if isinstance(info.context, Reading) else Reading()
+    reading.smiles.add(value)
+    if len(reading.smiles) > MAX_SMILES:
+        what = f"is one of more than {MAX_SMILES} different SMILES, which Boltz-2 cannot tell apart"
+        raise text.wrong(what, "Predict some of them in another file, or give CCD codes.")
+    return text.check_smiles(value)
+
+
 Omittable = Annotated[T | None, BeforeValidator(_not_null)]
 """May be left out; null is refused, since Boltz does not take it for an absent key."""
 
 Flag = Annotated[bool, Field(strict=True)]
-Position = Annotated[int, Field(strict=True, ge=1, description="Residue number, from 1.")]
-Distance = Annotated[float, Field(strict=True, ge=4, le=20, description="Distance in ångström, 4 to 20.")]
+Position = Annotated[int, Field(strict=True, ge=1)]
+Distance = Annotated[float, Field(strict=True, ge=4, le=20)]
 Threshold = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 
 ChainId = Annotated[str, AfterValidator(text.check_chain_id), _pattern(text.CHAIN_ID)]
@@ -98,7 +112,7 @@ TemplateChainId = Annotated[str, AfterValidator(text.check_template_chain), _pat
 TemplateChainIds = Annotated[tuple[TemplateChainId, ...], _one_or_list(TemplateChainId)]
 CcdCode = Annotated[str, AfterValidator(text.check_ccd_code), _pattern(text.CCD_CODE)]
 CcdCodes = Annotated[tuple[CcdCode, ...], _one_or_list(CcdCode)]
-Smiles = Annotated[str, AfterValidator(text.check_smiles), _pattern(text.SMILES)]
+Smiles = Annotated[str, AfterValidator(_smiles), _pattern(text.SMILES)]
 AtomName = Annotated[str, AfterValidator(text.check_atom_name), _pattern(text.ATOM_NAME)]
 Atom = Annotated[tuple[str, Position, AtomName], _of_shape("CHAIN", "RESIDUE", "ATOM")]
 Spot = Annotated[int | str, BeforeValidator(_spot, json_schema_input_type=Position | AtomName)]
@@ -113,12 +127,12 @@ Msa = Annotated[str | None, AfterValidator(_msa), _pattern(r"^empty$|\.a3m$|\.cs
 
 def _finish_schema(schema: dict[str, Any], model: type["Part"]) -> None:
     """Say in JSON Schema what the model says in code: no nulls, and exactly one of these keys."""
-    for field in schema["properties"].values():
-        if {"type": "null"} in field.get("anyOf", ()):
-            field["anyOf"].remove({"type": "null"})
-            field.pop("default", None)
-        if len(field.get("anyOf", ())) == 1:
-            field.update(field.pop("anyOf")[0])
+    for key in schema["properties"].values():
+        if {"type": "null"} in key.get("anyOf", ()):
+            key["anyOf"].remove({"type": "null"})
+            key.pop("default", None)
+        if len(key.get("anyOf", ())) == 1:
+            key.update(key.pop("anyOf")[0])
     if model.one_of:
         schema["oneOf"] = [{"required": [key]} for key in model.one_of]
 
@@ -148,22 +162,28 @@ class Part(BaseModel):
 class Modification(Part):
     """A residue that is replaced by a component of the CCD."""
 
-    position: Position
+    position: Position = Field(description="Residue number, from 1.", examples=[5])
     ccd: CcdCode = Field(description="Code in the Chemical Component Dictionary.", examples=["SEP"])
 
 
 class Molecule(Part):
     """One kind of molecule, present once for each chain id."""
 
-    id: ChainIds = Field(description="Chain id, or a list of them for identical copies.", examples=["A"])
+    id: ChainIds = Field(
+        description="Chain id, or a list of them for identical copies.", examples=["A", ["A", "B"]]
+    )
 
 
 class Polymer(Molecule):
     """A chain of residues, one letter each."""
 
     sequence: str
-    modifications: tuple[Modification, ...] = ()
-    cyclic: Flag = Field(False, description="The last residue is bound to the first.")
+    modifications: tuple[Modification, ...] = Field(
+        (),
+        description="Residues that are replaced by components of the CCD.",
+        examples=[[{"position": 5, "ccd": "SEP"}]],
+    )
+    cyclic: Flag = Field(False, description="The last residue is bound to the first.", examples=[True])
 
 
 class Protein(Polymer):
@@ -213,10 +233,20 @@ class Entry(Part):
     """One item of ``sequences``."""
 
     one_of = ("protein", "dna", "rna", "ligand")
-    protein: Omittable[Protein] = None
-    dna: Omittable[Dna] = None
-    rna: Omittable[Rna] = None
-    ligand: Omittable[Ligand] = None
+    protein: Omittable[Protein] = Field(
+        None,
+        description="A protein.",
+        examples=[{"id": "A", "sequence": "NLYIQWLKDGGPSSGRPPPS", "msa": "empty"}],
+    )
+    dna: Omittable[Dna] = Field(
+        None, description="A single strand of DNA.", examples=[{"id": ["A", "B"], "sequence": "CGCGAATTCGCG"}]
+    )
+    rna: Omittable[Rna] = Field(
+        None, description="A single strand of RNA.", examples=[{"id": "A", "sequence": "GGCGCUUGCGUC"}]
+    )
+    ligand: Omittable[Ligand] = Field(
+        None, description="A small molecule, an ion, or a glycan.", examples=[{"id": "L", "ccd": "ATP"}]
+    )
 
     @property
     def molecule(self) -> Polymer | Ligand:
@@ -228,51 +258,86 @@ class Entry(Part):
 class Bond(Part):
     """A covalent bond between two atoms."""
 
-    atom1: Atom = Field(description="[chain id, residue number, atom name]; a ligand's residue is 1.")
-    atom2: Atom = Field(description="[chain id, residue number, atom name]; a ligand's residue is 1.")
+    atom1: Atom = Field(
+        description="[chain id, residue number, atom name]; a ligand of one component has residue 1.",
+        examples=[["A", 6, "SG"]],
+    )
+    atom2: Atom = Field(
+        description="[chain id, residue number, atom name]; a ligand of one component has residue 1.",
+        examples=[["L", 1, "FE"]],
+    )
 
 
 class Pocket(Part):
     """A chain binds where these residues or atoms are."""
 
-    binder: str = Field(description="Id of the chain that binds.")
+    binder: str = Field(description="Id of the chain that binds.", examples=["L"])
     contacts: tuple[Token, ...] = Field(
-        min_length=1, description="[chain id, residue number], or [chain id, atom name] for a ligand."
+        min_length=1,
+        description="[chain id, residue number], or [chain id, atom name] for a ligand.",
+        examples=[[["A", 2], ["A", 3]]],
     )
-    max_distance: Distance = 6.0
-    force: Flag = Field(False, description="Enforce it with a potential.")
+    max_distance: Distance = Field(6.0, description="Distance in ångström, 4 to 20.", examples=[8])
+    force: Flag = Field(False, description="Enforce it with a potential.", examples=[True])
 
 
 class Contact(Part):
     """Two residues or atoms are near each other."""
 
-    token1: Token = Field(description="[chain id, residue number], or [chain id, atom name] for a ligand.")
-    token2: Token = Field(description="[chain id, residue number], or [chain id, atom name] for a ligand.")
-    max_distance: Distance = 6.0
-    force: Flag = Field(False, description="Enforce it with a potential.")
+    token1: Token = Field(
+        description="[chain id, residue number], or [chain id, atom name] for a ligand.", examples=[["A", 5]]
+    )
+    token2: Token = Field(
+        description="[chain id, residue number], or [chain id, atom name] for a ligand.",
+        examples=[["L", "PG"]],
+    )
+    max_distance: Distance = Field(6.0, description="Distance in ångström, 4 to 20.", examples=[8])
+    force: Flag = Field(False, description="Enforce it with a potential.", examples=[True])
 
 
 class Constraint(Part):
     """One item of ``constraints``."""
 
     one_of = ("bond", "pocket", "contact")
-    bond: Omittable[Bond] = None
-    pocket: Omittable[Pocket] = None
-    contact: Omittable[Contact] = None
+    bond: Omittable[Bond] = Field(
+        None,
+        description="A covalent bond between two atoms.",
+        examples=[{"atom1": ["A", 6, "SG"], "atom2": ["L", 1, "FE"]}],
+    )
+    pocket: Omittable[Pocket] = Field(
+        None,
+        description="A chain binds where these residues or atoms are.",
+        examples=[{"binder": "L", "contacts": [["A", 2], ["A", 3]]}],
+    )
+    contact: Omittable[Contact] = Field(
+        None,
+        description="Two residues or atoms are near each other.",
+        examples=[{"token1": ["A", 5], "token2": ["L", "PG"]}],
+    )
 
 
 class Template(Part):
     """A known structure to start from, for protein chains."""
 
     one_of = ("cif", "pdb")
-    cif: Omittable[CifName] = Field(None, description="Name of an mmCIF file beside this one.")
-    pdb: Omittable[PdbName] = Field(None, description="Name of a PDB file beside this one.")
-    chain_id: Omittable[ChainIds] = Field(None, description="Chains of this file; all proteins if left out.")
-    template_id: Omittable[TemplateChainIds] = Field(
-        None, description="Chains of the template, in that order."
+    cif: Omittable[CifName] = Field(
+        None, description="Name of an mmCIF file beside this one.", examples=["1ubq.cif"]
     )
-    force: Flag = Field(False, description="Hold the backbone near the template; needs a threshold.")
-    threshold: Omittable[Threshold] = Field(None, description="Allowed deviation in ångström.")
+    pdb: Omittable[PdbName] = Field(
+        None, description="Name of a PDB file beside this one.", examples=["1ubq.pdb"]
+    )
+    chain_id: Omittable[ChainIds] = Field(
+        None, description="Chains of this file; all proteins if left out.", examples=["A", ["A", "B"]]
+    )
+    template_id: Omittable[TemplateChainIds] = Field(
+        None, description="Chains of the template, in that order.", examples=["A1", ["A1", "B1"]]
+    )
+    force: Flag = Field(
+        False, description="Hold the backbone near the template; needs a threshold.", examples=[True]
+    )
+    threshold: Omittable[Threshold] = Field(
+        None, description="Allowed deviation in ångström.", examples=[2.0]
+    )
 
     @property
     def file(self) -> str:
@@ -283,27 +348,38 @@ class Template(Part):
 class Affinity(Part):
     """Predict how strongly a ligand binds."""
 
-    binder: str = Field(description="Chain id of a ligand that is there once.")
+    binder: str = Field(description="Chain id of a ligand that is there once.", examples=["L"])
 
 
 class Property(Part):
     """One item of ``properties``."""
 
     one_of = ("affinity",)
-    affinity: Omittable[Affinity] = None
+    affinity: Omittable[Affinity] = Field(
+        None, description="Predict how strongly a ligand binds.", examples=[{"binder": "L"}]
+    )
 
 
 class BoltzInput(Part):
     """A Boltz-2 input: molecules to predict together, and what is known about them."""
 
-    version: Literal[1] = 1
+    version: Literal[1] = Field(1, description="Version of the format.", examples=[1])
     sequences: tuple[Entry, ...] = Field(
         min_length=1,
         description="The molecules.",
         examples=[[{"protein": {"id": "A", "sequence": "NLYIQWLKDGGPSSGRPPPS", "msa": "empty"}}]],
     )
-    constraints: tuple[Constraint, ...] = ()
-    templates: tuple[Template, ...] = ()
+    constraints: tuple[Constraint, ...] = Field(
+        (),
+        description="What is known about bonds and nearness.",
+        examples=[[{"contact": {"token1": ["A", 5], "token2": ["L", "PG"]}}]],
+    )
+    templates: tuple[Template, ...] = Field(
+        (), description="Known structures to start from.", examples=[[{"cif": "1ubq.cif"}]]
+    )
     properties: tuple[Property, ...] = Field(
-        (), max_length=1, description="What to compute beside the structure."
+        (),
+        max_length=1,
+        description="What to compute beside the structure.",
+        examples=[[{"affinity": {"binder": "L"}}]],
     )

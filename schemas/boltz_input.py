@@ -1,7 +1,7 @@
 """Reads an input file: bytes in, a checked BoltzInput out, or every reason why not.
 
-``read_input`` is the whole story: size and characters, YAML or FASTA to plain data, the grammar, the checks
-across the file. It needs no chemistry and no Boltz, so that a small function can run it on every upload.
+``read_input`` is the whole story: size and characters, YAML or FASTA to plain data, the grammar (with every
+SMILES and CCD code), the checks across the file. It needs no Boltz: a small function runs it on every upload.
 """
 
 import posixpath
@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from pydantic import ValidationError
 
 from schemas import boltz_checks, boltz_problems
+from schemas.boltz_atoms import count_tokens
 from schemas.boltz_fasta import read_fasta
 from schemas.boltz_grammar import BoltzInput, Reading
 from schemas.boltz_text import EMPTY_MSA
@@ -25,13 +26,15 @@ __all__ = [
     "REFERENCE_SUFFIXES",
     "BoltzInput",
     "InvalidInput",
+    "count_tokens",
+    "normalised",
     "read_input",
     "references",
 ]
 
 MAX_INPUT_BYTES = 1024 * 1024
 YAML_SUFFIXES = frozenset({".yaml", ".yml"})
-FASTA_SUFFIXES = frozenset({".fasta", ".fa"})
+FASTA_SUFFIXES = frozenset({".fasta", ".fas", ".fa"})
 INPUT_SUFFIXES = YAML_SUFFIXES | FASTA_SUFFIXES
 """Compared in lower case."""
 
@@ -70,6 +73,14 @@ def read_input(name: str, content: bytes, *, msa_service: bool = False) -> Boltz
     return document
 
 
+def normalised(content: bytes) -> bytes:
+    """Return an input that was read as Boltz shall get it: without byte order mark, and with line feeds.
+
+    Biopython would skip a FASTA file's first record behind a byte order mark.
+    """
+    return _plain(content.decode()).encode()
+
+
 def references(document: BoltzInput) -> tuple[str, ...]:
     """List the files that a document refers to, relative to its folder, each once, MSAs first.
 
@@ -95,17 +106,17 @@ def _suffix(name: str) -> str:
 
 
 def _decode(content: bytes) -> str:
-    """Decode as Python's text files do, so as Boltz will: UTF-8, and a line feed for every line end."""
+    """Decode UTF-8, without a byte order mark, and with a line feed for every line end."""
     if len(content) > MAX_INPUT_BYTES:
         what = f"has {len(content)} bytes; at most {MAX_INPUT_BYTES} are read"
         remedy = "Put alignments and structures in files of their own, and other predictions in other inputs."
         raise Unreadable(Problem(what, remedy, code=Code.TOO_LARGE))
     try:
-        text = content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+        text = _plain(content.decode("utf-8"))
     except UnicodeDecodeError as error:
         what = f"is not UTF-8 text (byte {error.start + 1} is 0x{content[error.start]:02x})"
         raise Unreadable(Problem(what, "Save it as plain text in UTF-8, and upload it again.")) from None
-    if not text.strip("\ufeff \t\n"):
+    if not text.strip(" \t\n"):
         raise Unreadable(Problem("is empty", "Upload it again with its content."))
     if found := _CONTROL.search(text):
         before = text[: found.start()]
@@ -113,3 +124,7 @@ def _decode(content: bytes) -> str:
         what = f"holds the control character 0x{ord(found.group()):02x}"
         raise Unreadable(Problem(what, "Save it as plain text in UTF-8, and upload it again.", place=place))
     return text
+
+
+def _plain(text: str) -> str:
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")

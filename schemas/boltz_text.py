@@ -9,6 +9,9 @@ from pathlib import PurePosixPath
 
 from pydantic_core import PydanticCustomError
 
+from schemas.components import NO_ELEMENT, component, nearest
+from schemas.smiles import Refused, read_smiles
+
 PROTEIN = string.ascii_uppercase  # all of them: Boltz's own table reads B J O U X Z as unknown residues
 DNA = "ACGTN"
 RNA = "ACGUN"
@@ -75,9 +78,22 @@ def check_template_chain(value: str) -> str:
 def check_ccd_code(value: str) -> str:
     """Let pass a code of the Chemical Component Dictionary alone: Boltz opens a file of that name."""
     if not re.fullmatch(CCD_CODE, value, re.ASCII):
-        remedy = "Write one code of the Chemical Component Dictionary in capitals, such as ATP, SEP or MG."
-        raise wrong("must be 1 to 5 capitals or digits", remedy)
+        what = "must be 1 to 5 capitals or digits"
+        raise wrong(what, f"{_did_you_mean(value)}Write one code in capitals, such as ATP, SEP or MG.")
+    try:
+        found = component(value)
+    except KeyError:
+        remedy = f"{_did_you_mean(value)}Look it up at rcsb.org/ligand, or write the molecule as SMILES."
+        raise wrong("is no code of the Chemical Component Dictionary", remedy) from None
+    if found.polymer == NO_ELEMENT or not found.names:
+        what = "is a component without atoms that Boltz-2 could predict"
+        raise wrong(what, "Name the component that is really there, or write it as SMILES.")
     return value
+
+
+def _did_you_mean(code: str) -> str:
+    near = nearest(code)
+    return f"Did you mean {near}? " if near else ""
 
 
 def check_atom_name(value: str) -> str:
@@ -88,10 +104,14 @@ def check_atom_name(value: str) -> str:
 
 
 def check_smiles(value: str) -> str:
-    """Let pass a SMILES in one piece: RDKit takes what follows a blank for the molecule's name."""
+    """Let pass a SMILES in one piece that RDKit reads and Boltz can name the atoms of."""
     if not re.fullmatch(SMILES, value):
+        # RDKit would take what follows a blank for the molecule's name.
         what = "holds blanks or characters that SMILES does not have" if value else "is empty"
         raise wrong(what, "Write one SMILES without blanks, in 'single quotes'.")
+    molecule = read_smiles(value)
+    if isinstance(molecule, Refused):
+        raise wrong(molecule.what, molecule.remedy)
     return value
 
 

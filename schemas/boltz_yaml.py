@@ -1,7 +1,7 @@
 """Reads YAML as Boltz does, with PyYAML's safe loader (YAML 1.1), and refuses what could surprise or harm.
 
-The worker hands Boltz the very file that was uploaded. So the parser is the same pure-Python one (libyaml
-differs in corner cases), and whatever it reads as something else than what stands there is refused.
+The worker hands Boltz the text that was uploaded. So the parser is the same pure-Python one (libyaml differs
+in corner cases), and whatever it reads as something else than what stands there is refused.
 """
 
 import re

@@ -128,6 +128,7 @@ class Job(Record):
     attempt: int = 0
     lease: Lease | None = None
     worker: str | None = None
+    tokens: int | None = None
     waits_for: tuple[str, ...] = ()
     wait_until: AwareDatetime | None = None
     trace: str

@@ -18,6 +18,9 @@ class Receipt(Record):
     source: Source
     batch: str
     options: Options
+    tokens: int | None = Field(
+        None, ge=1, description="Residues, and atoms of ligands; null where the file could not be read."
+    )
     model: Model | None
     fingerprint: str | None = Field(None, description="SHA-256 of all that the result depends on.")
     cached_from: str | None = Field(None, description="Job whose outputs were copied: nothing was computed.")

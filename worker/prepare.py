@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from jobs.objects import ObjectGoneError, ObjectTooLargeError
-from schemas.boltz_input import BoltzInput, InvalidInput, read_input, references
+from schemas.boltz_input import BoltzInput, InvalidInput, normalised, read_input, references
 from schemas.failure import Code, FailedError, Failure
 from schemas.job import Job
 
@@ -48,7 +48,7 @@ def prepare(job: Job, uploads: Uploads, folder: Path) -> Prepared:
     except ObjectTooLargeError as error:
         raise FailedError(_too_large(str(error))) from error
     input_file = folder / f"{job.job_id}{PurePosixPath(source.name).suffix.lower()}"
-    input_file.write_bytes(content)
+    input_file.write_bytes(normalised(content))
     return Prepared(input_file, document)
 
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from local import small_model
 from schemas.boltz_fasta import read_fasta
-from schemas.boltz_input import BoltzInput, InvalidInput, read_input, references
+from schemas.boltz_input import BoltzInput, InvalidInput, normalised, read_input, references
 from schemas.boltz_tree import Unreadable
+from schemas.smiles import Molecule, read_smiles
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples" / "boltz-input"
 VALID = sorted((EXAMPLES / "valid").iterdir())
@@ -63,6 +64,18 @@ def test_a_valid_example_keeps_to_the_json_schema(path: Path) -> None:
     validator.validate(yaml.safe_load(path.read_text()))
 
 
+def test_the_json_schema_describes_every_key_with_an_example() -> None:
+    schema = BoltzInput.model_json_schema()
+    parts = [schema, *schema["$defs"].values()]
+    keys = [(part["title"], key, says) for part in parts for key, says in part["properties"].items()]
+    assert [key[:2] for key in keys if not key[2].get("description") or not key[2].get("examples")] == []
+
+
+def test_there_are_enough_examples_to_say_what_is_what() -> None:
+    assert len(VALID) >= 30
+    assert len(INVALID) >= 80
+
+
 @pytest.mark.parametrize(
     "file",
     ["key-misspelt", "sequence-in-small-letters", "smiles-and-ccd", "chain-id-too-long", "contact-too-far"],
@@ -73,15 +86,36 @@ def test_the_json_schema_shows_an_editor_the_same_mistake(file: str) -> None:
     assert not validator.is_valid(data)
 
 
-def boltz_chains(path: Path, mols: Path) -> dict[str, int]:
-    """Let Boltz parse the file; residues by chain."""
+def boltz_target(path: Path, mols: Path) -> Any:  # noqa: ANN401 (Boltz ships no annotations)
+    """Let Boltz parse the file."""
     # From boltz.main, which imports rdkit.Chem.Descriptors before AllChem; the other way round, the molecular
     # weight that affinity needs is missing. Here, because it takes seconds and not every test needs it.
     from boltz.main import parse_fasta, parse_yaml  # noqa: PLC0415 - see above
 
     parse: Callable[..., Any] = parse_yaml if path.suffix in {".yaml", ".yml"} else parse_fasta
-    target = parse(path, {}, mols, boltz2=True)
-    return {str(chain.chain_name): chain.num_residues for chain in target.record.chains}
+    return parse(path, {}, mols, boltz2=True)
+
+
+def boltz_chains(path: Path, mols: Path) -> dict[str, int]:
+    """Let Boltz parse the file; residues by chain."""
+    return {str(chain.chain_name): chain.num_residues for chain in boltz_target(path, mols).record.chains}
+
+
+@pytest.mark.parametrize(
+    "smiles",
+    [
+        *("CCO", "[Zn+2]", "ClC", "[H]O[H]", "CC(=O)Oc1ccccc1C(=O)O", "CC(C)Cc1ccc(cc1)[C@H](C)C(=O)O"),
+        *("Oc1ccc(/C=C/c2cc(O)cc(O)c2)cc1", "N[Pt](N)(Cl)Cl", "O([2H])[2H]", "CC(=O)OCC[N+](C)(C)C"),
+    ],
+)
+def test_boltz_gives_the_atoms_of_a_smiles_the_names_that_we_know(
+    smiles: str, mols: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "ligand.yaml"
+    path.write_text(f"sequences:\n- ligand: {{id: A, smiles: '{smiles}'}}\n")
+    molecule = read_smiles(smiles)
+    assert isinstance(molecule, Molecule)
+    assert tuple(boltz_target(path, mols).structure.atoms["name"]) == molecule.names
 
 
 def our_chains(document: BoltzInput) -> dict[str, int]:
@@ -93,15 +127,17 @@ def our_chains(document: BoltzInput) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("path", ALONE, ids=name)
-def test_boltz_reads_the_same_chains_from_a_valid_example(path: Path, mols: Path) -> None:
-    assert boltz_chains(path, mols) == our_chains(read_input(path.name, path.read_bytes()))
+def test_boltz_reads_the_same_chains_from_a_valid_example(path: Path, mols: Path, tmp_path: Path) -> None:
+    written = tmp_path / path.name
+    written.write_bytes(normalised(path.read_bytes()))
+    assert boltz_chains(written, mols) == our_chains(read_input(path.name, path.read_bytes()))
 
 
 # What follows holds for boltz 2.2.1. When one fails after an upgrade, Boltz got better: read it too.
 
 
 def test_boltz_still_loses_the_first_record_behind_a_byte_order_mark(mols: Path) -> None:
-    assert boltz_chains(EXAMPLES / "invalid" / "byte-order-mark.fasta", mols) == {"B": 1}
+    assert boltz_chains(EXAMPLES / "valid" / "byte-order-mark.fasta", mols) == {"B": 1}
 
 
 def test_boltz_still_overwrites_a_chain_of_the_same_id(mols: Path) -> None:
@@ -110,6 +146,19 @@ def test_boltz_still_overwrites_a_chain_of_the_same_id(mols: Path) -> None:
 
 def test_boltz_still_ignores_a_misspelt_section(mols: Path) -> None:
     assert boltz_chains(EXAMPLES / "invalid" / "key-unknown-at-top.yaml", mols) == {"A": 20}
+
+
+@pytest.mark.parametrize(("smiles", "residues"), [("CC(=O)[O-].[Na+]", 1), ("CC*", 1), ("[H][H]", 1)])
+def test_boltz_still_takes_what_is_no_single_molecule(
+    smiles: str, residues: int, mols: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "ligand.yaml"
+    path.write_text(f"sequences:\n- ligand: {{id: A, smiles: '{smiles}'}}\n")
+    assert boltz_chains(path, mols) == {"A": residues}
+
+
+def test_boltz_still_ignores_a_residue_behind_the_end(mols: Path) -> None:
+    assert boltz_chains(EXAMPLES / "invalid" / "pocket-behind-the-end.yaml", mols) == {"A": 20, "L": 1}
 
 
 def test_boltz_still_reads_a_smiles_as_the_ccd_code_of_the_same_letters(mols: Path, tmp_path: Path) -> None:

@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.boltz_input import MAX_INPUT_BYTES, BoltzInput, InvalidInput, read_input, references
+from schemas.boltz_input import (
+    MAX_INPUT_BYTES,
+    BoltzInput,
+    InvalidInput,
+    count_tokens,
+    normalised,
+    read_input,
+    references,
+)
 from schemas.boltz_tree import Unreadable
 from schemas.boltz_yaml import read_yaml
 from schemas.failure import Code, Failure
@@ -47,7 +55,7 @@ def test_a_yaml_file_is_known_by_its_suffix_in_any_case(name: str) -> None:
     assert read(PROTEIN, name).sequences[0].kind == "protein"
 
 
-@pytest.mark.parametrize("name", ["a.fasta", "a.fa", "A.FASTA"])
+@pytest.mark.parametrize("name", ["a.fasta", "a.fas", "a.fa", "A.FASTA"])
 def test_a_fasta_file_is_known_by_its_suffix_in_any_case(name: str) -> None:
     assert read(">A|dna\nACGT\n", name).sequences[0].kind == "dna"
 
@@ -208,7 +216,17 @@ def test_a_chain_id_in_fasta_obeys_the_same_rules() -> None:
 
 
 def test_what_boltz_would_skip_before_the_first_header_is_refused() -> None:
-    assert "before its first header" in failures("\ufeff>A|dna\nACGT\n", "a.fa")[0].message
+    assert "before its first header" in failures("; text\n>A|dna\nACGT\n", "a.fa")[0].message
+
+
+def test_a_byte_order_mark_and_line_ends_of_every_system_make_no_difference_in_fasta() -> None:
+    plain = read(">A|dna\nACGT\n", "a.fa")
+    assert read("\ufeff>A|dna\nACGT\n", "a.fa") == plain
+    assert read(">A|dna\r\nAC\r\nGT\r\n", "a.fas") == plain
+
+
+def test_boltz_gets_the_text_without_byte_order_mark_and_with_line_feeds() -> None:
+    assert normalised("\ufeff>A|dna\r\nACGT\rA\n".encode()) == b">A|dna\nACGT\nA\n"
 
 
 def test_more_records_than_any_device_holds_are_refused_at_once() -> None:
@@ -351,11 +369,11 @@ def test_a_breach_of_the_grammar_is_reported_at_its_field(text: str, field: str,
         ("pocket: {binder: L, contacts: [[A, true]]}", "pocket.contacts[0][1]"),
         ("pocket: {binder: L, contacts: [[A, N]]}", "pocket.contacts[0][1]"),
         ("pocket: {binder: A, contacts: [[L, 1]]}", "pocket.contacts[0][1]"),
-        ("pocket: {binder: [A], contacts: [[L, C1]]}", "pocket.binder"),
-        ("pocket: {binder: Q, contacts: [[L, C1]]}", "pocket.binder"),
-        ("pocket: {binder: A, contacts: [[L, C1]], max_distance: 3.9}", "pocket.max_distance"),
-        ("pocket: {binder: A, contacts: [[L, C1]], max_distance: .nan}", "pocket.max_distance"),
-        ("pocket: {binder: A, contacts: [[L, C1]], force: 'no'}", "pocket.force"),
+        ("pocket: {binder: [A], contacts: [[L, C2]]}", "pocket.binder"),
+        ("pocket: {binder: Q, contacts: [[L, C2]]}", "pocket.binder"),
+        ("pocket: {binder: A, contacts: [[L, C2]], max_distance: 3.9}", "pocket.max_distance"),
+        ("pocket: {binder: A, contacts: [[L, C2]], max_distance: .nan}", "pocket.max_distance"),
+        ("pocket: {binder: A, contacts: [[L, C2]], force: 'no'}", "pocket.force"),
         ("contact: {token1: [A, 1], token2: [Q, 1]}", "contact.token2[0]"),
         ("contact: {token1: [A, 1], token2: [A, 2], max_distance: 20.5}", "contact.max_distance"),
         ("contact: {token1: [A, 1], token2: [A, 2], min_distance: 5}", "contact.min_distance"),
@@ -463,6 +481,82 @@ def test_a_smiles_spelt_like_a_ccd_code_of_the_same_file_is_refused() -> None:
 def test_a_document_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         read(PROTEIN).version = 1  # type: ignore[misc] # that is the point
+
+
+# Molecules, atoms, tokens
+
+
+def test_grammar_smiles_and_codes_are_reported_together() -> None:
+    text = (
+        "sequences:\n- dna: {id: A, sequence: acg}\n- ligand: {id: B, smiles: C(}\n"
+        "- ligand: {id: C, ccd: [NAG, NAGG]}\nconstraint: []\n"
+    )
+    assert fields(text) == [
+        "sequences[0].dna.sequence",
+        "sequences[1].ligand.smiles",
+        "sequences[2].ligand.ccd[1]",
+        "constraint",
+    ]
+
+
+def test_an_unknown_code_comes_with_the_nearest() -> None:
+    [failure] = failures("sequences: [{ligand: {id: A, ccd: HEME}}]")
+    assert failure.value == "HEME"
+    assert "Did you mean HEM?" in failure.remedy
+
+
+def test_an_unknown_atom_comes_with_those_that_are_there() -> None:
+    [failure] = failures(f"{PROTEIN}{LIGAND}constraints: [{{contact: {{token1: [A, 1], token2: [L, o5*]}}}}]")
+    assert "Did you mean O5'? Its atoms: PG, O1G" in failure.remedy
+
+
+def test_atoms_of_a_smiles_under_affinity_are_left_to_boltz_which_renames_them() -> None:
+    text = (
+        f"{PROTEIN}- ligand: {{id: L, smiles: CCO}}\n"
+        "constraints: [{contact: {token1: [A, 1], token2: [L, C77]}}]\n"
+    )
+    assert fields(text) == ["constraints[0].contact.token2[1]"]
+    assert read(f"{text}properties: [{{affinity: {{binder: L}}}}]\n")
+
+
+@pytest.mark.parametrize(
+    ("ligand", "accepted"),
+    [
+        ("smiles: " + "OCC" * 42 + "OC", True),
+        ("smiles: " + "OCC" * 43, False),
+        ("ccd: COA", True),
+        ("ccd: B12", False),
+        ("smiles: 'C[Zn]C'", True),
+        ("smiles: 'C[Hg]C'", False),
+        ("smiles: 'BBBBBBB'", True),
+        ("smiles: 'BBBBBBBB'", False),
+    ],
+)
+def test_affinity_is_for_what_boltz_s_affinity_model_takes(ligand: str, accepted: bool) -> None:
+    text = f"sequences: [{{ligand: {{id: L, {ligand}}}}}]\nproperties: [{{affinity: {{binder: L}}}}]\n"
+    if accepted:
+        assert read(text).properties
+    else:
+        assert fields(text) == ["properties[0].affinity.binder"]
+
+
+@pytest.mark.parametrize(
+    ("molecule", "tokens"),
+    [
+        ("protein: {id: [A, B], sequence: SLY, msa: empty, modifications: [{position: 1, ccd: SEP}]}", 6),
+        ("ligand: {id: [A, B], ccd: ATP}", 62),
+        ("ligand: {id: A, ccd: [NAG, NAG]}", 30),
+        ("ligand: {id: A, smiles: '[H]OC([2H])C'}", 3),
+    ],
+)
+def test_tokens_are_residues_of_polymers_and_atoms_of_ligands(molecule: str, tokens: int) -> None:
+    assert count_tokens(read(f"sequences: [{{{molecule}}}]")) == tokens
+
+
+def test_what_fits_on_no_device_is_too_large() -> None:
+    text = "sequences: [{dna: {id: A, sequence: %s}}]"
+    assert count_tokens(read(text % ("A" * 10_000))) == 10_000
+    assert [failure.code for failure in failures(text % ("A" * 10_001))] == [Code.TOO_LARGE]
 
 
 # Reports
@@ -638,6 +732,15 @@ BOMBS = {
     + "{position: 1, ccd: SEP}," * 2000
     + "]}\n"
     + "- rna: {id: B, sequence: AC}\n" * 1200,
+    "unknown codes": "sequences:\n"
+    + "".join(f"- ligand: {{id: A, ccd: ZZ{at:04x}}}\n" for at in range(4000)),
+    "molecules": "sequences:\n"
+    + "".join(f"- ligand: {{id: A, smiles: {'c1ccccc1' * 50}{'C' * at}}}\n" for at in range(600)),
+    "unknown atoms": PROTEIN
+    + LIGAND
+    + "constraints: [{pocket: {binder: A, contacts: ["
+    + "[L, C1]," * 6000
+    + "]}}]",
     "contacts": PROTEIN + "constraints: [{pocket: {binder: A, contacts: [" + "[B,1]," * 6600 + "]}}]",
 }
 

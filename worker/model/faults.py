@@ -51,6 +51,9 @@ def unreadable(log: str) -> BaseException:
     kind = re.search(rf"^([\w.]+)(?:: {re.escape(first)})?$", log, re.MULTILINE)
     if kind and (error := _machine_error(kind[1])):
         return error(f"Boltz-2 could not read the input: {text}")
+    if atom := re.fullmatch(r"\('(\w+)', (\d+), (['\"])(.+)\3\)", text):
+        chain, residue, name = atom[1], int(atom[2]) + 1, atom[4]
+        return invalid(f"A constraint names atom {name} in residue {residue} of chain {chain}: it has none.")
     return invalid(f"Boltz-2 cannot read the input: {kind[1] + ': ' if kind else ''}{text}")
 
 

@@ -1,0 +1,68 @@
+"""How many residues, atoms and tokens Boltz-2 2.2.1 makes of a molecule, and what it calls the atoms.
+
+A token is a residue of a polymer, modified or not, or an atom of a ligand (boltz/data/tokenize/boltz2.py).
+Hydrogens are never there; nor, in a polymer, what a residue loses when it is bound.
+"""
+
+from schemas.boltz_grammar import BoltzInput, Dna, Ligand, Polymer, Protein
+from schemas.components import component
+from schemas.smiles import Molecule, read_smiles
+
+_LETTERS = "ARNDCQEGHILKMFPSTWYV"
+_CODES = "ALA ARG ASN ASP CYS GLN GLU GLY HIS ILE LEU LYS MET PHE PRO SER THR TRP TYR VAL"
+_AMINO_ACIDS = dict(zip(_LETTERS, _CODES.split(), strict=True))
+_UNKNOWN = ("N", "CA", "C", "O", "CB")
+"""Atoms of a residue that Boltz does not know; the dictionary's UNK has one more."""
+
+
+def count_tokens(document: BoltzInput) -> int:
+    """Count what memory and time of a prediction grow with, for all chains together."""
+    molecules = (entry.molecule for entry in document.sequences)
+    return sum(len(molecule.id) * _tokens(molecule) for molecule in molecules)
+
+
+def _tokens(molecule: Polymer | Ligand) -> int:
+    if isinstance(molecule, Polymer):
+        return len(molecule.sequence)
+    return sum(len(atoms(molecule, residue)) for residue in range(1, residues(molecule) + 1))
+
+
+def residues(molecule: Polymer | Ligand) -> int:
+    """Count the residues; a SMILES is one, and so is each CCD code."""
+    if isinstance(molecule, Polymer):
+        return len(molecule.sequence)
+    return len(molecule.ccd or ("",))
+
+
+def atoms(molecule: Polymer | Ligand, residue: int) -> tuple[str, ...]:
+    """Name the atoms of a residue, which counts from 1."""
+    if isinstance(molecule, Polymer):
+        return _bound(_code(molecule, residue))
+    if molecule.ccd:
+        return component(molecule.ccd[residue - 1]).names
+    return read_valid(molecule).names
+
+
+def read_valid(ligand: Ligand) -> Molecule:
+    """Read the SMILES of a ligand that has one and keeps to the grammar."""
+    molecule = read_smiles(ligand.smiles or "")
+    if not isinstance(molecule, Molecule):
+        raise TypeError(f"{ligand.smiles!r} was accepted, and is none: {molecule}")
+    return molecule
+
+
+def _code(polymer: Polymer, residue: int) -> str:
+    modified = (change.ccd for change in polymer.modifications if change.position == residue)
+    return next(modified, _standard(polymer, polymer.sequence[residue - 1]))
+
+
+def _standard(polymer: Polymer, letter: str) -> str:
+    if isinstance(polymer, Protein):
+        return _AMINO_ACIDS.get(letter, "UNK")
+    return f"D{letter}" if isinstance(polymer, Dna) else letter
+
+
+def _bound(code: str) -> tuple[str, ...]:
+    if code == "UNK":
+        return _UNKNOWN
+    return component("MET" if code == "MSE" else code).bound  # as Boltz has it

@@ -1,0 +1,91 @@
+"""The Chemical Component Dictionary (CCD) of the wwPDB: which codes there are, and the atoms of each.
+
+Read from ``components.txt.xz``, which ``python -m local.components`` makes (the dictionary is in the public
+domain, CC0 1.0). A line is ``CODE<tab>POLYMER<tab>ATOMS<tab>NAME NAME- ...``: POLYMER is P for residues of
+proteins, N of nucleic acids, ? where atoms have no element, else -; ATOMS counts hydrogens too; the names are
+those of the other atoms, with a - behind those that leave when the residue is bound into a chain.
+Boltz-2's own molecules are of another date: it may lack the newest codes, which the worker then reports.
+"""
+
+import lzma
+import string
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+FILE = Path(__file__).with_name("components.txt.xz")
+
+NO_ELEMENT = "?"
+"""Stands for the polymer where atoms have no element."""
+
+_LETTERS = string.digits + string.ascii_uppercase
+_MAX_CODE = 5
+
+
+class Component(NamedTuple):
+    """One component. ``atoms`` counts hydrogens too; ``names`` and ``leaving`` are those of other atoms."""
+
+    code: str
+    polymer: str
+    atoms: int
+    names: tuple[str, ...]
+    leaving: frozenset[str]
+
+    @property
+    def bound(self) -> tuple[str, ...]:
+        """Atoms that stay in a chain; Boltz-2 keeps the only one in any case."""
+        if len(self.names) == 1:
+            return self.names
+        return tuple(name for name in self.names if name not in self.leaving)
+
+
+def component(code: str) -> Component:
+    """Find a component by its code. Raises KeyError."""
+    polymer, atoms, names = _lines()[code].decode().split("\t")
+    marked = names.split()
+    return Component(
+        code,
+        polymer,
+        int(atoms),
+        tuple(name.removesuffix("-") for name in marked),
+        frozenset(name.removesuffix("-") for name in marked if name.endswith("-")),
+    )
+
+
+def nearest(code: str) -> str | None:
+    """Suggest a known code: in capitals, or one slip away.
+
+    Among several the beginning of the wrong one (HEM for HEME), else the oldest, which is the best known.
+    """
+    wanted = code.upper()
+    if wanted in _lines():
+        return wanted
+    if not 0 < len(wanted) <= _MAX_CODE + 1:
+        return None
+    ranks = _ranks()
+    found = [near for near in _one_slip(wanted) if near in ranks]
+    return min(found, key=lambda near: (not wanted.startswith(near), ranks[near]), default=None)
+
+
+def _one_slip(code: str) -> Iterator[str]:
+    for at in range(len(code) + 1):
+        before, after = code[:at], code[at:]
+        yield before + after[1:]
+        yield before + after[1:2] + after[:1] + after[2:]
+        for letter in _LETTERS:
+            yield before + letter + after[1:]
+            yield before + letter + after
+
+
+@cache
+def _lines() -> Mapping[str, bytes]:
+    """Lines by code; undecoded, for only a few are ever looked at."""
+    lines = lzma.decompress(FILE.read_bytes()).splitlines()[1:]
+    split = (line.partition(b"\t") for line in lines)
+    return {code.decode(): rest for code, _, rest in split}
+
+
+@cache
+def _ranks() -> Mapping[str, int]:
+    return {code: rank for rank, code in enumerate(_lines())}

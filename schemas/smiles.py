@@ -1,0 +1,174 @@
+"""Reads a SMILES with RDKit as Boltz-2 does, or says in plain words why it cannot be used.
+
+Boltz-2 names a ligand's atoms SYMBOL + canonical rank, hydrogens included, in four characters. Limits come
+before whatever could take long: RDKit needs about 0.2 s at most for a SMILES within them. Nothing here draws
+from RDKit's random generator, which all of a process shares.
+"""
+
+import logging
+import re
+import threading
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from rdkit import Chem, rdBase
+
+MAX_LETTERS = 2_000
+"""Longest SMILES; those of 999 atoms are shorter unless each atom is in brackets."""
+
+MAX_ATOMS = 999
+"""With hydrogens: the name of the thousandth would have five characters, whatever its element."""
+
+MAX_RINGS = 50
+"""Independent rings. Buckminsterfullerene has 31; the time to find them grows by more than their square."""
+
+MAX_MESSAGES = 20
+MAX_NAME = 4
+LAST_ELEMENT = 118
+
+_WORDS = {
+    "unclosed ring": "opens a ring that it does not close",
+    "duplicated ring closure": "closes a ring between two atoms that are bound already",
+    "extra open parentheses": "opens a parenthesis that it does not close",
+    "extra close parentheses": "closes a parenthesis that it did not open",
+}
+"""Plain words for what RDKit's parser says."""
+
+_POSITION = re.compile(r"around position (\d+)")
+_SPELLING = "Check it with the program that it comes from; in YAML write it in 'single quotes'."
+
+
+class Molecule(NamedTuple):
+    """What a SMILES says: Boltz-2's names of the atoms that are not hydrogen, and their elements' symbols.
+
+    ``counted`` is the number of atoms that the affinity's limit counts: isotopes of hydrogen are among them.
+    """
+
+    names: tuple[str, ...]
+    elements: tuple[str, ...]
+    counted: int
+
+
+class Refused(Exception):  # noqa: N818 - says what became of the SMILES
+    """Why a SMILES cannot be used; ``what`` completes a sentence that begins with the field."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+
+
+@lru_cache(maxsize=256)  # each is read for the grammar, for the checks, and for the count of tokens
+def read_smiles(smiles: str) -> Molecule | Refused:
+    """Read printable characters without blanks; whoever asks again gets the same answer at once."""
+    try:
+        return _read(smiles)
+    except Refused as refused:
+        return refused
+    except (RuntimeError, ValueError) as error:  # RDKit's own, such as an isotope that it has no room for
+        return Refused(
+            f"cannot be read by RDKit ({str(error).strip().partition(chr(10))[0][:100]})", _SPELLING
+        )
+
+
+def _read(smiles: str) -> Molecule:
+    if len(smiles) > MAX_LETTERS:
+        raise Refused(f"has {len(smiles)} characters; at most {MAX_LETTERS} are read", _SPLIT)
+    graph = _parsed(smiles)
+    _check(graph)
+    molecule = Chem.MolFromSmiles(smiles)
+    if molecule is None:
+        raise _impossible(graph)
+    return _named(Chem.AddHs(molecule))
+
+
+_SPLIT = "Give a smaller molecule; a long peptide or nucleic acid belongs into a protein, dna or rna entry."
+
+
+def _parsed(smiles: str) -> Any:  # noqa: ANN401 (RDKit has no annotations)
+    _said.messages = []
+    graph: Any = Chem.MolFromSmiles(smiles, sanitize=False)  # None, which the stubs leave out
+    if graph is None:
+        text = " ".join(_said.messages)
+        known = next((plain for words, plain in _WORDS.items() if words in text), None)
+        at = _POSITION.search(text)
+        where = f" at character {at[1]}" if at else ""
+        raise Refused(known or f"is no SMILES: it breaks the syntax{where}", _SPELLING)
+    return graph
+
+
+def _check(graph: Any) -> None:  # noqa: ANN401 (RDKit has no annotations)
+    numbers = [atom.GetAtomicNum() for atom in graph.GetAtoms()]
+    fragments = len(Chem.GetMolFrags(graph))
+    rings = graph.GetNumBonds() - len(numbers) + fragments
+    if not any(number > 1 for number in numbers) and 0 not in numbers:
+        raise Refused(
+            "has no atom but hydrogen, which Boltz-2 leaves out", "Give a molecule, or remove the entry."
+        )
+    if 0 in numbers or max(numbers) > LAST_ELEMENT:
+        raise Refused("has an atom of no element, such as *", "Write the atoms that are really there.")
+    if fragments > 1:
+        what = f"is of {fragments} separate molecules, which Boltz-2 would put on top of each other"
+        raise Refused(what, "Give each molecule an entry of its own, and leave out what does not bind.")
+    if len(numbers) > MAX_ATOMS:
+        raise _too_many(len(numbers))
+    if rings > MAX_RINGS:
+        raise Refused(f"has {rings} rings; at most {MAX_RINGS} are read", _SPLIT)
+
+
+def _impossible(graph: Any) -> Refused:  # noqa: ANN401 (RDKit has no annotations)
+    """Say which atom RDKit's chemistry does not allow; atoms count from 1, in the order of the SMILES."""
+    problem: Any = next(iter(Chem.DetectChemistryProblems(graph)), None)
+    kind = problem.GetType() if problem else ""
+    if kind == "AtomValenceException":
+        atom = graph.GetAtomWithIdx(problem.GetAtomIdx())
+        what = f"gives atom {atom.GetIdx() + 1} ({atom.GetSymbol()}) more bonds than it can have"
+        return Refused(what, "Remove a bond, or write the atom's charge, such as [N+].")
+    remedy = "Write the hydrogen of a ring, such as [nH], or capitals with double bonds."
+    if kind == "AtomKekulizeException":
+        return Refused(f"has the aromatic atom {problem.GetAtomIdx() + 1} outside of a ring", remedy)
+    if kind == "KekulizeException":
+        atoms = ", ".join(str(index + 1) for index in problem.GetAtomIndices()[:10])
+        return Refused(f"has an aromatic ring in which double bonds do not alternate (atoms {atoms})", remedy)
+    return Refused(
+        f"describes no possible molecule ({problem.Message() if problem else 'no reason given'})", _SPELLING
+    )
+
+
+def _named(molecule: Any) -> Molecule:  # noqa: ANN401 (RDKit has no annotations)
+    """Name the atoms as boltz/data/parse/schema.py does; hydrogens are atoms of the molecule here."""
+    if molecule.GetNumAtoms() > MAX_ATOMS:
+        raise _too_many(molecule.GetNumAtoms())
+    symbols = [atom.GetSymbol() for atom in molecule.GetAtoms()]
+    ranks = Chem.CanonicalRankAtoms(molecule)
+    names = [f"{symbol.upper()}{rank + 1}" for symbol, rank in zip(symbols, ranks, strict=True)]
+    if long := next((name for name in names if len(name) > MAX_NAME), None):
+        what = f"has {len(names)} atoms; Boltz-2 would call one {long}, which is over {MAX_NAME} characters"
+        raise Refused(what, "Give a smaller molecule: elements of two letters need fewer than 100 atoms.")
+    kept = Chem.RemoveHs(molecule, sanitize=False)
+    heavy = [(name, symbol) for name, symbol in zip(names, symbols, strict=True) if symbol != "H"]
+    if len(heavy) == 1 and kept.GetAtomWithIdx(0).GetSymbol() == "H":
+        what = "begins with an isotope of hydrogen, which Boltz-2 would take for the whole molecule"
+        raise Refused(what, f"Leave isotopes out: write {heavy[0][1]} first, and H for [2H].")
+    return Molecule(
+        tuple(name for name, _ in heavy), tuple(symbol for _, symbol in heavy), kept.GetNumAtoms()
+    )
+
+
+def _too_many(atoms: int) -> Refused:
+    return Refused(f"has {atoms} atoms; Boltz-2 can name {MAX_ATOMS}, hydrogens included", _SPLIT)
+
+
+class _Listener(logging.Handler):
+    """Keeps what RDKit says in this thread, for the reading that goes on there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a message; none where nobody reads a SMILES, as when Boltz uses RDKit."""
+        if hasattr(_said, "messages") and len(_said.messages) < MAX_MESSAGES:
+            _said.messages.append(record.getMessage())
+
+
+_said = threading.local()
+rdBase.LogToPythonLogger()  # else straight to stderr, from where no reason could be read
+logging.getLogger("rdkit").propagate = False
+logging.getLogger("rdkit").handlers = [_Listener()]

@@ -1,0 +1,59 @@
+"""Let Boltz-2 parse and featurise inputs, one after the other: ``example_reader.py COMPONENTS FILE...``.
+
+Prints, as JSON, the number of tokens by file name, or what went wrong. A process of its own: what Boltz does
+to the process that it runs in does not reach the tests.
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+
+from schemas.boltz_grammar import Protein
+from schemas.boltz_input import BoltzInput, normalised, read_input
+from schemas.failure import FailedError
+from schemas.options import Options
+from worker.model.reading import read
+from worker.model.task import Task
+
+
+def tokens(example: Path, components: Path, folder: Path) -> int | str:
+    """Read one input as the worker does, and count what the model would see."""
+    content = example.read_bytes()
+    document = read_input(example.name, content)
+    input_file = folder / "input" / f"x{example.suffix}"
+    input_file.parent.mkdir()
+    input_file.write_bytes(normalised(content))
+    _write_msas(document, input_file.parent)
+    task = Task(input_file, Options(), 1, folder / "out", components)
+    try:
+        read(task, ())
+    except FailedError as error:
+        return str(error)
+    return int(torch.load(task.features, weights_only=False)["features"]["token_pad_mask"].sum())
+
+
+def _write_msas(document: BoltzInput, folder: Path) -> None:
+    """Write the alignments that a document names: of the sequence with itself."""
+    for entry in document.sequences:
+        polymer = entry.molecule
+        if isinstance(polymer, Protein) and polymer.msa not in {None, "empty"}:
+            file = folder / str(polymer.msa)
+            file.parent.mkdir(exist_ok=True)
+            csv = file.suffix == ".csv"
+            file.write_text(f"key,sequence\n1,{polymer.sequence}\n" if csv else f">q\n{polymer.sequence}\n")
+
+
+def main(components: Path, examples: list[Path]) -> None:
+    """Read all of them."""
+    found = {}
+    for example in examples:
+        with tempfile.TemporaryDirectory() as folder:
+            found[example.name] = tokens(example, components, Path(folder))
+    json.dump(found, sys.stdout)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), [Path(name) for name in sys.argv[2:]])

@@ -11,7 +11,7 @@ from threading import Lock
 import google_crc32c
 
 from jobs.ledger import AlreadyRecordedError, ConflictError
-from jobs.objects import ContentDiffersError, ObjectGoneError, ObjectTooLargeError
+from jobs.objects import ContentDiffersError, Look, ObjectGoneError, ObjectTooLargeError
 from schemas.job import Job, Output, Source, State
 from schemas.messages import Message
 
@@ -127,14 +127,19 @@ class MemoryBucket:
     def put(self, name: str, body: bytes, generation: int = 7) -> None:
         self.objects[name] = (generation, body)
 
-    def read(self, name: str, generation: int) -> bytes:
+    def read(self, name: str, generation: int, limit: int) -> bytes:
         there = self.objects.get(name)
         if there is None or there[0] != generation:
             raise ObjectGoneError(name)
+        if len(there[1]) > limit:
+            raise ObjectTooLargeError(name)
         return there[1]
 
-    def exists(self, name: str) -> bool:
-        return name in self.objects
+    def look(self, name: str, most: int) -> Look | None:
+        if name not in self.objects:
+            return None
+        body = self.objects[name][1]
+        return Look(len(body), body[:most], whole=len(body) <= most)
 
     def generation(self, name: str) -> int | None:
         return self.objects[name][0] if name in self.objects else None

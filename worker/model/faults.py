@@ -3,10 +3,11 @@
 import contextlib
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 
+from schemas.boltz_tree import shorten
 from schemas.failure import Code, FailedError, Failure
 
 # Boltz reports whatever stops it as if the input were wrong; these are the machine's fault.
@@ -43,15 +44,19 @@ def failures_of(device: torch.device, samples: int = 1) -> Iterator[None]:
         raise
 
 
-def unreadable(log: str) -> BaseException:
-    """Find the reason in what Boltz printed: a traceback, then ``Failed to process … Error: TEXT.``."""
+def unreadable(log: str, files: Sequence[str] = ()) -> BaseException:
+    """Find the reason in what Boltz printed: a traceback, then ``Failed to process … Error: TEXT.``.
+
+    ``files`` are those that the input refers to: Boltz seldom says which of them it was reading.
+    """
     found = re.search(r"^Failed to process .*? Skipping\. Error: (.*)\.$", log, re.MULTILINE | re.DOTALL)
     text = found[1].strip() if found else "no reason given"
     first = text.partition("\n")[0]
     kind = re.search(rf"^([\w.]+)(?:: {re.escape(first)})?$", log, re.MULTILINE)
     if kind and (error := _machine_error(kind[1])):
         return error(f"Boltz-2 could not read the input: {text}")
-    return invalid(f"Boltz-2 cannot read the input: {kind[1] + ': ' if kind else ''}{text}")
+    named = f" (it refers to {shorten(', '.join(files), 300)})" if files else ""
+    return invalid(f"Boltz-2 cannot read the input: {kind[1] + ': ' if kind else ''}{text}{named}")
 
 
 def unusable(error: BaseException | None) -> BaseException:

@@ -35,6 +35,10 @@ MAX_PREFIX_BYTES = 900
 """Longest folder of outputs, so that the names under it stay below Cloud Storage's 1,024 bytes."""
 
 
+class WakeError(Exception):
+    """Not every job that waited for a file could go on; the event comes again."""
+
+
 class Uploads(Protocol):
     """The input bucket."""
 
@@ -136,8 +140,16 @@ class Intake:
         return Generations(self.uploads, self.ledger, self.settler)
 
     def _wake(self, name: str) -> None:
+        """Let all jobs go on that wait for an object. Raises WakeError, at its end, where one could not."""
+        left = 0
         for job in self.ledger.waiting_for(name):
-            self.go_on(job)
+            try:
+                self.go_on(job)
+            except Exception:
+                logger.exception("waits on, though its file came", extra=job.about | {"object": name})
+                left += 1
+        if left:
+            raise WakeError(f"{left} jobs still wait for {name}; the log says which and why")
 
     def _record(self, job: Job) -> None:
         """Record a new job, or find the one that is there, and do what must follow."""

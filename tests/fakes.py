@@ -74,8 +74,11 @@ class MemoryLedger:
     def succeeded_as(self, fingerprint: str) -> Job | None:
         return next((job for job in self.all() if job.fingerprint == fingerprint), None)
 
-    def waiting_for(self, name: str) -> Sequence[Job]:
-        return [job for job in self.all() if name in job.waits_for]
+    def waiting_for(self, name: str) -> Iterator[Job]:
+        after = ""
+        while page := [job for job in self._by_id() if name in job.waits_for and job.job_id > after]:
+            yield from page[: self.page]
+            after = page[: self.page][-1].job_id
 
     def generations(self, bucket: str, name: str) -> Sequence[Job]:
         found = [job for job in self.all() if (job.source.bucket, job.source.name) == (bucket, name)]
@@ -104,6 +107,9 @@ class MemoryLedger:
 
     def all(self) -> list[Job]:
         return [job for job_id in list(self.documents) if (job := self.get(job_id))]
+
+    def _by_id(self) -> list[Job]:
+        return sorted(self.all(), key=lambda job: job.job_id)
 
     def only(self) -> Job:
         [job] = self.all()

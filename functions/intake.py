@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import posixpath
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -11,9 +10,10 @@ from typing import Protocol
 
 from functions.generations import Generations
 from functions.recent import Recent
+from functions.references import Found, any_missing, find, unreadable
 from jobs import lifecycle
 from jobs.ledger import AlreadyRecordedError, ConflictError, Ledger
-from jobs.objects import ObjectGoneError
+from jobs.objects import Look, ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError
 from jobs.settle import Settler
 from schemas.boltz_input import (
     INPUT_SUFFIXES,
@@ -23,8 +23,8 @@ from schemas.boltz_input import (
     InvalidInput,
     count_tokens,
     read_input,
-    references,
 )
+from schemas.boltz_tree import shorten
 from schemas.failure import Code, Failure
 from schemas.job import Job, Source, State, job_id
 from schemas.options import Options, Request, read_metadata
@@ -40,14 +40,24 @@ REMEMBERED = 10_000
 """Uploads that an instance remembers to have taken in; a megabyte."""
 
 
+class WakeError(Exception):
+    """Not every job that waited for a file could go on; the event comes again."""
+
+
 class Uploads(Protocol):
     """The input bucket."""
 
-    def read(self, name: str, generation: int) -> bytes:
-        """Read one generation of an object. Raises ObjectGoneError."""
+    def read(self, name: str, generation: int, limit: int) -> bytes:
+        """Read one generation of an object.
 
-    def exists(self, name: str) -> bool:
-        """Tell whether an object of this name is there now."""
+        Raises ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError.
+        """
+
+    def look(self, name: str, most: int) -> Look | None:
+        """Look at the object that has this name now, and at its ``most`` first bytes; None where none is.
+
+        Raises ObjectUnreadableError.
+        """
 
     def generation(self, name: str) -> int | None:
         """Return the generation of the object that has this name now, or None where there is none."""
@@ -58,7 +68,7 @@ class Accepted:
     """An upload that can be predicted."""
 
     request: Request
-    references: tuple[str, ...]
+    missing: tuple[str, ...]
     seed: int
     tokens: int
 
@@ -76,10 +86,10 @@ class Intake:
 
     def on_upload(self, source: Source, traceparent: str | None = None) -> None:
         """Do what an upload calls for; the same event again changes nothing."""
-        if why := why_ignored(source.name):
-            logger.info("ignored", extra={"object": source.uri, "why": why})
-        elif _suffix(source.name) in REFERENCE_SUFFIXES:
+        if _suffix(source.name) in REFERENCE_SUFFIXES:
             self._wake(source.name)
+        elif why := why_ignored(source.name):
+            logger.info("ignored", extra={"object": source.uri, "why": why})
         else:
             self._take_in(_blank(source, traceparent))
 
@@ -101,17 +111,35 @@ class Intake:
             self._record(lifecycle.take_in(refused, refused.created_at))
 
     def go_on(self, job: Job) -> None:
-        """Queue a waiting job if nothing is missing any more.
+        """Queue a waiting job if nothing is missing any more, or reject it if it cannot use what came.
 
         Also asked right after it began to wait: the file may have come between the look and the record.
         """
-        if job.state is not State.WAITING or self._missing(job.waits_for):
+        if job.state is not State.WAITING or any_missing(job.waits_for, self.uploads):
             return
         try:
-            arrived = self.ledger.replace(lifecycle.advance(job, lifecycle.Event.ARRIVED, datetime.now(UTC)))
+            changed = self._arrived(job)
+        except ObjectGoneError:
+            self.generations.withdraw(job)
+            return
+        if changed is None:
+            return
+        try:
+            recorded = self.ledger.replace(changed)
         except ConflictError:
             return  # whoever changed it saw the same files
-        self.settler.settle(arrived)
+        logger.info("waits no more", extra=recorded.about | {"state": recorded.state})
+        self.settler.settle(recorded)
+
+    def _arrived(self, job: Job) -> Job | None:
+        """Return the job after the last of its files came; None where one is gone again."""
+        try:
+            found = find(job.source.name, self._document(job.source), self.uploads)
+        except InvalidInput as error:  # a validator that was deployed meanwhile
+            found = Found((), error.failures)
+        if found.failures:
+            return lifecycle.refuse(job, found.failures, datetime.now(UTC))
+        return None if found.missing else lifecycle.advance(job, lifecycle.Event.ARRIVED, datetime.now(UTC))
 
     @property
     def generations(self) -> Generations:
@@ -124,8 +152,16 @@ class Intake:
             self._taken_in.add(blank.job_id)
 
     def _wake(self, name: str) -> None:
+        """Let all jobs go on that wait for an object. Raises WakeError, at its end, where one could not."""
+        left = 0
         for job in self.ledger.waiting_for(name):
-            self.go_on(job)
+            try:
+                self.go_on(job)
+            except Exception:
+                logger.exception("waits on, though its file came", extra=job.about | {"object": name})
+                left += 1
+        if left:
+            raise WakeError(f"{left} jobs still wait for {name}; the log says which and why")
 
     def _record(self, job: Job) -> None:
         """Record a new job, or find the one that is there, and do what must follow."""
@@ -147,21 +183,18 @@ class Intake:
         logger.info("taken in", extra=job.about | {"state": job.state, "object": job.source.uri})
         return recorded
 
-    def _missing(self, names: Sequence[str]) -> tuple[str, ...]:
-        return tuple(name for name in names if not self.uploads.exists(name))
-
     def _read(self, job: Job) -> Job:
         source, at = job.source, job.created_at
         if refused := _refuse_unread(source):
             return lifecycle.take_in(job.evolve(errors=(refused,)), at)
         try:
-            content = self.uploads.read(source.name, source.generation)
+            examined = self._examined(job)
         except ObjectGoneError:
             return self.generations.close_unread(job)
-        return lifecycle.take_in(self._examined(job, content), at)
+        return lifecycle.take_in(examined, at)
 
-    def _examined(self, job: Job, content: bytes) -> Job:
-        result = self._examine(job.source, content)
+    def _examined(self, job: Job) -> Job:
+        result = self._examine(job.source)
         if not isinstance(result, Accepted):
             return job.evolve(errors=result)
         seed = result.request.options.seed
@@ -170,23 +203,32 @@ class Intake:
             options=options,
             batch=result.request.batch or job.batch,
             tokens=result.tokens,
-            waits_for=self._missing(result.references),
+            waits_for=result.missing,
         )
 
-    def _examine(self, source: Source, content: bytes) -> Accepted | tuple[Failure, ...]:
+    def _examine(self, source: Source) -> Accepted | tuple[Failure, ...]:
         asked = read_metadata(source.metadata, self.default_options)
         refused = asked if isinstance(asked, tuple) else ()
         try:
-            document = read_input(source.name, content, msa_service=self.msa_service)
+            document = self._document(source)
         except InvalidInput as error:
             return (*refused, *error.failures)
         if isinstance(asked, tuple):
             return refused
         if unwritable := _unwritable(document, asked.options):
             return (unwritable,)
-        folder = posixpath.dirname(source.name)
-        named = tuple(posixpath.join(folder, name) for name in references(document))
-        return Accepted(asked, named, seed_of(document), count_tokens(document))
+        found = find(source.name, document, self.uploads)
+        return found.failures or Accepted(asked, found.missing, seed_of(document), count_tokens(document))
+
+    def _document(self, source: Source) -> BoltzInput:
+        """Read and check the input. Raises InvalidInput, ObjectGoneError."""
+        try:
+            content = self.uploads.read(source.name, source.generation, MAX_INPUT_BYTES)
+        except ObjectTooLargeError as error:
+            raise InvalidInput((_too_large(str(error)),)) from error
+        except ObjectUnreadableError as error:
+            raise InvalidInput((unreadable(error),)) from error
+        return read_input(source.name, content, msa_service=self.msa_service)
 
 
 def is_input(name: str) -> bool:
@@ -214,23 +256,23 @@ def _suffix(name: str) -> str:
 
 
 def _refuse_unread(source: Source) -> Failure | None:
-    suffix = _suffix(source.name)
+    suffix, shown = _suffix(source.name), shorten(source.name, 300)
     if suffix not in INPUT_SUFFIXES:
         known = ", ".join(sorted(INPUT_SUFFIXES))
         return Failure(
             code=Code.UNSUPPORTED_FILE,
-            message=f"{source.name}: files of type {suffix or 'none'} are no Boltz-2 input.",
+            message=f"{shown}: files of type {shorten(suffix) or 'none'} are no Boltz-2 input.",
             value=suffix or None,
             remedy=f"Upload one of {known}; MSA and template files are taken beside their input.",
         )
     if source.size > MAX_INPUT_BYTES:
-        return Failure(
-            code=Code.TOO_LARGE,
-            message=f"{source.name} has {source.size:,} bytes; the limit is {MAX_INPUT_BYTES:,}.",
-            value=str(source.size),
-            remedy="Split the input; MSAs belong into .a3m files beside it.",
-        )
+        return _too_large(f"{shown} has {source.size:,} bytes; the limit is {MAX_INPUT_BYTES:,}.")
     return None
+
+
+def _too_large(what: str) -> Failure:
+    remedy = "Split the input; MSAs belong into .a3m files beside it."
+    return Failure(code=Code.TOO_LARGE, message=what, remedy=remedy)
 
 
 def _unwritable(document: BoltzInput, options: Options) -> Failure | None:

@@ -1,6 +1,6 @@
 """The ledger in Firestore: collection ``jobs``, document id = job id, precondition = last update time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from google.api_core.exceptions import AlreadyExists, FailedPrecondition, NotFound
@@ -62,9 +62,13 @@ class FirestoreLedger:
         found = self._where("fingerprint", "==", fingerprint).limit(1).stream()
         return next((_decode(snapshot) for snapshot in found), None)
 
-    def waiting_for(self, name: str) -> Sequence[Job]:
-        """Find the jobs that wait for an object of this name."""
-        return self._find(self._where("waits_for", "array_contains", name).limit(PAGE))
+    def waiting_for(self, name: str) -> Iterator[Job]:
+        """Find all jobs that wait for an object of this name, a page per call."""
+        waiting = self._where("waits_for", "array_contains", name).order_by("__name__").limit(PAGE)
+        page = list(waiting.stream())
+        while page:
+            yield from map(_decode, page)
+            page = list(waiting.start_after(page[-1]).stream())
 
     def generations(self, bucket: str, name: str) -> Sequence[Job]:
         """Find the jobs of the newest generations of an object, the newest first; the ten newest at most."""

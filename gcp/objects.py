@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,14 @@ from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption
 from requests.exceptions import RequestException
 
-from jobs.objects import ContentDiffersError, ObjectGoneError, ObjectTooLargeError, StorageUnavailableError
+from gcp.encoding import beginning, decoded, unpack
+from jobs.objects import (
+    ContentDiffersError,
+    Look,
+    ObjectGoneError,
+    ObjectTooLargeError,
+    StorageUnavailableError,
+)
 from schemas.job import Output, Source
 
 CHUNK = 1024 * 1024
@@ -30,16 +38,34 @@ class Bucket:
         self.name = name
         self._bucket = client.bucket(name)
 
-    def read(self, name: str, generation: int) -> bytes:
-        """Read one generation of an object, verified by its checksum. Raises ObjectGoneError."""
-        blob = self._bucket.blob(name, generation=generation)
-        with self._explained(name):
-            return bytes(blob.download_as_bytes(checksum="crc32c"))
+    def read(self, name: str, generation: int, limit: int) -> bytes:
+        """Read one generation of an object, verified by its checksum, decompressed if it is stored so.
 
-    def exists(self, name: str) -> bool:
-        """Tell whether an object of this name is there now."""
+        No more than ``limit`` bytes are read, and as many decompressed. Raises ObjectGoneError,
+        ObjectTooLargeError, ObjectUnreadableError.
+        """
+        blob, stored = self._bucket.blob(name, generation=generation), _Limited(limit, self._uri(name))
         with self._explained(name):
-            return bool(self._bucket.blob(name).exists())
+            blob.download_to_file(stored, raw_download=True, checksum="crc32c")
+        stored.seek(0)
+        return b"".join(decoded(stored.content, blob.content_encoding, limit, self._uri(name)))
+
+    def look(self, name: str, most: int) -> Look | None:
+        """Look at the object that has this name now, and at its ``most`` first bytes; None where none is.
+
+        Raises ObjectUnreadableError.
+        """
+        try:
+            with self._explained(name):
+                blob = self._bucket.get_blob(name)
+                ranged = blob and blob.size and most
+                stored = blob.download_as_bytes(end=most - 1, raw_download=True) if ranged else b""
+        except ObjectGoneError:
+            return None
+        if blob is None:
+            return None
+        content, ends = beginning(stored, blob.content_encoding, most, self._uri(name))
+        return Look(blob.size, content, whole=ends and len(stored) == blob.size)
 
     def generation(self, name: str) -> int | None:
         """Return the generation of the object that has this name now, or None where there is none."""
@@ -62,15 +88,18 @@ class Bucket:
                 )
 
     def download(self, name: str, to: Path, limit: int) -> None:
-        """Fetch an object's current generation. Raises ObjectGoneError, ObjectTooLargeError."""
-        blob = self._there(name)
+        """Fetch an object's current generation, decompressed if it is stored so.
+
+        Raises ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError.
+        """
+        blob, where = self._there(name), self._uri(name)
         if blob.size > limit:
-            raise ObjectTooLargeError(
-                f"gs://{self.name}/{name} has {blob.size:,} bytes; the limit is {limit:,}."
-            )
+            raise ObjectTooLargeError(f"{where} has {blob.size:,} bytes; the limit is {limit:,}.")
         to.parent.mkdir(parents=True, exist_ok=True)
         with self._explained(name):
-            blob.download_to_filename(str(to), checksum="crc32c")
+            blob.download_to_filename(str(to), raw_download=True, checksum="crc32c")
+        if blob.content_encoding:
+            unpack(to, blob.content_encoding, limit, where)
 
     def create(self, name: str, body: bytes, content_type: str) -> None:
         """Write an object unless one of this name exists: the first writer wins, the second is content."""
@@ -92,7 +121,7 @@ class Bucket:
             except PreconditionFailed:
                 there = self._there(name)
         if there.crc32c != _crc32c(path):
-            raise ContentDiffersError(f"gs://{self.name}/{name}")
+            raise ContentDiffersError(self._uri(name))
         return Output(name=name, size=there.size, crc32c=there.crc32c)
 
     def copy(self, output: Output, name: str) -> Output:
@@ -102,7 +131,7 @@ class Bucket:
         object is not the one that ``output`` tells of.
         """
         there = self._same(output, output.name)
-        if not self.exists(name):
+        if self.generation(name) is None:
             with self._explained(name), contextlib.suppress(PreconditionFailed):
                 self._rewrite(there, self._bucket.blob(name))
         made = self._same(output, name)
@@ -129,20 +158,23 @@ class Bucket:
     def _same(self, output: Output, name: str) -> storage.Blob:
         there = self._there(name)
         if there.crc32c != output.crc32c:
-            raise ContentDiffersError(f"gs://{self.name}/{name}")
+            raise ContentDiffersError(self._uri(name))
         return there
 
     def _there(self, name: str) -> storage.Blob:
         with self._explained(name):
             blob = self._bucket.get_blob(name)
         if blob is None:
-            raise ObjectGoneError(f"gs://{self.name}/{name}")
+            raise ObjectGoneError(self._uri(name))
         return blob
+
+    def _uri(self, name: str) -> str:
+        return f"gs://{self.name}/{name}"
 
     @contextmanager
     def _explained(self, name: str) -> Iterator[None]:
         """Translate the client's errors into the shared words, except a failed precondition."""
-        where = f"gs://{self.name}/{name}"
+        where = self._uri(name)
         try:
             yield
         except NotFound as error:
@@ -151,6 +183,24 @@ class Bucket:
             raise
         except (GoogleAPIError, RequestException, DataCorruption) as error:
             raise StorageUnavailableError(f"{where}: {error}") from error
+
+
+class _Limited:
+    """A file in memory that takes so many bytes: an object's size is known for sure when it has been read."""
+
+    def __init__(self, limit: int, where: str) -> None:
+        self.content = io.BytesIO()
+        self._limit, self._where = limit, where
+
+    def write(self, data: bytes) -> int:
+        """Take a chunk. Raises ObjectTooLargeError."""
+        if self.content.tell() + len(data) > self._limit:
+            raise ObjectTooLargeError(f"{self._where} has over {self._limit:,} bytes, which is the limit.")
+        return self.content.write(data)
+
+    def seek(self, position: int) -> int:
+        """Go back, as the client does where a server begins again."""
+        return self.content.seek(position)
 
 
 def _crc32c(path: Path) -> str:

@@ -1,6 +1,6 @@
 """What the stages need from the ledger: one document per job, every write a compare-and-set."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -33,8 +33,8 @@ class Ledger(Protocol):
     def succeeded_as(self, fingerprint: str) -> Job | None:
         """Find a job that succeeded with this fingerprint."""
 
-    def waiting_for(self, name: str) -> Sequence[Job]:
-        """Find the jobs that wait for an object of this name."""
+    def waiting_for(self, name: str) -> Iterable[Job]:
+        """Find all jobs that wait for an object of this name, in pages; each page as it is when asked for."""
 
     def generations(self, bucket: str, name: str) -> Sequence[Job]:
         """Find the jobs of the newest generations of an object, the newest first; the ten newest at most."""

@@ -26,6 +26,7 @@ class Event(StrEnum):
     """What can happen to a job after it was taken in."""
 
     ARRIVED = "ARRIVED"  # the last file that it waited for is there
+    REFUSED = "REFUSED"  # a file that it waited for is there, and cannot be used
     EXPIRED = "EXPIRED"  # a file it refers to did not come in time
     CLAIMED = "CLAIMED"  # a worker took the lease
     SUCCEEDED = "SUCCEEDED"  # outputs proven and uploaded
@@ -41,6 +42,7 @@ class Event(StrEnum):
 TABLE: Mapping[State, Mapping[Event, State]] = {
     State.WAITING: {
         Event.ARRIVED: State.QUEUED,
+        Event.REFUSED: State.REJECTED,
         Event.EXPIRED: State.REJECTED,
         Event.CANCELLED: State.CANCELLED,
         Event.SUPERSEDED: State.SUPERSEDED,
@@ -180,6 +182,11 @@ def expire(job: Job, at: datetime) -> Job:
         remedy="Upload the missing file, then upload the input again.",
     )
     return advance(job.evolve(errors=(failure,)), Event.EXPIRED, at)
+
+
+def refuse(job: Job, failures: tuple[Failure, ...], at: datetime) -> Job:
+    """Reject a job that waited, for what the files have that it waited for."""
+    return advance(job.evolve(errors=failures), Event.REFUSED, at, failures[0].code)
 
 
 def take_in(job: Job, at: datetime) -> Job:

@@ -6,6 +6,7 @@ Each check is a generator of problems over a document that keeps to the grammar;
 What is checked is what Boltz 2.2.1 refuses late, or silently reads otherwise than it is written.
 """
 
+import posixpath
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 
@@ -16,6 +17,7 @@ from schemas.boltz_text import EMPTY_MSA
 from schemas.boltz_tree import Loc, Problem, shorten
 from schemas.components import component
 from schemas.failure import Code
+from schemas.msa import can_share
 
 MAX_TOKENS = 10_000
 """Beyond any device: 80 GB hold about 2,400 tokens, memory grows by their square, so these need over 1 TB."""
@@ -107,6 +109,19 @@ def one_msa_source(document: BoltzInput) -> Iterator[Problem]:
                 what = "is missing while other proteins name a file; Boltz-2 does not mix the two"
                 remedy = "Add `msa: NAME.a3m` or `msa: empty` here, or leave `msa` out everywhere."
                 yield Problem(what, remedy, ("sequences", at, "protein", "msa"))
+
+
+def shared_msas(document: BoltzInput) -> Iterator[Problem]:
+    """Require that chains of different sequences have MSAs of their own: each begins with one of the two."""
+    first: dict[str, Protein] = {}
+    for at, entry in enumerate(document.sequences):
+        protein = entry.protein
+        if protein and protein.msa and protein.msa != EMPTY_MSA:
+            other = first.setdefault(posixpath.normpath(protein.msa), protein)
+            if not can_share(protein, other):
+                what = f"is also that of chain {other.id[0]}, which has another sequence"
+                remedy = "Give each of the two an MSA that begins with its own sequence."
+                yield Problem(what, remedy, ("sequences", at, "protein", "msa"), protein.msa)
 
 
 def modifications(document: BoltzInput) -> Iterator[Problem]:
@@ -239,6 +254,7 @@ CHECKS: tuple[Check, ...] = (
     same_sequence,
     ligand_texts,
     one_msa_source,
+    shared_msas,
     modifications,
     constraints,
     templates,

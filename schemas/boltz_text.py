@@ -25,6 +25,8 @@ EMPTY_MSA = "empty"
 """Boltz's word for a protein without an MSA (single-sequence mode)."""
 
 MAX_REFERENCE_BYTES = 512
+MAX_PART_BYTES = 255
+"""Of a folder or file, where the worker lays it down."""
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _NAME_REMEDY = "Write the file's name relative to this one, such as msa/chain_a.a3m, and upload both."
@@ -168,6 +170,9 @@ def _complaint(value: str) -> str | None:
     """Say why a name could lead out of the input's folder, or garble a log."""
     complaints = {
         "is too long": len(value.encode(errors="replace")) > MAX_REFERENCE_BYTES,
+        f"has a part of more than {MAX_PART_BYTES} bytes": any(
+            len(part.encode(errors="replace")) > MAX_PART_BYTES for part in value.split("/")
+        ),
         "holds control characters": not value.isprintable(),
         "holds a backslash": "\\" in value,
         "is a URL or names a drive; files come from the bucket of the input": bool(_SCHEME.match(value)),

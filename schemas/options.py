@@ -4,6 +4,7 @@
 """
 
 import difflib
+from collections import Counter
 from collections.abc import Mapping
 from typing import Literal
 
@@ -44,14 +45,12 @@ def read_metadata(metadata: Mapping[str, str], defaults: Options) -> Request | t
 
     Keys are compared in lower case with dashes for underscores, since HTTP header names have no case.
     """
-    asked = {
-        key.lower().removeprefix(PREFIX).replace("-", "_"): value
-        for key, value in metadata.items()
-        if key.lower().startswith(PREFIX)
-    }
-    unknown = tuple(_unknown(name) for name in asked if name not in _names())
-    if unknown:
-        return unknown
+    given = [(_name(key), value) for key, value in metadata.items() if key.lower().startswith(PREFIX)]
+    asked = dict(given)
+    unusable = [_unknown(name) for name in asked if name not in _names()]
+    unusable += [_twice(name) for name, times in Counter(name for name, _ in given).items() if times > 1]
+    if unusable:
+        return tuple(unusable)
     batch = asked.pop("batch", None)
     try:
         options = Options.model_validate({**defaults.model_dump(), **asked})
@@ -60,6 +59,10 @@ def read_metadata(metadata: Mapping[str, str], defaults: Options) -> Request | t
         return tuple(
             _out_of_range(detail["loc"][0], detail["msg"], detail["input"]) for detail in error.errors()
         )
+
+
+def _name(key: str) -> str:
+    return key.lower().removeprefix(PREFIX).replace("-", "_")
 
 
 def _names() -> list[str]:
@@ -79,6 +82,15 @@ def _unknown(name: str) -> Failure:
         message=f"Unknown option {_header(name)} in the object's metadata.",
         field=f"metadata.{_header(name)}",
         remedy=f"{hint}Known: {known}.",
+    )
+
+
+def _twice(name: str) -> Failure:
+    return Failure(
+        code=Code.INVALID_INPUT,
+        message=f"Option {_header(name)} is in the object's metadata more than once.",
+        field=f"metadata.{_header(name)}",
+        remedy="Keep one of them: capitals, and underscores for dashes, make no difference.",
     )
 
 

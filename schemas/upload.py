@@ -3,10 +3,13 @@
 Format: data of ``google.cloud.storage.object.v1.finalized``, a Cloud Storage object resource in JSON.
 """
 
+import json
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from schemas.job import MAX_NAME_BYTES, Source
 from schemas.options import PREFIX
@@ -14,9 +17,42 @@ from schemas.options import PREFIX
 MAX_KEY = 100
 """Characters of a metadata key that are kept; no option has so long a name."""
 
+MAX_VALUE = 1000
+"""Characters of a metadata value that are kept; no option takes so long a one, and a cut one ends in …"""
+
+MAX_KEYS = 32
+"""Metadata keys of ours that are kept; there are fewer options."""
+
+
+EPOCH, END = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+
 
 class UndecodableEventError(ValueError):
     """The event is not what its type promises; retrying cannot help, the dead-letter topic keeps it."""
+
+
+def _of_this_age(time: datetime) -> datetime:
+    """Refuse times that no object has and that not every date library takes."""
+    if not EPOCH <= time < END:
+        raise ValueError("no object is of that time")
+    return time
+
+
+def _ours(given: object) -> dict[str, str]:
+    """Keep what is meant for us, as text: no metadata may cost an upload its receipt."""
+    pairs = given.items() if isinstance(given, Mapping) else ()
+    ours = {str(key)[:MAX_KEY]: value for key, value in pairs if str(key).lower().startswith(PREFIX)}
+    return {_clean(key): _clean(_text(value)) for key, value in list(ours.items())[:MAX_KEYS]}
+
+
+def _text(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}…"
+
+
+def _clean(text: str) -> str:
+    """Replace halves of characters, which JSON can hold and UTF-8 cannot."""
+    return text.encode(errors="replace").decode()
 
 
 class ObjectFinalized(BaseModel):
@@ -29,14 +65,8 @@ class ObjectFinalized(BaseModel):
     generation: int = Field(ge=0, lt=2**63)
     size: int = Field(0, ge=0, lt=2**63)
     crc32c: str | None = Field(None, max_length=16)
-    time: AwareDatetime = Field(validation_alias="timeCreated")
-    metadata: dict[str, str] = Field(default_factory=dict)
-
-    @field_validator("metadata", mode="after")
-    @classmethod
-    def _keep_ours(cls, given: dict[str, str]) -> dict[str, str]:
-        """Keep what is meant for us: anybody's other keys may be such as the ledger cannot hold."""
-        return {key[:MAX_KEY]: value for key, value in given.items() if key.lower().startswith(PREFIX)}
+    time: Annotated[AwareDatetime, AfterValidator(_of_this_age)] = Field(validation_alias="timeCreated")
+    metadata: Annotated[dict[str, str], BeforeValidator(_ours)] = Field(default_factory=dict)
 
 
 def decode_upload(data: object) -> Source:

@@ -3,8 +3,13 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from local import emulators
+
+# The same cases in every run, for as long as a busy machine needs; tests/fuzz/ looks for new ones.
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.load_profile("steady")
 
 CACHE = Path(__file__).parents[1] / ".local" / "cache" / "emulators"
 NEED_EMULATORS = {"pubsub_host", "firestore_host", "storage_host", "stack"}

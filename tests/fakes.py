@@ -11,7 +11,7 @@ from threading import Lock
 import google_crc32c
 
 from jobs.ledger import AlreadyRecordedError, ConflictError
-from jobs.objects import ContentDiffersError, ObjectGoneError, ObjectTooLargeError
+from jobs.objects import ContentDiffersError, Look, ObjectGoneError, ObjectTooLargeError
 from schemas.job import Effect, Job, Output, Source, State
 from schemas.messages import Message
 
@@ -74,8 +74,11 @@ class MemoryLedger:
     def succeeded_as(self, fingerprint: str) -> Job | None:
         return next((job for job in self.all() if job.fingerprint == fingerprint), None)
 
-    def waiting_for(self, name: str) -> Sequence[Job]:
-        return [job for job in self.all() if name in job.waits_for]
+    def waiting_for(self, name: str) -> Iterator[Job]:
+        after = ""
+        while page := [job for job in self._by_id() if name in job.waits_for and job.job_id > after]:
+            yield from page[: self.page]
+            after = page[: self.page][-1].job_id
 
     def generations(self, bucket: str, name: str) -> Sequence[Job]:
         found = [job for job in self.all() if (job.source.bucket, job.source.name) == (bucket, name)]
@@ -111,6 +114,9 @@ class MemoryLedger:
     def all(self) -> list[Job]:
         return [job for job_id in list(self.documents) if (job := self.get(job_id))]
 
+    def _by_id(self) -> list[Job]:
+        return sorted(self.all(), key=lambda job: job.job_id)
+
     def only(self) -> Job:
         [job] = self.all()
         return job
@@ -133,14 +139,19 @@ class MemoryBucket:
     def put(self, name: str, body: bytes, generation: int = 7) -> None:
         self.objects[name] = (generation, body)
 
-    def read(self, name: str, generation: int) -> bytes:
+    def read(self, name: str, generation: int, limit: int) -> bytes:
         there = self.objects.get(name)
         if there is None or there[0] != generation:
             raise ObjectGoneError(name)
+        if len(there[1]) > limit:
+            raise ObjectTooLargeError(name)
         return there[1]
 
-    def exists(self, name: str) -> bool:
-        return name in self.objects
+    def look(self, name: str, most: int) -> Look | None:
+        if name not in self.objects:
+            return None
+        body = self.objects[name][1]
+        return Look(len(body), body[:most], whole=len(body) <= most)
 
     def generation(self, name: str) -> int | None:
         return self.objects[name][0] if name in self.objects else None

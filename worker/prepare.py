@@ -1,28 +1,38 @@
 """Bring what a job names into a fresh folder: the input, pinned to its generation, and its references."""
 
-import posixpath
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from jobs.objects import ObjectGoneError, ObjectTooLargeError
-from schemas.boltz_input import BoltzInput, InvalidInput, normalised, read_input, references
+from jobs.objects import ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError
+from schemas import msa, template
+from schemas.boltz_files import MAX_TOGETHER_BYTES, beside, is_msa, largest
+from schemas.boltz_input import (
+    MAX_INPUT_BYTES,
+    BoltzInput,
+    InvalidInput,
+    normalised,
+    read_input,
+    references,
+)
 from schemas.failure import Code, FailedError, Failure
 from schemas.job import Job
-
-MAX_REFERENCE_BYTES = 512 * 1024 * 1024
-"""Bytes of all files that one input refers to: they lie in memory where the worker runs."""
 
 
 class Uploads(Protocol):
     """The input bucket."""
 
-    def read(self, name: str, generation: int) -> bytes:
-        """Read one generation of an object. Raises ObjectGoneError."""
+    def read(self, name: str, generation: int, limit: int) -> bytes:
+        """Read one generation of an object.
+
+        Raises ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError.
+        """
 
     def download(self, name: str, to: Path, limit: int) -> None:
-        """Fetch an object's current generation. Raises ObjectGoneError, ObjectTooLargeError."""
+        """Fetch an object's current generation.
+
+        Raises ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError.
+        """
 
 
 @dataclass(frozen=True)
@@ -38,25 +48,36 @@ def prepare(job: Job, uploads: Uploads, folder: Path) -> Prepared:
     source = job.source
     folder.mkdir(parents=True)
     try:
-        content = uploads.read(source.name, source.generation)
+        content = uploads.read(source.name, source.generation, MAX_INPUT_BYTES)
         document = read_input(source.name, content, msa_service=True)
-        _fetch_all(references(document), source.name, uploads, folder)
+        _fetch_all(document, source.name, uploads, folder)
     except InvalidInput as error:
         raise FailedError(error.failures[0]) from error
     except ObjectGoneError as error:
         raise FailedError(_missing(str(error))) from error
     except ObjectTooLargeError as error:
         raise FailedError(_too_large(str(error))) from error
+    except ObjectUnreadableError as error:
+        raise FailedError(_unusable(str(error))) from error
     input_file = folder / f"{job.job_id}{PurePosixPath(source.name).suffix.lower()}"
     input_file.write_bytes(normalised(content))
     return Prepared(input_file, document)
 
 
-def _fetch_all(names: Iterable[str], beside: str, uploads: Uploads, folder: Path) -> None:
-    left = MAX_REFERENCE_BYTES
-    for name in names:
-        uploads.download(posixpath.join(posixpath.dirname(beside), name), folder / name, left)
+def _fetch_all(document: BoltzInput, input_name: str, uploads: Uploads, folder: Path) -> None:
+    left = MAX_TOGETHER_BYTES
+    for name in references(document):
+        uploads.download(beside(input_name, name), folder / name, min(left, largest(name)))
         left -= (folder / name).stat().st_size
+        _check(name, folder / name, document)
+
+
+def _check(name: str, path: Path, document: BoltzInput) -> None:
+    """Refuse here, by name, what Boltz would refuse late or not at all."""
+    with path.open(encoding="utf-8", errors="strict" if is_msa(name) else "replace") as lines:
+        wrong = msa.check_file(name, lines, document) if is_msa(name) else template.check_file(name, lines)
+    if wrong:
+        raise FailedError(wrong)
 
 
 def _missing(what: str) -> Failure:
@@ -69,3 +90,8 @@ def _missing(what: str) -> Failure:
 
 def _too_large(what: str) -> Failure:
     return Failure(code=Code.TOO_LARGE, message=what, remedy="Use a smaller MSA or template.")
+
+
+def _unusable(what: str) -> Failure:
+    remedy = "Upload it again as it is, or compressed by the tool that uploads it (gsutil cp -z)."
+    return Failure(code=Code.INVALID_INPUT, message=what, remedy=remedy)

@@ -65,7 +65,11 @@ BAD = {
         "Boltz-2 cannot read the input: FileNotFoundError: MSA file other.a3m not found.",
     ),
     "letters in an MSA": Bad(ALIGNED, "Boltz-2 cannot read the input: KeyError: ", ">query\nMKTAY1AKQR\n"),
-    "no template": Bad(f"{PROTEIN}templates: [{{cif: shared.a3m}}]\n", "Boltz-2 cannot read the input: "),
+    "no template": Bad(
+        f"{PROTEIN}templates: [{{cif: shared.a3m}}]\n",
+        "Boltz-2 cannot read the input: ValueError: shared.a3m:1:1: expected block header (data_) "
+        "(it refers to shared.a3m)",
+    ),
 }
 
 

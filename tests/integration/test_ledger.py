@@ -98,8 +98,8 @@ def test_searches_find_what_they_name(ledger: Ledger) -> None:
         assert isinstance(jobs, list)
         return sorted(job.job_id for job in jobs)
 
-    assert ids(ledger.waiting_for("run/ä b.a3m")) == ["1" * 16]
-    assert ids(ledger.waiting_for("run/other.a3m")) == []
+    assert ids(list(ledger.waiting_for("run/ä b.a3m"))) == ["1" * 16]
+    assert ids(list(ledger.waiting_for("run/other.a3m"))) == []
     assert ledger.count(State.QUEUED) == 1
     assert ids(ledger.unsettled(before=NOW + timedelta(seconds=1))) == ["4" * 16]
     assert ids(ledger.unsettled(before=NOW)) == []
@@ -128,6 +128,18 @@ def test_unfinished_are_found_by_what_their_names_begin_with(ledger: Ledger) -> 
     assert found("run/ä") == ["run/ä/\U0001f9ec.yaml"]
     assert len(found("")) == 5
     assert found("nothing") == []
+
+
+def test_all_that_wait_for_a_file_are_found_also_while_they_go_on(ledger: Ledger) -> None:
+    names = [f"{number:016x}" for number in range(2 * PAGE + 3)]
+    for name in names:
+        ledger.create(lifecycle.take_in(a_job(job_id=name, waits_for=("run/x.a3m",)), NOW))
+    found = []
+    for job in ledger.waiting_for("run/x.a3m"):
+        found.append(job.job_id)
+        if len(found) % 3:
+            ledger.replace(lifecycle.advance(job, lifecycle.Event.ARRIVED, NOW))
+    assert sorted(found) == names
 
 
 def test_unserved_are_the_queued_jobs_that_stayed_unchanged_the_longest_first(ledger: Ledger) -> None:

@@ -1,14 +1,37 @@
 import base64
+import gzip
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import google_crc32c
 import pytest
+from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
 from gcp.objects import Bucket
-from jobs.objects import ContentDiffersError, ObjectGoneError, ObjectTooLargeError
+from jobs.objects import (
+    ContentDiffersError,
+    Look,
+    ObjectGoneError,
+    ObjectTooLargeError,
+    ObjectUnreadableError,
+)
+from local import emulators
+from local.processes import free_ports
 
-NAMES = ["plain.yaml", "a b/c#d%20e.yaml", "ünï/日本.yaml", "q'uo\"te?&=+.yaml"]
+NAMES = [
+    "plain.yaml",
+    "a b/c#d%20e.yaml",
+    "ünï/日本.yaml",
+    "q'uo\"te?&=+.yaml",
+    "%2e%2e%2fup.yaml",
+    "e\u0301 is not \u00e9.yaml",
+    "\u202eright\u200bto left.yaml",
+    "[a]*{b}~|;$(c)`.yaml",
+]
+
+LIMIT = 1024 * 1024
 
 
 @pytest.fixture
@@ -26,8 +49,35 @@ def bucket(raw: storage.Bucket) -> Bucket:
 def test_any_name_is_read_at_its_generation(bucket: Bucket, raw: storage.Bucket, name: str) -> None:
     blob = raw.blob(name)
     blob.upload_from_string(b"first")
-    assert bucket.read(name, blob.generation) == b"first"
-    assert bucket.exists(name)
+    assert bucket.read(name, blob.generation, LIMIT) == b"first"
+    assert bucket.look(name, 3) == Look(5, b"fir", whole=False)
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 1019 + ".yaml", "ü" * 509 + "/.yaml", "/".join("ab" * 256), "two//slashes"]
+)
+def test_names_that_are_no_file_names_are_read_and_looked_at(in_memory: storage.Client, name: str) -> None:
+    blob = in_memory.create_bucket("long-names").blob(name)
+    blob.upload_from_string(b"first")
+    bucket = Bucket(in_memory, "long-names")
+    assert bucket.read(name, blob.generation, LIMIT) == b"first"
+    assert bucket.look(name, 3) == Look(5, b"fir", whole=False)
+    assert bucket.generation(name) == blob.generation
+
+
+@pytest.fixture
+def in_memory(
+    start_emulator: Callable[..., None], pubsub_host: str, notifications_topic: tuple[str, str]
+) -> storage.Client:
+    """Return a client of a storage emulator that keeps no files, and so takes names of any length."""
+    assert pubsub_host
+    http, https = free_ports(2)
+    topic = "projects/{}/topics/{}".format(*notifications_topic)
+    command = emulators.storage(emulators.find_storage(), Path("unused"), http, https, topic)
+    start_emulator(f"storage-{http}", [*command, "-backend", "memory"], http)
+    return storage.Client(
+        "in-memory", AnonymousCredentials(), client_options={"api_endpoint": f"http://127.0.0.1:{http}"}
+    )
 
 
 def test_an_overwritten_generation_is_gone(bucket: Bucket, raw: storage.Bucket) -> None:
@@ -36,11 +86,11 @@ def test_an_overwritten_generation_is_gone(bucket: Bucket, raw: storage.Bucket) 
     generation = first.generation
     raw.blob("x.yaml").upload_from_string(b"second")
     with pytest.raises(ObjectGoneError):
-        bucket.read("x.yaml", generation)
+        bucket.read("x.yaml", generation, LIMIT)
 
 
 def test_a_missing_object_is_gone(bucket: Bucket, tmp_path: Path) -> None:
-    assert not bucket.exists("nothing")
+    assert bucket.look("nothing", 10) is None
     with pytest.raises(ObjectGoneError):
         bucket.download("nothing", tmp_path / "x", limit=10)
 
@@ -54,6 +104,104 @@ def test_an_object_over_the_limit_is_not_downloaded(
     assert not (tmp_path / "x.a3m").exists()
     bucket.download("x.a3m", tmp_path / "deep" / "x.a3m", limit=5)
     assert (tmp_path / "deep" / "x.a3m").read_bytes() == b"12345"
+
+
+def stored(raw: storage.Bucket, name: str, body: bytes, encoding: str) -> int:
+    """Upload bytes with a Content-Encoding, as `gsutil cp -z` does; return their generation."""
+    blob = raw.blob(name)
+    blob.content_encoding = encoding
+    blob.upload_from_string(body)
+    return int(blob.generation)
+
+
+def test_what_is_stored_compressed_is_read_as_it_was(
+    bucket: Bucket, raw: storage.Bucket, tmp_path: Path
+) -> None:
+    content = b"sequences: []\n" * 1000
+    packed = gzip.compress(content)
+    generation = stored(raw, "x.yaml", packed, "gzip")
+    assert bucket.read("x.yaml", generation, len(content)) == content
+    assert bucket.look("x.yaml", LIMIT) == Look(len(packed), content, whole=True)
+    bucket.download("x.yaml", tmp_path / "x" / "x.yaml", len(content))
+    assert (tmp_path / "x" / "x.yaml").read_bytes() == content
+    assert [file.name for file in (tmp_path / "x").iterdir()] == ["x.yaml"]
+
+
+def test_the_beginning_of_what_is_long_and_compressed_is_read_without_the_rest(
+    bucket: Bucket, raw: storage.Bucket
+) -> None:
+    letters = bytes(
+        i * i % 251 for i in range(500_000)
+    )  # hard to compress: the whole does not fit into the range
+    packed = gzip.compress(letters) + gzip.compress(b"a second member")
+    stored(raw, "x.a3m", packed, "gzip")
+    look = bucket.look("x.a3m", 1000)
+    assert look is not None
+    assert (look.size, look.whole) == (len(packed), False)
+    assert look.beginning
+    assert letters.startswith(look.beginning)
+
+
+def test_a_compressed_object_of_several_members_is_read_whole(bucket: Bucket, raw: storage.Bucket) -> None:
+    generation = stored(raw, "x.yaml", gzip.compress(b"one ") + gzip.compress(b"two"), "GZIP")
+    assert bucket.read("x.yaml", generation, LIMIT) == b"one two"
+    look = bucket.look("x.yaml", LIMIT)
+    assert look is not None
+    assert (look.beginning, look.whole) == (b"one ", False)
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [(b"plain text", "gzip"), (gzip.compress(b"cut off")[:-4], "gzip"), (b"?", "br"), (b"?", "gzip, gzip")],
+)
+def test_what_is_not_stored_as_it_says_is_refused_for_good(
+    bucket: Bucket, raw: storage.Bucket, tmp_path: Path, body: bytes, encoding: str
+) -> None:
+    generation = stored(raw, "x.a3m", body, encoding)
+    with pytest.raises(ObjectUnreadableError, match=r"gs://.*/x.a3m is stored with the Content-Encoding"):
+        bucket.read("x.a3m", generation, LIMIT)
+    with pytest.raises(ObjectUnreadableError):
+        bucket.download("x.a3m", tmp_path / "x.a3m", LIMIT)
+
+
+def test_a_bomb_of_gzip_takes_no_memory(bucket: Bucket, raw: storage.Bucket, tmp_path: Path) -> None:
+    packed = gzip.compress(bytes(1 << 28))
+    generation = stored(raw, "x.a3m", packed, "gzip")
+    tracemalloc.start()
+    with pytest.raises(ObjectTooLargeError, match="over 1,048,576 bytes"):
+        bucket.read("x.a3m", generation, LIMIT)
+    with pytest.raises(ObjectTooLargeError):
+        bucket.download("x.a3m", tmp_path / "x.a3m", LIMIT)
+    look = bucket.look("x.a3m", LIMIT)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert look is not None
+    assert (len(look.beginning), look.whole) == (LIMIT, False)
+    assert peak < 16 * LIMIT
+
+
+def test_an_object_larger_than_its_event_said_is_not_read_into_memory(
+    bucket: Bucket, raw: storage.Bucket
+) -> None:
+    blob = raw.blob("x.yaml")
+    blob.upload_from_string(bytes(50 * LIMIT))
+    tracemalloc.start()
+    with pytest.raises(ObjectTooLargeError):
+        bucket.read("x.yaml", blob.generation, LIMIT)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * LIMIT
+
+
+def test_an_empty_object_is_read_and_looked_at(bucket: Bucket, raw: storage.Bucket, tmp_path: Path) -> None:
+    for encoding in ("", "gzip"):
+        generation = stored(raw, "x.a3m", b"", encoding)
+        assert bucket.read("x.a3m", generation, LIMIT) == b""
+        look = bucket.look("x.a3m", LIMIT)
+        assert look is not None
+        assert look.beginning == b""
+        bucket.download("x.a3m", tmp_path / "x.a3m", LIMIT)
+        assert (tmp_path / "x.a3m").read_bytes() == b""
 
 
 def test_of_two_creations_the_first_stays(bucket: Bucket, raw: storage.Bucket) -> None:

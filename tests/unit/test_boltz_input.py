@@ -271,7 +271,7 @@ def test_references_are_listed_once_in_order_and_normalised() -> None:
         "sequences:\n"
         "- protein: {id: A, sequence: NLY, msa: b.csv}\n"
         "- protein: {id: B, sequence: NL, msa: ./x//a.a3m}\n"
-        "- protein: {id: C, sequence: N, msa: b.csv}\n"
+        "- protein: {id: C, sequence: NLX, msa: b.csv}\n"
         "- protein: {id: D, sequence: NN, msa: empty}\n"
         "templates: [{cif: t.cif}, {pdb: x/u.pdb, chain_id: A}]\n"
     )
@@ -297,7 +297,9 @@ def test_references_are_listed_once_in_order_and_normalised() -> None:
         "",
         "a\u202eb.a3m",
         "a\\nb.a3m",
-        "x" * 509 + ".a3m",
+        "x" * 252 + ".a3m",
+        f"{'x' * 255}/{'x' * 253}.a3m",
+        f"{'ü' * 128}/a.a3m",
         "ü" * 255 + ".a3m",
     ],
 )
@@ -306,7 +308,7 @@ def test_a_reference_stays_beside_its_input_and_has_a_fitting_suffix(name: str) 
     assert fields(PROTEIN.replace("empty", quoted)) == ["sequences[0].protein.msa"]
 
 
-@pytest.mark.parametrize("name", ["a.a3m", "x/y z/ü..b.csv", "x" * 508 + ".a3m"])
+@pytest.mark.parametrize("name", ["a.a3m", "x/y z/ü..b.csv", f"{'x' * 255}/{'x' * 251}.a3m"])
 def test_a_reference_within_the_rules_is_accepted(name: str) -> None:
     assert references(read(PROTEIN.replace("empty", f"'{name}'"))) == (name,)
 

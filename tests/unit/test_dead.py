@@ -93,8 +93,8 @@ def test_a_dead_upload_event_is_taken_in_again_while_that_makes_sense() -> None:
 class BrokenBucket(MemoryBucket):
     """Refuses to read."""
 
-    def read(self, name: str, generation: int) -> bytes:
-        raise StorageUnavailableError(f"{name}#{generation}")
+    def read(self, name: str, generation: int, limit: int) -> bytes:
+        raise StorageUnavailableError(f"{name}#{generation}, up to {limit}")
 
 
 def test_a_dead_upload_event_ends_in_a_receipt_when_taking_in_keeps_failing() -> None:

@@ -902,9 +902,9 @@ def test_a_surprise_in_one_job_does_not_disturb_the_others(shop: Shop) -> None:
 
 
 def test_the_files_that_an_input_names_share_one_limit(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.prepare.MAX_REFERENCE_BYTES", 20)
+    monkeypatch.setattr("worker.prepare.MAX_TOGETHER_BYTES", 20)
     both = WITH_MSA + b"  - protein: {id: B, sequence: GLYIQ, msa: msas/b.a3m}\n"
-    for name in ("trp", "b"):
-        shop.uploads.put(f"run42/msas/{name}.a3m", b">q\nNLYIQ\n>h\n")
+    shop.uploads.put("run42/msas/trp.a3m", b">q\nNLYIQ\n>h\n")
+    shop.uploads.put("run42/msas/b.a3m", b">q\nGLYIQ\n>h\n")
     shop.drain([shop.queue(both)])
     assert (shop.job().state, shop.job().errors[0].code) == (State.FAILED, Code.TOO_LARGE)

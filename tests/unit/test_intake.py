@@ -10,6 +10,7 @@ from fakes import MemoryBucket, MemoryLedger, MemoryTopic, a_source
 
 from functions.intake import Intake, output_prefix
 from jobs.lifecycle import KEEP
+from jobs.objects import Look
 from jobs.settle import Settler
 from schemas.failure import Code, Failure
 from schemas.job import Job, State, job_id
@@ -346,7 +347,7 @@ def test_an_input_waits_for_the_file_it_names_and_goes_on_when_it_comes() -> Non
 
 def test_an_input_whose_file_is_there_does_not_wait() -> None:
     inbox = Inbox()
-    inbox.uploads.put("run/trp.a3m", b">q\n")
+    inbox.uploads.put("run/trp.a3m", b">q\nNLYIQWLKDGGPSSGRPPPS\n")
     inbox.drop("run/foo.yaml", WITH_MSA)
     assert inbox.ledger.only().state is State.QUEUED
 
@@ -356,10 +357,12 @@ class LateBucket(MemoryBucket):
 
     looks = 0
 
-    def exists(self, name: str) -> bool:
+    def look(self, name: str, most: int) -> Look | None:
         assert name == "run/trp.a3m"
         self.looks += 1
-        return self.looks > 1
+        if self.looks > 1:
+            self.put(name, b">q\nNLYIQWLKDGGPSSGRPPPS\n")
+        return super().look(name, most)
 
 
 def test_a_file_that_came_between_the_look_and_the_record_is_not_missed() -> None:

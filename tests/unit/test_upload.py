@@ -33,7 +33,8 @@ def test_any_number_of_other_people_s_keys_is_no_reason_to_refuse() -> None:
         {"size": 10**30},
         {"name": ""},
         {"name": "x" * 1025},
-        {"metadata": {"dropfold-seed": 1}},
+        {"timeCreated": "0001-01-01T00:00:00+23:59"},
+        {"timeCreated": 1e300},
         {"timeCreated": "yesterday"},
     ],
 )

@@ -3,10 +3,11 @@
 import contextlib
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 
+from schemas.boltz_tree import shorten
 from schemas.failure import Code, FailedError, Failure
 
 # Boltz reports whatever stops it as if the input were wrong; these are the machine's fault.
@@ -43,8 +44,11 @@ def failures_of(device: torch.device, samples: int = 1) -> Iterator[None]:
         raise
 
 
-def unreadable(log: str) -> BaseException:
-    """Find the reason in what Boltz printed: a traceback, then ``Failed to process … Error: TEXT.``."""
+def unreadable(log: str, files: Sequence[str] = ()) -> BaseException:
+    """Find the reason in what Boltz printed: a traceback, then ``Failed to process … Error: TEXT.``.
+
+    ``files`` are those that the input refers to: Boltz seldom says which of them it was reading.
+    """
     found = re.search(r"^Failed to process .*? Skipping\. Error: (.*)\.$", log, re.MULTILINE | re.DOTALL)
     text = found[1].strip() if found else "no reason given"
     first = text.partition("\n")[0]
@@ -54,7 +58,8 @@ def unreadable(log: str) -> BaseException:
     if atom := re.fullmatch(r"\('(\w+)', (\d+), (['\"])(.+)\3\)", text):
         chain, residue, name = atom[1], int(atom[2]) + 1, atom[4]
         return invalid(f"A constraint names atom {name} in residue {residue} of chain {chain}: it has none.")
-    return invalid(f"Boltz-2 cannot read the input: {kind[1] + ': ' if kind else ''}{text}")
+    named = f" (it refers to {shorten(', '.join(files), 300)})" if files else ""
+    return invalid(f"Boltz-2 cannot read the input: {kind[1] + ': ' if kind else ''}{text}{named}")
 
 
 def unusable(error: BaseException | None) -> BaseException:

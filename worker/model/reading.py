@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -18,6 +19,7 @@ from boltz.main import process_inputs
 from rdkit import Chem
 from tqdm import tqdm
 
+from schemas.boltz_input import REFERENCE_SUFFIXES
 from worker.model import faults
 from worker.model.randomness import Draw, as_in_a_data_loader, seed_all
 from worker.model.task import Task
@@ -76,9 +78,16 @@ def _parse(task: Task, log: io.StringIO) -> Manifest:
         )
     manifest = manifest_of(task)
     if not manifest.records:
-        raise faults.unreadable(log.getvalue())
+        raise faults.unreadable(log.getvalue(), _beside(task.input_file))
     _check_msas(task, manifest)
     return manifest
+
+
+def _beside(input_file: Path) -> list[str]:
+    """List the MSAs and templates of an input, which the worker put there."""
+    folder = input_file.parent
+    files = (path for path in folder.rglob("*") if path.suffix in REFERENCE_SUFFIXES)
+    return sorted(str(path.relative_to(folder)) for path in files)
 
 
 def _check_msas(task: Task, manifest: Manifest) -> None:

@@ -1,0 +1,81 @@
+"""The files that an input refers to: their names in the bucket, and how large they may be."""
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+from schemas.boltz_tree import shorten
+from schemas.failure import Code, Failure
+from schemas.job import MAX_NAME_BYTES
+
+MAX_FILES = 100
+"""Files of one input: intake looks at each. More different chains than that fit on no device."""
+
+MAX_MSA_BYTES = 256 * 1024 * 1024
+"""Of one alignment. The 8,192 rows that Boltz reads are 20 MiB for 2,400 residues; the rest is for headers,
+insertions, and rows that it does not read."""
+
+MAX_TEMPLATE_BYTES = 64 * 1024 * 1024
+"""Of one template: as mmCIF, half a million atoms. Larger than any protein chain that fits on a device."""
+
+MAX_TOGETHER_BYTES = 512 * 1024 * 1024
+"""Of all files of one input: they lie in memory where the worker runs."""
+
+_MSA_SUFFIXES = (".a3m", ".csv")
+
+
+def beside(input_name: str, reference: str) -> str:
+    """Name the object that an input refers to: in the same folder, whatever slashes that has."""
+    folder, slash, _ = input_name.rpartition("/")
+    return f"{folder}{slash}{reference}"
+
+
+def is_msa(name: str) -> bool:
+    """Tell an alignment from a template."""
+    return name.endswith(_MSA_SUFFIXES)
+
+
+def largest(name: str) -> int:
+    """Return the most bytes that a file of this name may have."""
+    return MAX_MSA_BYTES if is_msa(name) else MAX_TEMPLATE_BYTES
+
+
+def too_large(name: str, size: int) -> Failure | None:
+    """Refuse a file by its size."""
+    if size <= largest(name):
+        return None
+    kind = "An MSA" if is_msa(name) else "A template"
+    return Failure(
+        code=Code.TOO_LARGE,
+        message=f"{shorten(name, 300)} has {size:,} bytes. {kind} may have {largest(name):,}.",
+        value=name,
+        remedy=(
+            "Keep the MSA's first rows: Boltz-2 reads 8,192 that differ."
+            if is_msa(name)
+            else "Keep the chains of the template that you need."
+        ),
+    )
+
+
+def unreachable(input_name: str, references: Iterable[str]) -> Failure | None:
+    """Refuse names that no object can have, or that cannot lie beside each other in a folder."""
+    names = sorted(references)
+    if len(names) > MAX_FILES:
+        what = f"refers to {len(names)} files; at most {MAX_FILES} are fetched"
+        return _refused(input_name, what, None, "Predict fewer different chains in one input.")
+    for name in names:
+        size = len(beside(input_name, name).encode())
+        if size > MAX_NAME_BYTES:
+            what = f"names {shorten(name)}, which makes an object name of {size} bytes in its folder"
+            return _refused(
+                input_name, what, name, f"Cloud Storage has room for {MAX_NAME_BYTES}: shorten it."
+            )
+    for folder, name in pairwise(sorted(names, key=lambda name: name.split("/"))):
+        if name.startswith(f"{folder}/"):
+            what = f"refers to {shorten(folder)} as a file and as the folder of {shorten(name)}"
+            return _refused(input_name, what, folder, "Rename one of the two.")
+    return None
+
+
+def _refused(input_name: str, what: str, value: str | None, remedy: str) -> Failure:
+    message = f"{shorten(input_name, 300)} {what}."
+    return Failure(code=Code.INVALID_INPUT, message=message, value=value, remedy=remedy)

@@ -1,0 +1,82 @@
+"""What schemas/msa.py says of an alignment against what Boltz does with it.
+
+If a new version of Boltz fails here, its `construct_paired_msa` or its parsers have changed: follow them.
+"""
+
+import io
+from pathlib import Path
+
+import pytest
+import torch
+
+from local.small_model import DEFAULT, ensure
+from schemas.boltz_input import read_input
+from schemas.failure import FailedError
+from schemas.msa import check_file
+from schemas.options import Options
+from worker.model import reading
+from worker.model.task import Task
+from worker.model.weights import COMPONENTS
+
+SEQUENCES = [
+    ("MKTAYIAKQR", ""),
+    ("XKTAYIAKQB", ""),
+    ("MKTAYIXKQR", ""),
+    ("MKTAYIAKQR", ", modifications: [{position: 3, ccd: TPO}]"),
+    ("MKTAYIAKQR", ", modifications: [{position: 2, ccd: MSE}]"),
+    ("MKTAYIAKQR", ", modifications: [{position: 2, ccd: ALA}]"),
+]
+QUERIES = [
+    *("MKTAYIAKQR", "XKTAYIAKQR", "UKTAYIAKQZ", "AKTAYIAKQA", "MKGAYIAKQR", "MMTAYIAKQR", "MATAYIAKQR"),
+    *("MKTAYI-KQR", "MKTAYIAKQ", "mktayiakqr", "aMKTAvvYIAKQRr", "XKTAYIAKGR", "MKTAYIAKQ*", "MKTAY IAKQR"),
+]
+DEPTH = 3
+"""Rows of each alignment here; Boltz goes on with one row where it does not use them."""
+
+
+def used_by_boltz(folder: Path, text: str, file: str, content: str) -> bool:
+    folder.mkdir()
+    (folder / "in.yaml").write_text(text)
+    (folder / file).write_text(content)
+    task = Task(folder / "in.yaml", Options(), 1, folder / "out", ensure(DEFAULT) / COMPONENTS)
+    try:
+        reading.read(task, ())
+    except FailedError:
+        return False
+    depth: int = torch.load(task.features, weights_only=False)["features"]["msa"].shape[1]
+    assert depth in {1, DEPTH}
+    return depth == DEPTH
+
+
+def agree(folder: Path, file: str, content: str, sequence: str, more: str = "") -> str:
+    text = f"sequences:\n- protein: {{id: A, sequence: {sequence}, msa: {file}{more}}}\n"
+    ours = check_file(file, io.StringIO(content, newline=None), read_input("in.yaml", text.encode())) is None
+    theirs = used_by_boltz(folder, text, file, content)
+    return "" if ours == theirs else f"{sequence}{more} and {content!r}: ours {ours}, Boltz {theirs}"
+
+
+def test_a_query_counts_as_the_chain_where_boltz_uses_the_alignment(tmp_path: Path) -> None:
+    differing = []
+    for at, (sequence, more) in enumerate(SEQUENCES):
+        for each, query in enumerate(QUERIES):
+            content = f">q\n{query}\n>1\nG-GGGGGGGG\n>2\nGGGGSGGGGG\n"
+            differing.append(agree(tmp_path / f"{at}-{each}", "x.a3m", content, sequence, more))
+    assert not any(differing), "\n".join(filter(None, differing))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "key,sequence\n-1,MKTAYIAKQR\n-1,GGGGGGGGGG\n-1,GGGGSGGGGG\n",
+        'sequence,key\r\n"MKTAYIAKQR",\r\nGaaGGGGGGGGG,7\r\n\r\nGGGGSGGGGG,\r\n',
+        "key,sequence\n-1,GKTAYIAKQR\n-1,GGGGGGGGGG\n-1,GGGGSGGGGG\n",
+        "sequence\nMKTAYIAKQR\nGGGGGGGGGG\nGGGGSGGGGG\n",
+        "key,sequence\n-1,MKTAYIAKQR\n-1,\n-1,GGGGSGGGGG\n",
+        "key,sequence\n-1,MKTAYIAKQR\n-1\n-1,GGGGSGGGGG\n",
+        "key,sequence\n-1,MKTAYIAKQR\n-1,GGG\n-1,GGGGSGGGGG\n",
+        "key,sequence\n-1,MKTAYIAKQR\n-1,GGGG1GGGGG\n-1,GGGGSGGGGG\n",
+        "\nkey,sequence\n-1,MKTAYIAKQR\n\n-1,GGGGGGGGGG\n-1,GGGGSGGGGG",
+    ],
+)
+def test_a_csv_is_read_as_boltz_reads_it(tmp_path: Path, content: str) -> None:
+    assert not agree(tmp_path / "x", "x.csv", content, "MKTAYIAKQR")

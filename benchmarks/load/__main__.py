@@ -45,7 +45,9 @@ MIDDLE = 1000
 ROUNDS = 4
 ARRIVALS = 25
 """Arrivals of one round at one stack."""
-PER_SECOND = 4.0
+PER_SECOND = 2.0
+FEWEST, MOST = 300, 100_000
+"""With fewer, three workers are more than one for a hundred; six digits name a file."""
 JAVA_VARIABLE = "JAVA_TOOL_OPTIONS"
 
 
@@ -85,13 +87,13 @@ def _parser() -> argparse.ArgumentParser:
         "--files",
         type=_files,
         default=10_000,
-        help="how many are dropped, from 200 to 100000 (default 10000)",
+        help="how many are dropped, from 300 to 100000 (default 10000)",
     )
     return parser
 
 
 def _files(text: str) -> int:
-    if not 2 * ROUNDS * ARRIVALS <= (files := int(text)) <= 100_000:  # noqa: PLR2004  six digits name a file
+    if not FEWEST <= (files := int(text)) <= MOST:
         raise ValueError
     return files
 
@@ -113,7 +115,7 @@ def _ten(folder: Path, run: Run, bar: Progress) -> tuple[PerJob, operations.Call
 
 def _many(folder: Path, files: int, run: Run, bar: Progress) -> tuple[PerJob, Ends, int]:
     with (
-        product(folder / "few", SEED, 0, MAX_WORKERS="1") as few,
+        product(folder / "few", SEED, MOST_COPIES, MAX_WORKERS="1") as few,
         product(folder / "many", SEED, MOST_COPIES, MAX_WORKERS="3") as many,
     ):
         start = time.monotonic()
@@ -150,6 +152,7 @@ def _compare(
     for _ in bar.track(range(ROUNDS), description="arrivals"):
         there = len(few.uploaded_at)
         shallow += few.arrive(range(there, there + ARRIVALS), PER_SECOND)
+        few.wait(lambda: few.duplicates.left)
         few.gate.open_to(there + ARRIVALS - FEW)
         few.wait(lambda: len(few.uploaded_at) - len(few.heard.ended), FEW)
         deep += many.arrive([next(numbers) for _ in range(ARRIVALS)], PER_SECOND)

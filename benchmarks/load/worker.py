@@ -1,8 +1,8 @@
 """The worker with another model: ``python -m benchmarks.load.worker``, run as the Cloud Run job's task.
 
 Queue, lease, claim, reading, proof of the outputs, uploads, cache and settling are the worker's own code and
-settings. In Boltz-2's place something writes the same few atoms for every input, at once, or waits for the
-gate: then its queue grows, as it does behind long predictions.
+settings. In Boltz-2's place something writes the same few atoms for every input, at once, or first waits for
+the gate, as if it took long: then the queue grows.
 """
 
 import json
@@ -39,19 +39,19 @@ logger = logging.getLogger("worker")
 
 
 class Gate:
-    """A file with a number: so many predictions may a worker begin in its life."""
+    """A file with a number: so many predictions may a worker end in its life."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._passed = path, 0
 
     def open_to(self, count: int) -> None:
-        """Let every worker begin so many, what it has begun included."""
+        """Let every worker end so many, what it has ended included."""
         new = self._path.with_suffix(".new")
         new.write_text(str(count))
         new.replace(self._path)
 
     def wait(self) -> None:
-        """Wait until one more may be begun."""
+        """Wait until one more may be ended."""
         while int(self._path.read_text()) <= self._passed:
             time.sleep(0.05)
         self._passed += 1
@@ -84,16 +84,13 @@ class NoModel:
         folder = out / "predictions" / input_file.stem
         folder.mkdir(parents=True)
 
-        def admitted() -> None:
-            self._gate.wait()
-            begin()
-
         def work() -> None:
+            self._gate.wait()
             for name, content in self._files.items():
                 (folder / name.format(input_file.stem)).write_bytes(content)
 
         start = time.perf_counter()
-        self._device.turn(admitted, work)
+        self._device.turn(begin, work)
         return {"predict": time.perf_counter() - start}
 
 

@@ -120,11 +120,11 @@ class Intake:
         recorded = self._create(job)
         if recorded is None:
             return
-        overwritten = self.generations.supersede(recorded)
-        if overwritten and not recorded.state.terminal:
-            return
-        settled = self.settler.settle(recorded)
-        if settled.state is State.WAITING:
+        settled = self.settler.settle(
+            recorded
+        )  # first: a worker need not wait for a look at older generations
+        overwritten = self.generations.supersede(settled)
+        if settled.state is State.WAITING and not overwritten:
             self.go_on(settled)
 
     def _create(self, job: Job) -> Job | None:

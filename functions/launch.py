@@ -56,7 +56,8 @@ class Launcher:
             self._decide()
 
     def _decide(self) -> None:
-        queued = self.ledger.count(State.QUEUED)
+        enough = self.max_workers * self.jobs_per_worker  # more would start no more workers
+        queued = self.ledger.count(State.QUEUED, enough)
         alive = self._alive() if queued else 0
         for _ in range(wanted(queued, self.max_workers, self.jobs_per_worker) - alive):
             name = self.workers.start()

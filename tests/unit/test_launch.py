@@ -91,9 +91,12 @@ def test_many_bells_at_once_start_no_worker_too_many() -> None:
 class CountingLedger(MemoryLedger):
     counts = 0
 
-    def count(self, state: State) -> int:
+    most = 0
+
+    def count(self, state: State, most: int) -> int:
         self.counts += 1
-        return super().count(state)
+        self.most = most
+        return super().count(state, most)
 
 
 def test_bells_that_ring_together_share_a_decision() -> None:
@@ -103,3 +106,9 @@ def test_bells_that_ring_together_share_a_decision() -> None:
         for _ in range(32):
             pool.submit(launcher.ring)
     assert 1 <= ledger.counts < 10
+
+
+def test_a_long_queue_is_counted_no_further_than_workers_may_be_started_for() -> None:
+    ledger, workers = CountingLedger(queue_of(100).documents), MemoryWorkers()
+    a_launcher(ledger, workers).ring()
+    assert (ledger.most, workers.starts) == (12, 3)

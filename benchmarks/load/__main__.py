@@ -1,7 +1,8 @@
 """Many files at once through the whole local stack: ``python -m benchmarks.load [--files 10000]``.
 
-Real functions, emulators, Google's clients and the worker's own code; the model alone is replaced, by one
-that writes the same few atoms for each input at once. Every upload's event is delivered one to three times,
+Real functions, emulators, Google's clients and the worker's own code. Two things are replaced: the model, by
+one that writes the same few atoms for each input at once, and the worker's stream of messages, by single pulls,
+since the emulator sends a stream the whole queue (``benchmarks/load/unary.py``). Every upload's event is delivered one to three times,
 in random order; all traffic stays on 127.0.0.1. What happens:
 
 1. *ten*: ten files through a stack of their own, whose Firestore emulator writes down each call: what the
@@ -109,8 +110,9 @@ def _ten(folder: Path, run: Run, bar: Progress) -> tuple[PerJob, operations.Call
         ten.gate.open_to(NO_GATE)
         ten.fill(range(FEW), lambda _: None)
         _drain(ten, bar, "ten files")
+        ten.settled()
         counted = per_job(meter.operations(ten.operations), FEW, (time.monotonic() - start) / 60)
-    return counted, operations.Calls.read(folder)
+        return counted, operations.Calls.read(folder)
 
 
 def _many(folder: Path, files: int, run: Run, bar: Progress) -> tuple[PerJob, Ends, int]:
@@ -129,6 +131,7 @@ def _many(folder: Path, files: int, run: Run, bar: Progress) -> tuple[PerJob, En
         many.gate.open_to(NO_GATE)
         with run.phase("drain"):
             _drain(many, bar, "predictions")
+        many.settled()
         counted = per_job(meter.operations(many.operations), files, (time.monotonic() - start) / 60)
         with run.phase("check"):
             return counted, ends(many), _started(many)

@@ -77,5 +77,5 @@ class Calls:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read a stack's folder after its end."""
+        """Read a stack's folder while it does nothing."""
         return cls(calls_counted(folder / "operations"), calls_answered(folder / "logs"))

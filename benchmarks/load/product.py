@@ -29,6 +29,7 @@ BATCH = 100
 OUTSTANDING = 200
 """Uploads whose request has not been heard of, at most, before the next batch."""
 SILENCE_SECONDS = 300
+QUIET_SECONDS = 2.0
 NO_GATE = 10**9
 EMULATORS = {"_JAVA_OPTIONS": "-Xmx1g -XX:TieredStopAtLevel=4"}
 """Room for so many documents, and the better compiler: the stack's own flags are for short runs."""
@@ -104,6 +105,16 @@ class Product:
     def requested(self) -> None:
         """Wait until every upload has been asked for."""
         self.wait(lambda: len(self.uploaded_at) - len(self.heard.requested_at))
+
+    def settled(self) -> None:
+        """Wait until nobody counts anything any more: what follows the last event is done."""
+        sizes, before = self._written(), -1
+        while sizes != before:
+            time.sleep(QUIET_SECONDS)
+            sizes, before = self._written(), sizes
+
+    def _written(self) -> int:
+        return sum(path.stat().st_size for path in self.operations.glob("*.jsonl"))
 
     def wait(self, left: Callable[[], int], enough: int = 0) -> None:
         """Wait until so few are left. Raises TimeoutError when their number stays the same for long."""

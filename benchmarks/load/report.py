@@ -34,7 +34,9 @@ class Report:
 
 def show(console: Console, found: Report) -> int:
     """Print everything; return the exit status, 1 if a claim does not hold."""
-    console.print("The model is replaced: something writes the same few atoms for each input, at once.")
+    console.print(
+        "Replaced: the model, by the same few atoms for each input; the worker's stream, by single pulls."
+    )
     console.print(_phases(found.seconds, found.became.uploads))
     console.print(_operations(found.few, found.many))
     console.print(_latencies(found.latencies))

@@ -1,7 +1,7 @@
 """The worker with another model: ``python -m benchmarks.load.worker``, run as the Cloud Run job's task.
 
-Queue, lease, claim, reading, proof of the outputs, uploads, cache and settling are the worker's own code and
-settings. In Boltz-2's place something writes the same few atoms for every input, at once, or first waits for
+Lease, claim, reading, proof of the outputs, uploads, cache and settling are the worker's own code and
+settings; how messages are pulled is not, for a reason that ``unary`` gives. In Boltz-2's place something writes the same few atoms for every input, at once, or first waits for
 the gate, as if it took long: then the queue grows.
 """
 
@@ -20,7 +20,10 @@ from types import FrameType
 import gemmi
 import numpy as np
 
+from google.cloud import pubsub_v1
+
 from benchmarks.load import meter
+from benchmarks.load.unary import Unary
 from gcp import logs, project
 from schemas.job import Model
 from schemas.options import Options
@@ -159,7 +162,9 @@ def _work(settings: WorkerSettings) -> None:
         idle_seconds=settings.idle_seconds,
         take_until=started + settings.task_seconds - settings.prediction_seconds - settings.read_seconds,
     )
-    with project.subscription(settings, settings.work_subscription).pulling(IN_HAND, LOOK_SECONDS) as work:
+    subscriber = pubsub_v1.SubscriberClient()
+    path = subscriber.subscription_path(settings.google_cloud_project, settings.work_subscription)
+    with Unary(subscriber, path, IN_HAND).pulling(LOOK_SECONDS) as work:
         worker.drain(work)
 
 

@@ -1,9 +1,9 @@
 """Many files at once through the whole local stack: ``python -m benchmarks.load [--files 10000]``.
 
 Real functions, emulators, Google's clients and the worker's own code. Two things are replaced: the model, by
-one that writes the same few atoms for each input at once, and the worker's stream of messages, by single pulls,
-since the emulator sends a stream the whole queue (``benchmarks/load/unary.py``). Every upload's event is delivered one to three times,
-in random order; all traffic stays on 127.0.0.1. What happens:
+one that writes the same few atoms for each input at once, and the worker's stream of messages, by single
+pulls, since the emulator sends a stream the whole queue (``benchmarks/load/unary.py``). Every upload's event
+is delivered one to three times, in random order; all traffic stays on 127.0.0.1. What happens:
 
 1. *ten*: ten files through a stack of their own, whose Firestore emulator writes down each call: what the
    processes count must be what it answered.
@@ -14,7 +14,8 @@ in random order; all traffic stays on 127.0.0.1. What happens:
 4. *check*: ledger, receipts and completion events of all uploads; the files that a sample of receipts lists.
 
 Exit status 1 if one of these does not hold: a receipt, an end and an event id for each upload; at most 8
-Firestore operations per job in all, renewals of leases apart, and as many per job for ten files as for all;
+Firestore operations per job in all, renewals of leases and the hourly comparison apart, and as many per job
+for ten files as for all, sweep and launch apart;
 with all queued, the 95th percentile of the latency at most 1.5 times that with 10 queued; at most one worker
 started for a hundred predictions.
 """

@@ -12,7 +12,9 @@ from benchmarks.load.meter import BUCKET_READ, BUCKET_WRITE, PUBLISH, READ, RENE
 
 KINDS = (READ, WRITE, RENEWAL, PUBLISH, BUCKET_READ, BUCKET_WRITE)
 WORK = {"on_upload", "worker"}
-"""Who works on jobs; the others come by the clock, by the bell, or for what is deleted or given up."""
+"""Who works on jobs; the others come by the clock or by the bell."""
+COMPARISON = "on_compare"
+"""Looks every upload up as often as it comes: once an hour in the cloud, every ten minutes here."""
 
 CALLED = re.compile(r"INBOUND HEADERS: .*?:path: /google\.firestore\.v1\.Firestore/(\w+),")
 COMPARED = ("Commit", "BatchGetDocuments", "RunQuery", "RunAggregationQuery")
@@ -27,16 +29,17 @@ io.grpc.netty.NettyServerHandler.level=ALL
 
 @dataclass(frozen=True)
 class PerJob:
-    """Operations divided by jobs, by kind: of those who work on jobs, and of the background."""
+    """Operations divided by jobs, by kind: of those who work on jobs, of sweep and launch, of comparisons."""
 
     jobs: int
     minutes: float
     work: Mapping[str, float]
     background: Mapping[str, float]
+    comparison: Mapping[str, float]
 
     @property
     def firestore(self) -> float:
-        """Firestore operations per job of everybody, without renewals of leases."""
+        """Firestore operations per job, without renewals of leases and comparisons."""
         return sum(part[kind] for part in (self.work, self.background) for kind in (READ, WRITE))
 
     @property
@@ -49,9 +52,11 @@ def per_job(operations: Iterable[Operation], jobs: int, minutes: float) -> PerJo
     """Divide what was counted among the jobs."""
     work: Counter[str] = Counter()
     background: Counter[str] = Counter()
+    comparison: Counter[str] = Counter()
     for each in operations:
-        (work if each.role in WORK else background)[each.kind] += each.amount
-    shares = [{kind: part[kind] / jobs for kind in KINDS} for part in (work, background)]
+        part = work if each.role in WORK else comparison if each.role == COMPARISON else background
+        part[each.kind] += each.amount
+    shares = [{kind: part[kind] / jobs for kind in KINDS} for part in (work, background, comparison)]
     return PerJob(jobs, minutes, *shares)
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.load.checks import Ends
-from benchmarks.load.meter import RENEWAL
+from benchmarks.load.meter import READ, RENEWAL
 from benchmarks.load.operations import KINDS, Calls, PerJob
 
 MOST_OPERATIONS = 8
@@ -40,6 +40,10 @@ def show(console: Console, found: Report) -> int:
     console.print(_phases(found.seconds, found.became.uploads))
     console.print(_operations(found.few, found.many))
     console.print(_latencies(found.latencies))
+    comparisons = found.many.comparison[READ]
+    console.print(
+        f"Comparisons of bucket and ledger, every ten minutes here: {comparisons:.2f} reads per job"
+    )
     _show_ends(console, found.became)
     claims = _claims(found)
     for claim, holds in claims.items():

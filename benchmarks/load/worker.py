@@ -1,8 +1,9 @@
 """The worker with another model: ``python -m benchmarks.load.worker``, run as the Cloud Run job's task.
 
 Lease, claim, reading, proof of the outputs, uploads, cache and settling are the worker's own code and
-settings; how messages are pulled is not, for a reason that ``unary`` gives. In Boltz-2's place something writes the same few atoms for every input, at once, or first waits for
-the gate, as if it took long: then the queue grows.
+settings; how messages are pulled is not, for a reason that ``unary`` gives. In Boltz-2's place something
+writes the same few atoms for every input, at once, or first waits for the gate, as if it took long: then the
+queue grows.
 """
 
 import json
@@ -19,7 +20,6 @@ from types import FrameType
 
 import gemmi
 import numpy as np
-
 from google.cloud import pubsub_v1
 
 from benchmarks.load import meter

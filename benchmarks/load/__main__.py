@@ -15,9 +15,8 @@ is delivered one to three times, in random order; all traffic stays on 127.0.0.1
 
 Exit status 1 if one of these does not hold: a receipt, an end and an event id for each upload; at most 8
 Firestore operations per job in all, renewals of leases and the hourly comparison apart, and as many per job
-for ten files as for all, sweep and launch apart;
-with all queued, the 95th percentile of the latency at most 1.5 times that with 10 queued; at most one worker
-started for a hundred predictions.
+for ten files as for all, sweep and launch apart; with all queued, the 95th percentile of the latency at most
+1.5 times that with 10 queued; at most one worker started for a hundred predictions.
 """
 
 import argparse

@@ -41,9 +41,7 @@ def show(console: Console, found: Report) -> int:
     console.print(_operations(found.few, found.many))
     console.print(_latencies(found.latencies))
     comparisons = found.many.comparison[READ]
-    console.print(
-        f"Comparisons of bucket and ledger, every ten minutes here: {comparisons:.2f} reads per job"
-    )
+    console.print(f"Comparing bucket and ledger, every ten minutes here: {comparisons:.2f} reads per job")
     _show_ends(console, found.became)
     claims = _claims(found)
     for claim, holds in claims.items():

@@ -168,11 +168,10 @@ class Intake:
         recorded = self._create(job)
         if recorded is None:
             return
-        overwritten = self.generations.supersede(recorded)
-        if overwritten and not recorded.state.terminal:
-            return
+        # Settled first: no worker need wait for a look at older generations.
         settled = self.settler.settle(recorded)
-        if settled.state is State.WAITING:
+        overwritten = self.generations.supersede(settled)
+        if settled.state is State.WAITING and not overwritten:
             self.go_on(settled)
 
     def _create(self, job: Job) -> Job | None:

@@ -41,22 +41,30 @@ class Launcher:
     max_workers: int
     jobs_per_worker: int
     decision_seconds: float
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _waiting: threading.Lock = field(default_factory=threading.Lock)
+    _deciding: threading.Lock = field(default_factory=threading.Lock)
     _decided_at: float = -math.inf
     _started: dict[str, float] = field(default_factory=dict)
 
     def ring(self) -> None:
-        """Make sure that a decision is taken after this call, however many ring at once."""
-        rang_at = time.monotonic()
-        with self._lock:
-            if self._decided_at > rang_at:
-                return
-            time.sleep(max(0.0, self._decided_at + self.decision_seconds - rang_at))
+        """Make sure that a decision is taken after this call, however many ring at once: one waits for it.
+
+        The others need not, or they would take all of the instance's threads. Where the decision fails, the
+        bell of the one that waited rings again.
+        """
+        if not self._waiting.acquire(blocking=False):
+            return
+        with self._deciding:
+            try:
+                time.sleep(max(0.0, self._decided_at + self.decision_seconds - time.monotonic()))
+            finally:
+                self._waiting.release()
             self._decided_at = time.monotonic()
             self._decide()
 
     def _decide(self) -> None:
-        queued = self.ledger.count(State.QUEUED)
+        enough = self.max_workers * self.jobs_per_worker  # more would start no more workers
+        queued = self.ledger.count(State.QUEUED, enough)
         alive = self._alive() if queued else 0
         for _ in range(wanted(queued, self.max_workers, self.jobs_per_worker) - alive):
             name = self.workers.start()

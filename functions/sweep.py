@@ -33,13 +33,21 @@ class Sweep:
         """Do one pass. Raises SweepError, at its end, where it left something for the next."""
         now = datetime.now(UTC)
         left = self._each(self.ledger.lapsed(now), lambda job: self._lapse(job, now))
-        unserved = self.ledger.unserved(before=now - self.request_again_after)
-        left += self._each(unserved, lambda job: self._request_again(job, now))
+        left += self._each(self._unserved(now), lambda job: self._request_again(job, now))
         left += self._each(self.ledger.unsettled(before=now - self.settle_after), self._settle)
-        if self.ledger.count(State.QUEUED):
+        if self.ledger.count(State.QUEUED, most=1):
             self.settler.requests.publish(CapacityWanted.at(now).encode())
         if left:
             raise SweepError(f"{left} jobs are left for the next pass; the log says which and why")
+
+    def _unserved(self, now: datetime) -> Iterable[Job]:
+        """Find queued jobs whose request seems lost: nothing runs, or what was taken in long after them does.
+
+        A queue that is merely long is served in about its order; asked for again, it would grow by itself.
+        """
+        running = self.ledger.newest_running()
+        reached = min(now, running.created_at) if running else now
+        return self.ledger.unserved(before=reached - self.request_again_after)
 
     def _each(self, jobs: Iterable[Job], finish: Callable[[Job], None]) -> int:
         """Finish each job, whatever becomes of the others; return how many could not be finished."""

@@ -53,9 +53,9 @@ class FirestoreLedger:
             raise ConflictError(job.job_id) from error
         return job.evolve(revision=written.update_time)
 
-    def count(self, state: State) -> int:
-        """Count the jobs in a state, one read per thousand."""
-        return int(self._where("state", "==", state.value).count().get()[0][0].value)
+    def count(self, state: State, most: int) -> int:
+        """Count the jobs in a state, and stop at so many; one read per thousand."""
+        return int(self._where("state", "==", state.value).limit(most).count().get()[0][0].value)
 
     def succeeded_as(self, fingerprint: str) -> Job | None:
         """Find a job that succeeded with this fingerprint; no other has one."""
@@ -110,6 +110,12 @@ class FirestoreLedger:
         queued = self._where("state", "==", State.QUEUED.value)
         since = FieldFilter("updated_at", "<", before)
         return self._find(queued.where(filter=since).order_by("updated_at").limit(PAGE))
+
+    def newest_running(self) -> Job | None:
+        """Find the running job that was taken in last."""
+        running = self._where("state", "==", State.RUNNING.value)
+        newest = running.order_by("created_at", direction=firestore.Query.DESCENDING).limit(1)
+        return next(iter(self._find(newest)), None)
 
     def lapsed(self, now: datetime) -> Sequence[Job]:
         """Find running jobs whose lease has expired, and waiting ones whose time is up."""

@@ -27,8 +27,8 @@ class Ledger(Protocol):
     def replace(self, job: Job) -> Job:
         """Write the job if it still has the revision that ``job`` was read at. Raises ConflictError."""
 
-    def count(self, state: State) -> int:
-        """Count the jobs in a state."""
+    def count(self, state: State, most: int) -> int:
+        """Count the jobs in a state, and stop at so many."""
 
     def succeeded_as(self, fingerprint: str) -> Job | None:
         """Find a job that succeeded with this fingerprint."""
@@ -53,6 +53,9 @@ class Ledger(Protocol):
 
     def unserved(self, before: datetime) -> Sequence[Job]:
         """Find queued jobs last changed before a time, the longest unchanged first; a page of them."""
+
+    def newest_running(self) -> Job | None:
+        """Find the running job that was taken in last."""
 
     def lapsed(self, now: datetime) -> Sequence[Job]:
         """Find running jobs whose lease has expired, and waiting ones whose time is up."""

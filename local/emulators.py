@@ -104,10 +104,11 @@ def firestore(java: str, jar: Path, port: int) -> list[str]:
     return [java, *JVM_FLAGS, *emulator, "start", "--host=127.0.0.1", f"--port={port}"]
 
 
-def storage(binary: Path, root: Path, http: int, https: int, topic: str) -> list[str]:
+def storage(binary: Path, root: Path, http: int, https: int, topic: str, *, bucket: str = "") -> list[str]:
     """Command of fake-gcs-server on 127.0.0.1: objects under ``root``, events to ``topic`` (its full name).
 
-    It serves both schemes: gsutil insists on HTTPS.
+    Events are about objects in ``bucket``, or in all buckets without one. It serves both schemes: gsutil
+    insists on HTTPS.
     """
     _, project, _, topic_id = topic.split("/")
     address = f"127.0.0.1:{http}"
@@ -123,6 +124,7 @@ def storage(binary: Path, root: Path, http: int, https: int, topic: str) -> list
         "event.pubsub-project-id": project,
         "event.pubsub-topic": topic_id,
         "event.list": "finalize,delete",
+        "event.bucket": bucket,
     }
     return [str(binary), *(word for name, value in options.items() for word in (f"-{name}", str(value)))]
 

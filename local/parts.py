@@ -100,7 +100,9 @@ def commands(site: Site, source: Path) -> dict[str, Sequence[str]]:
     return {
         "pubsub": emulators.pubsub(java, class_path(pubsub, firestore, CACHE), ports.pubsub),
         "firestore": emulators.firestore(java, firestore, ports.firestore),
-        "storage": emulators.storage(storage, objects, ports.storage, ports.storage_https, EVENTS_TOPIC),
+        "storage": emulators.storage(
+            storage, objects, ports.storage, ports.storage_https, EVENTS_TOPIC, bucket=_watched(plan)
+        ),
         "gcloud": _module("local.storage_proxy", port=ports.gcloud, upstream=f"127.0.0.1:{ports.storage}"),
         "run-jobs": _run_jobs(site),
         **{name: _function(site, name, source) for name in plan.functions},
@@ -169,6 +171,12 @@ def _function_env(site: Site) -> dict[str, str]:
 def _module(module: str, **options: object) -> list[str]:
     given = {name.replace("_", "-"): str(value) for name, value in options.items() if value is not None}
     return [sys.executable, "-m", module, *(word for name in given for word in (f"--{name}", given[name]))]
+
+
+def _watched(plan: Topology) -> str:
+    """Name the bucket of all triggers, or none if they have several: six outputs of a job concern nobody."""
+    watched = {BUCKETS[trigger.bucket] for trigger in plan.triggers.values()}
+    return watched.pop() if len(watched) == 1 else ""
 
 
 def _run_jobs(site: Site) -> list[str]:

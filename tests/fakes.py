@@ -68,8 +68,8 @@ class MemoryLedger:
                 raise ConflictError(job.job_id)
             return self._write(job)
 
-    def count(self, state: State) -> int:
-        return sum(job.state is state for job in self.all())
+    def count(self, state: State, most: int) -> int:
+        return min(most, sum(job.state is state for job in self.all()))
 
     def succeeded_as(self, fingerprint: str) -> Job | None:
         return next((job for job in self.all() if job.fingerprint == fingerprint), None)
@@ -103,6 +103,10 @@ class MemoryLedger:
     def unserved(self, before: datetime) -> Sequence[Job]:
         queued = [job for job in self.all() if job.state is State.QUEUED and job.updated_at < before]
         return sorted(queued, key=lambda job: job.updated_at)[: self.page]
+
+    def newest_running(self) -> Job | None:
+        running = [job for job in self.all() if job.state is State.RUNNING]
+        return max(running, key=lambda job: job.created_at, default=None)
 
     def lapsed(self, now: datetime) -> Sequence[Job]:
         def over(job: Job) -> bool:

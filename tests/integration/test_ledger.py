@@ -100,7 +100,7 @@ def test_searches_find_what_they_name(ledger: Ledger) -> None:
 
     assert ids(list(ledger.waiting_for("run/ä b.a3m"))) == ["1" * 16]
     assert ids(list(ledger.waiting_for("run/other.a3m"))) == []
-    assert ledger.count(State.QUEUED) == 1
+    assert ledger.count(State.QUEUED, most=9) == 1
     assert ids(ledger.unsettled(before=NOW + timedelta(seconds=1))) == ["4" * 16]
     assert ids(ledger.unsettled(before=NOW)) == []
     assert ids(ledger.lapsed(NOW + timedelta(minutes=3))) == ["3" * 16]
@@ -150,6 +150,24 @@ def test_unserved_are_the_queued_jobs_that_stayed_unchanged_the_longest_first(le
     ledger.create(lifecycle.claim(a_job(job_id="5" * 16), "w", long_ago))
     ledger.create(lifecycle.take_in(a_job(job_id="6" * 16, waits_for=("x.a3m",)), long_ago))
     assert [job.job_id for job in ledger.unserved(before=NOW)] == ["2" * 16, "3" * 16, "1" * 16]
+
+
+def test_a_count_stops_where_it_is_told_to(ledger: Ledger) -> None:
+    for number in range(5):
+        ledger.create(_queued(number))
+    assert [ledger.count(State.QUEUED, most) for most in (1, 3, 5, 9)] == [1, 3, 5, 5]
+
+
+def test_the_newest_running_is_the_one_taken_in_last_whoever_was_claimed_last(ledger: Ledger) -> None:
+    assert ledger.newest_running() is None
+    ages = {"1" * 16: 3, "2" * 16: 1, "3" * 16: 2}  # minutes since they were taken in
+    for seconds, (job_id, minutes) in enumerate(ages.items()):
+        job = a_job(job_id=job_id, created_at=NOW - timedelta(minutes=minutes))
+        ledger.create(lifecycle.claim(job, "w", NOW + timedelta(seconds=seconds)))
+    ledger.create(lifecycle.take_in(a_job(job_id="4" * 16, created_at=NOW), NOW))
+    newest = ledger.newest_running()
+    assert newest is not None
+    assert newest.job_id == "2" * 16
 
 
 def test_a_backlog_longer_than_a_page_comes_in_turn(ledger: Ledger) -> None:

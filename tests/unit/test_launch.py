@@ -1,6 +1,8 @@
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import Event, Semaphore, Thread
 
 import pytest
 from fakes import MemoryLedger, a_job
@@ -91,9 +93,12 @@ def test_many_bells_at_once_start_no_worker_too_many() -> None:
 class CountingLedger(MemoryLedger):
     counts = 0
 
-    def count(self, state: State) -> int:
+    most = 0
+
+    def count(self, state: State, most: int) -> int:
         self.counts += 1
-        return super().count(state)
+        self.most = most
+        return super().count(state, most)
 
 
 def test_bells_that_ring_together_share_a_decision() -> None:
@@ -103,3 +108,41 @@ def test_bells_that_ring_together_share_a_decision() -> None:
         for _ in range(32):
             pool.submit(launcher.ring)
     assert 1 <= ledger.counts < 10
+
+
+def test_a_long_queue_is_counted_no_further_than_workers_may_be_started_for() -> None:
+    ledger, workers = CountingLedger(queue_of(100).documents), MemoryWorkers()
+    a_launcher(ledger, workers).ring()
+    assert (ledger.most, workers.starts) == (12, 3)
+
+
+class SlowLedger(MemoryLedger):
+    """Answers a count when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.answer = Semaphore(0), Event()
+
+    def count(self, state: State, most: int) -> int:
+        self.asked.release()
+        assert self.answer.wait(10)
+        return super().count(state, most)
+
+
+def test_of_the_bells_during_a_decision_one_waits_for_the_next_and_the_others_do_not() -> None:
+    ledger = SlowLedger()
+    launcher = a_launcher(ledger, MemoryWorkers())
+    ringing = [Thread(target=launcher.ring) for _ in range(9)]
+    ringing[0].start()
+    assert ledger.asked.acquire(timeout=10)
+    for thread in ringing[1:]:
+        thread.start()
+    deadline = time.monotonic() + 10
+    while sum(thread.is_alive() for thread in ringing) > 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert sum(thread.is_alive() for thread in ringing) == 2
+    ledger.answer.set()
+    for thread in ringing:
+        thread.join(10)
+    assert ledger.asked.acquire(timeout=0)
+    assert not ledger.asked.acquire(timeout=0)

@@ -47,6 +47,17 @@ def test_the_trigger_has_a_part_that_delivers_as_the_topology_says(site: Site) -
     assert option(command, "--dead-letter-topic") == "dropfold-dead"
 
 
+def test_events_are_about_the_one_bucket_that_triggers_watch_or_about_all(site: Site) -> None:
+    def watched(plan: topology.Topology) -> str:
+        changed = Site(site.run_dir, site.ports, plan, real_weights=None)
+        return option(list(parts.commands(changed, SOURCE)["storage"]), "-event.bucket")
+
+    trigger = site.plan.triggers["upload"]
+    of_output = trigger.model_copy(update={"bucket": "output"})
+    more = site.plan.model_copy(update={"triggers": site.plan.triggers | {"output": of_output}})
+    assert (watched(site.plan), watched(more)) == ("dropfold-in", "")
+
+
 def test_only_functions_get_the_key_and_no_part_gets_that_of_the_caller(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

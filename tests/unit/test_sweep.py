@@ -110,6 +110,30 @@ def test_a_job_that_nobody_serves_is_requested_again_once_per_period() -> None:
     assert house.requested_ids() == ["0" * 16] * 2
 
 
+def running(taken_in_at: datetime) -> Job:
+    """Return a job that a worker is at now."""
+    job = a_job(job_id="f" * 16, created_at=taken_in_at)
+    return lifecycle.claim(lifecycle.take_in(job, taken_in_at), "alive", datetime.now(UTC))
+
+
+def test_a_queue_that_is_merely_long_is_not_requested_again() -> None:
+    house = House()
+    house.ledger.create(running(LONG_AGO))
+    for number in range(3):
+        house.ledger.create(queued(LONG_AGO + timedelta(minutes=number), number))
+    house.sweep()
+    assert house.requested_types() == ["capacity"]
+
+
+def test_a_job_is_requested_again_where_one_that_came_long_after_it_runs() -> None:
+    house = House()
+    house.ledger.create(running(LONG_AGO + timedelta(minutes=16)))
+    for number, minutes in enumerate((0, 2)):
+        house.ledger.create(queued(LONG_AGO + timedelta(minutes=minutes), number))
+    house.sweep()
+    assert house.requested_ids() == ["0" * 16]
+
+
 def test_a_job_queued_a_moment_ago_is_not_requested_again() -> None:
     house = House()
     house.ledger.create(queued(datetime.now(UTC) - timedelta(minutes=14)))

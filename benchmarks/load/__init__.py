@@ -1,0 +1,1 @@
+"""Ten thousand files through the whole local stack: ``python -m benchmarks.load``."""

@@ -1,0 +1,180 @@
+"""The worker with another model: ``python -m benchmarks.load.worker``, run as the Cloud Run job's task.
+
+Lease, claim, reading, proof of the outputs, uploads, cache and settling are the worker's own code and
+settings; how messages are pulled is not, for a reason that ``unary`` gives. In Boltz-2's place something
+writes the same few atoms for every input, at once, or first waits for the gate, as if it took long: then the
+queue grows.
+"""
+
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from types import FrameType
+
+import gemmi
+import numpy as np
+from google.cloud import pubsub_v1
+
+from benchmarks.load import meter
+from benchmarks.load.unary import Unary
+from gcp import logs, project
+from schemas.job import Model
+from schemas.options import Options
+from worker.attempt import Bench
+from worker.device import Device
+from worker.drain import IN_HAND, Worker
+from worker.lease import LeaveError
+from worker.settings import WorkerSettings
+
+GATE_VARIABLE = "LOAD_GATE"
+LOOK_SECONDS = 0.5
+RESIDUES = 12
+"""Length of the one chain, A, of every input of this benchmark."""
+
+logger = logging.getLogger("worker")
+
+
+class Gate:
+    """A file with a number: so many predictions may a worker end in its life."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._passed = path, 0
+
+    def open_to(self, count: int) -> None:
+        """Let every worker end so many, what it has ended included."""
+        new = self._path.with_suffix(".new")
+        new.write_text(str(count))
+        new.replace(self._path)
+
+    def wait(self) -> None:
+        """Wait until one more may be ended."""
+        while int(self._path.read_text()) <= self._passed:
+            time.sleep(0.05)
+        self._passed += 1
+
+
+class NoModel:
+    """Implements worker.attempt.Predictor: the real device, no computation."""
+
+    model = Model(name="none (benchmarks.load)", version="1", weights_digest="none", random_weights=True)
+
+    def __init__(self, device: Device, gate: Gate) -> None:
+        self._device, self._gate = device, gate
+        self.ready_at = datetime.now(UTC)
+        self._files = _files()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the device is lost, which it is not."""
+        return self._device.lost
+
+    def predict(
+        self,
+        input_file: Path,
+        options: Options,  # noqa: ARG002  each prediction is the same
+        seed: int,  # noqa: ARG002
+        out: Path,
+        begin: Callable[[], object],
+    ) -> Mapping[str, float]:
+        """Write what Boltz-2 writes for a chain of this length."""
+        folder = out / "predictions" / input_file.stem
+        folder.mkdir(parents=True)
+
+        def work() -> None:
+            self._gate.wait()
+            for name, content in self._files.items():
+                (folder / name.format(input_file.stem)).write_bytes(content)
+
+        start = time.perf_counter()
+        self._device.turn(begin, work)
+        return {"predict": time.perf_counter() - start}
+
+
+def _files() -> dict[str, bytes]:
+    return {
+        "{}_model_0.cif": _structure().encode(),
+        "confidence_{}_model_0.json": json.dumps({"confidence_score": 0.5, "ptm": 0.5}).encode(),
+        "plddt_{}_model_0.npz": _array("plddt", RESIDUES),
+        "pae_{}_model_0.npz": _array("pae", RESIDUES, RESIDUES),
+        "pde_{}_model_0.npz": _array("pde", RESIDUES, RESIDUES),
+    }
+
+
+def _structure() -> str:
+    structure, model, chain = gemmi.Structure(), gemmi.Model("1"), gemmi.Chain("A")
+    for number in range(1, RESIDUES + 1):
+        residue, atom = gemmi.Residue(), gemmi.Atom()
+        residue.name, residue.seqid, residue.subchain = "ALA", gemmi.SeqId(str(number)), "A"
+        atom.name, atom.element, atom.pos = "CA", gemmi.Element("C"), gemmi.Position(3.8 * number, 0, 0)
+        residue.add_atom(atom)
+        chain.add_residue(residue)
+    model.add_chain(chain)
+    structure.add_model(model)
+    return structure.make_mmcif_document().as_string()
+
+
+def _array(kind: str, *shape: int) -> bytes:
+    file = BytesIO()
+    np.savez_compressed(file, **{kind: np.full(shape, 0.5, np.float32)})
+    return file.getvalue()
+
+
+def main() -> None:
+    """Drain the queue as the worker does."""
+    meter.install("worker")
+    logs.configure()
+    settings = WorkerSettings()
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        _work(settings)
+    except LeaveError:
+        logger.info("left as asked")
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # leaving once is enough
+    raise LeaveError
+
+
+def _work(settings: WorkerSettings) -> None:
+    started, ledger = time.monotonic(), project.ledger(settings)
+    bench = Bench(
+        uploads=project.bucket(settings, settings.input_bucket),
+        results=project.bucket(settings, settings.output_bucket),
+        predictor=NoModel(Device(settings.task_seconds), Gate(Path(os.environ[GATE_VARIABLE]))),
+        work_dir=settings.work_dir,
+        started_at=datetime.now(UTC),
+        cache=ledger if settings.result_cache else None,
+    )
+    worker = Worker(
+        ledger=ledger,
+        settler=project.settler(settings),
+        bench=bench,
+        holder=settings.holder,
+        renew_seconds=settings.renew_seconds,
+        idle_seconds=settings.idle_seconds,
+        take_until=started + settings.task_seconds - settings.prediction_seconds - settings.read_seconds,
+    )
+    subscriber = pubsub_v1.SubscriberClient()
+    path = subscriber.subscription_path(settings.google_cloud_project, settings.work_subscription)
+    with Unary(subscriber, path, IN_HAND).pulling(LOOK_SECONDS) as work:
+        worker.drain(work)
+
+
+if __name__ == "__main__":
+    status = 1
+    try:
+        main()
+        status = 0
+    except Exception:
+        logger.exception("the worker failed")
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(status)  # as the worker does; a hand may wait at the gate for ever

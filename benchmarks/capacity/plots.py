@@ -144,7 +144,7 @@ def _batch(results: Results) -> Figure:
         ylim=(0, BATCH * 1.03),
         xlabel="minutes after the first file (log scale)",
         ylabel="files with a result",
-        title=f"{BATCH} files at once, nothing warm, at most 3 L4",
+        title=f"{BATCH} files at once after a quiet time, at most 3 L4",
     )
     _log(axes.xaxis, [1, 10, 100, 1000])
     figure.legend(loc="outside lower center", ncols=1, frameon=False)

@@ -50,7 +50,7 @@ class Service(Fleet):
         self.concurrency = concurrency
         self.pool = Pool()
         for _ in range(scale.least):
-            self._start()
+            self._start(0)  # long ago
 
     def take_in(self, index: int) -> None:
         """Push the file."""
@@ -93,10 +93,11 @@ class Service(Fleet):
         return end
 
     def _serve(self, instance: Instance, file: File) -> Tried:
-        """Wait for start and device within the limit; what has begun is finished, even if nobody waits."""
+        """Start, read, predict and write within the limit; what has begun is finished, wanted or not."""
         until = self.env.now + self.times.request_seconds
         limit = self.env.timeout(self.times.request_seconds)
         yield instance.ready | limit
+        yield self.env.timeout(self.times.prepare_seconds)
         with instance.device.request() as turn:
             yield turn | limit
             if not turn.triggered:
@@ -109,12 +110,12 @@ class Service(Fleet):
     def _place(self) -> Instance | None:
         free = self.pool.free(self.concurrency)
         if free is None and len(self.pool.instances) < self.scale.most:
-            free = self._start()
+            free = self._start(self.times.start_seconds)
             self.env.process(self._watch(free, self.env.now))
         return free
 
-    def _start(self) -> Instance:
-        instance = Instance(simpy.Resource(self.env, 1), self.env.timeout(self.times.start_seconds))
+    def _start(self, seconds: float) -> Instance:
+        instance = Instance(simpy.Resource(self.env, 1), self.env.timeout(seconds))
         self.pool.instances.append(instance)
         self.record.begin()
         return instance

@@ -91,6 +91,13 @@ def test_a_slower_device_costs_more_and_answers_later() -> None:
     assert slow.p50_seconds > fast.p50_seconds
 
 
+def test_an_instance_that_is_always_on_is_warm() -> None:
+    scene = Scene([File(0, 512)], 1, replace(figures.times(), losses_per_hour=0), 1)
+    outcome = Bench(scene, 1).fleets()[experiments.ALWAYS_ON]().run()
+    own = scene.times.prepare_seconds + scene.times.turn(512) + scene.times.write_seconds
+    assert outcome.p50_seconds == pytest.approx(own)
+
+
 def test_what_an_instance_that_is_always_on_costs_does_not_depend_on_its_use() -> None:
     _, few = run(experiments.ALWAYS_ON, a_bench(users=3))
     _, many = run(experiments.ALWAYS_ON)
@@ -173,7 +180,7 @@ def test_a_service_that_holds_ten_requests_runs_into_the_limit_of_a_request() ->
     times = replace(figures.times(), losses_per_hour=0, device_seconds=40, device_seconds_at_512=0)
     scene = Scene([File(0, 100)] * 10, 1, times, 1)
     outcome = Bench(scene, 1, deliveries=1).fleets()[experiments.ALWAYS_ON]().run()
-    assert outcome.ends[End.SUCCEEDED] == 7  # 7 x 40 s, what follows ends after 300 s
+    assert outcome.ends[End.SUCCEEDED] == 7  # read, 7 x 40 s and write; what follows ends after 300 s
     assert outcome.ends[End.TIMED_OUT] == 3
 
 

@@ -1,0 +1,1 @@
+"""Load and cost of ways to run predictions, simulated: ``python -m benchmarks.capacity``."""

@@ -52,6 +52,8 @@ def check_machine() -> None:
         sys.exit(
             f"dropfold needs Python 3.11, not {version}: install it, or name it: make PYTHON=PATH/python3.11"
         )
+    if VENV.is_symlink():
+        sys.exit(f"dropfold makes .venv in its own folder, and {VENV} leads to another: remove the link")
     if importlib.util.find_spec("ensurepip") is None:
         sys.exit("dropfold needs Python's venv module: apt-get install python3.11-venv")
 

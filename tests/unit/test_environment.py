@@ -87,3 +87,11 @@ def test_a_disk_that_takes_no_more_is_told_with_what_to_do(project: Path) -> Non
 def test_a_folder_that_cannot_be_written_is_named(project: Path) -> None:
     (project / ".local").write_text("a file where a folder should be")
     assert ".local" in refusal(project)
+
+
+def test_an_environment_that_is_a_link_to_another_is_left_alone(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "kept").touch()
+    (project / ".venv").symlink_to(tmp_path / "other")
+    assert "remove the link" in refusal(project)
+    assert (tmp_path / "other" / "kept").exists()

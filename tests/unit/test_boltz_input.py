@@ -750,6 +750,6 @@ BOMBS = {
 @pytest.mark.parametrize("bomb", BOMBS)
 @pytest.mark.parametrize("name", ["a.yaml", "a.fasta"])
 def test_no_file_of_the_greatest_size_takes_long(name: str, bomb: str) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()  # of this process alone, however busy the machine
     assert outcome(name, BOMBS[bomb].encode())
-    assert time.monotonic() - begun < 15  # about 2 s at most on one core
+    assert time.process_time() - begun < 15  # about 2 s at most

@@ -908,3 +908,10 @@ def test_the_files_that_an_input_names_share_one_limit(shop: Shop, monkeypatch: 
     shop.uploads.put("run42/msas/b.a3m", b">q\nGLYIQ\n>h\n")
     shop.drain([shop.queue(both)])
     assert (shop.job().state, shop.job().errors[0].code) == (State.FAILED, Code.TOO_LARGE)
+
+
+def test_boltz_gets_an_input_without_byte_order_mark_and_with_line_feeds(shop: Shop) -> None:
+    given: list[bytes] = []
+    shop.predictor.read = lambda input_file: given.append(input_file.read_bytes())
+    shop.drain([shop.queue(b"\xef\xbb\xbf" + INPUT.replace(b"\n", b"\r\n"))])
+    assert (shop.job().state, given) == (State.SUCCEEDED, [INPUT])

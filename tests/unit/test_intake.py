@@ -86,6 +86,15 @@ def test_a_valid_input_is_queued_and_asked_for_once() -> None:
     assert len(inbox.requests.messages) == 1
 
 
+def test_the_tokens_of_an_input_are_recorded_and_what_cannot_be_read_has_none() -> None:
+    inbox = Inbox()
+    inbox.drop("foo.yaml", b"sequences: [{dna: {id: [A, B], sequence: ACGT}}, {ligand: {id: L, ccd: ATP}}]")
+    assert inbox.ledger.only().tokens == 39
+    inbox = Inbox()
+    inbox.drop("foo.yaml", b"sequences: [{ligand: {id: L, smiles: 'C('}}]")
+    assert inbox.rejected(Code.INVALID_INPUT).tokens is None
+
+
 def test_the_same_event_three_times_is_one_job() -> None:
     inbox = Inbox()
     for _ in range(3):

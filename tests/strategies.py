@@ -1,5 +1,6 @@
 """Hypothesis strategies for what crosses a boundary: records, and trees near the input's grammar."""
 
+import string
 from datetime import UTC, datetime
 
 from hypothesis import strategies as st
@@ -172,3 +173,19 @@ FASTAS = st.lists(
     ).map(lambda record: f">{'|'.join(record[0])}\n{record[1]}\n"),
     max_size=4,
 ).map("".join)
+
+_RIGHT = st.one_of(
+    st.text(string.ascii_uppercase, min_size=1, max_size=30).map(
+        lambda letters: ("protein", {"sequence": letters, "msa": "empty"})
+    ),
+    st.text("ACGUN", min_size=1, max_size=30).map(lambda letters: ("rna", {"sequence": letters})),
+    st.text("ACGTN", min_size=1, max_size=30).map(lambda letters: ("dna", {"sequence": letters})),
+    st.sampled_from(["ATP", "MG", "HEM"]).map(lambda code: ("ligand", {"ccd": code})),
+    st.sampled_from(["CCO", "c1ccccc1", "[Na+]"]).map(lambda smiles: ("ligand", {"smiles": smiles})),
+)
+RIGHT = st.lists(_RIGHT, min_size=1, max_size=9).map(
+    lambda molecules: {
+        "sequences": [{kind: {"id": f"C{at}", **molecule}} for at, (kind, molecule) in enumerate(molecules)]
+    }
+)
+"""Inputs that are right."""

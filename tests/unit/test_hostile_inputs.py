@@ -1,10 +1,11 @@
 """Uploads that mean harm or know no better: each gets one receipt, in little memory and time."""
 
 import gzip
+import resource
 import time
-import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from inbox import Inbox
@@ -18,22 +19,24 @@ SEQUENCE = "NLYIQWLKDGGPSSGRPPPS"
 PROTEIN = f"- protein: {{id: A, sequence: {SEQUENCE}, msa: empty}}\n"
 VALID = f"sequences:\n{PROTEIN}"
 MIB = 1024 * 1024
-MEMORY = 256 * MIB
-"""Most that one upload may take; the worst here takes about a quarter of it, a function has 512 MiB."""
+MEMORY = 384 * MIB
+"""Most that one upload may add; a function has 512 MiB."""
 
-SECONDS = 60
+SECONDS = 300
 """Nothing here comes near, on a machine that others use too: the worst takes about 3."""
 
 
 @contextmanager
 def bounded() -> Iterator[None]:
-    """Hold a block to memory and time."""
-    tracemalloc.start()
+    """Hold a block to memory, of this process beyond what it has, and to time."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY, before[1]))
     start = time.monotonic()
-    yield
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < MEMORY
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
     assert time.monotonic() - start < SECONDS
 
 
@@ -132,7 +135,7 @@ VAST = {
     "many chains of one protein": f"sequences:\n- protein: {{sequence: {SEQUENCE}, msa: empty, id: ["
     + ",".join(f"B{at:x}" for at in range(19_000))
     + ",A,A]}\n",
-    "many proteins": "sequences:\n" + full(PROTEIN),
+    "many proteins": "sequences:\n" + full(PROTEIN, MAX_INPUT_BYTES - 20),
     "many unknown keys": "sequences: []\n" + "".join(f"sequence{at}: x\n" for at in range(9_000)),
     "many constraints of unknown chains": VALID
     + "constraints:\n"
@@ -301,7 +304,6 @@ NAMES = [
         "//x.yaml",
         "a//x.yaml",
         "./x.yaml",
-        "...yaml",
         "-rf.yaml",
         "~.yaml",
     ),

@@ -16,8 +16,9 @@ from invariants import (
     trace_kept_or_made,
     upload_or_undecodable,
 )
-from strategies import DOCUMENTS, ENDED, FASTAS, JOBS, JSON, TREES
+from strategies import DOCUMENTS, ENDED, FASTAS, JOBS, JSON, RIGHT, TREES
 
+from schemas.boltz_input import read_input
 from schemas.job import Job
 from schemas.messages import CapacityWanted, Event, PredictionCompleted, PredictionRequested
 from schemas.receipt import Receipt
@@ -49,7 +50,7 @@ def test_a_completion_comes_back_as_it_was_sent(job: Job) -> None:
 
 @given(st.binary() | JSON.map(lambda data: json.dumps(data).encode()), st.dictionaries(st.text(), st.text()))
 @pytest.mark.parametrize("kind", [PredictionRequested, PredictionCompleted, CapacityWanted])
-def test_any_message_ismessage_or_undecodable(
+def test_any_message_is_read_or_undecodable(
     kind: type[Event], data: bytes, attributes: Mapping[str, str]
 ) -> None:
     message_or_undecodable(kind, data, attributes)
@@ -61,7 +62,7 @@ def test_any_message_ismessage_or_undecodable(
     st.text(),
     JSON,
 )
-def test_a_message_with_one_thing_wrong_ismessage_or_undecodable(
+def test_a_message_with_one_thing_wrong_is_read_or_undecodable(
     job: Job, where: str, text: str, data: object
 ) -> None:
     message = PredictionCompleted.of(job, "out").encode()
@@ -74,7 +75,7 @@ FIELDS = ["bucket", "name", "generation", "size", "crc32c", "timeCreated", "meta
 
 
 @given(JSON | st.dictionaries(st.sampled_from(FIELDS), JSON))
-def test_any_event_is_anupload_or_undecodable(data: object) -> None:
+def test_any_event_is_an_upload_or_undecodable(data: object) -> None:
     upload_or_undecodable(data)
 
 
@@ -82,7 +83,7 @@ def test_any_event_is_anupload_or_undecodable(data: object) -> None:
 @example({"timeCreated": 1e300})
 @example({"timeCreated": "0001-01-01T00:00:00+23:59"})
 @example({"metadata": {"dropfold-\ud800": "\ud800"}})
-def test_an_event_with_one_thing_wrong_is_anupload_or_undecodable(change: Mapping[str, object]) -> None:
+def test_an_event_with_one_thing_wrong_is_an_upload_or_undecodable(change: Mapping[str, object]) -> None:
     event = {"bucket": "in", "name": "a.yaml", "generation": "7", "timeCreated": "2026-01-02T03:04:05Z"}
     upload_or_undecodable({**event, **change})
 
@@ -113,6 +114,13 @@ def test_any_bytes_are_an_input_or_say_why_not(name: str, content: bytes) -> Non
 def test_any_tree_is_an_input_or_says_why_not(tree: object, plain: bool) -> None:
     text = yaml.safe_dump(tree, allow_unicode=plain) if plain else json.dumps(tree)
     input_or_failures("x.yaml", text.encode())
+
+
+@given(RIGHT)
+def test_any_tree_that_is_right_is_an_input(tree: dict[str, list[object]]) -> None:
+    content = yaml.safe_dump(tree).encode()
+    assert len(read_input("x.yaml", content).sequences) == len(tree["sequences"])
+    input_or_failures("x.yaml", content)
 
 
 @given(FASTAS)

@@ -63,12 +63,12 @@ def test_an_input_and_its_msa_that_are_taken_in_at_once_meet() -> None:
 
 def test_one_file_wakes_more_inputs_than_a_page_of_the_ledger_holds() -> None:
     inbox = Inbox(ledger=MemoryLedger(page=20))
-    for at in range(250):
+    for at in range(70):
         inbox.drop(f"run/{at}.yaml", an_input())
     inbox.drop("run/also.yaml", an_input(more="templates: [{cif: t.cif}]\n"))
     inbox.drop("run/trp.a3m", A3M)
     states = [job.state for job in inbox.ledger.all()]
-    assert (states.count(State.QUEUED), states.count(State.WAITING)) == (250, 1)
+    assert (states.count(State.QUEUED), states.count(State.WAITING)) == (70, 1)
 
 
 def test_an_input_that_fails_to_go_on_does_not_keep_the_others() -> None:

@@ -1,0 +1,59 @@
+"""An input and its MSA that were uploaded with `gsutil cp -z`, on their way through intake and worker."""
+
+import gzip
+from pathlib import Path
+
+from fakes import MemoryBucket, MemoryLedger, MemoryTopic
+from google.cloud import storage
+
+from functions.intake import Intake
+from gcp.objects import Bucket
+from jobs.settle import Settler
+from schemas.failure import Code
+from schemas.job import Source, State
+from schemas.options import Options
+from worker.prepare import prepare
+
+SEQUENCE = "NLYIQWLKDGGPSSGRPPPS"
+INPUT = f"sequences:\n- protein: {{id: A, sequence: {SEQUENCE}, msa: trp.a3m}}\n".encode()
+A3M = f">q\n{SEQUENCE}\n".encode() + f">1\n{SEQUENCE[:-1]}-\n".encode() * 20_000
+
+
+def stored(raw: storage.Bucket, name: str, content: bytes) -> Source:
+    blob = raw.blob(name)
+    blob.content_encoding = "gzip"
+    blob.upload_from_string(gzip.compress(content))
+    return Source(
+        bucket=raw.name, name=name, generation=blob.generation, size=blob.size, time=blob.time_created
+    )
+
+
+def test_they_are_taken_in_and_prepared_as_what_they_hold(
+    storage_host: str, project: str, tmp_path: Path
+) -> None:
+    assert storage_host
+    raw = storage.Client(project=project).create_bucket(project)
+    uploads, ledger = Bucket(raw.client, raw.name), MemoryLedger()
+    settler = Settler(ledger, MemoryBucket("out"), MemoryTopic(), MemoryTopic())
+    intake = Intake(uploads, ledger, settler, Options(), msa_service=False)
+
+    intake.on_upload(stored(raw, "run/a.yaml", INPUT))
+    assert ledger.only().state is State.WAITING
+    intake.on_upload(stored(raw, "run/trp.a3m", A3M))
+    job = ledger.only()
+    assert job.state is State.QUEUED
+    prepared = prepare(job, uploads, tmp_path / "input")
+    assert prepared.input_file.read_bytes() == INPUT
+    assert (tmp_path / "input" / "trp.a3m").read_bytes() == A3M
+
+    bomb = stored(raw, "run/bomb.yaml", bytes(1 << 28))
+    intake.on_upload(bomb)
+    [refused] = [each for each in ledger.all() if each.source == bomb]
+    assert (refused.state, refused.errors[0].code) == (State.REJECTED, Code.TOO_LARGE)
+
+    stored(raw, "run/trp.a3m", A3M.replace(b"NLYIQ", b"NLYIG"))
+    other = stored(raw, "run/other.yaml", INPUT)
+    intake.on_upload(other)
+    [refused] = [each for each in ledger.all() if each.source == other]
+    assert (refused.state, refused.errors[0].code) == (State.REJECTED, Code.INVALID_INPUT)
+    assert "trp.a3m has G at position 5" in refused.errors[0].message

@@ -52,8 +52,11 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chaos]:
 
 
 @pytest.fixture
-def scenario(paper: Chaos) -> Scenario:
-    return paper.scenario()
+def scenario(paper: Chaos) -> Iterator[Scenario]:
+    """Begin a scenario; whoever is stopped at its end goes on."""
+    scenario = paper.scenario()
+    yield scenario
+    scenario.resume()
 
 
 @pytest.fixture

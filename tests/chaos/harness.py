@@ -197,6 +197,11 @@ class Scenario:
             self.chaos.dead.add(victim.holder)
         return True
 
+    @property
+    def all_met(self) -> bool:
+        """Whether all armed faults have happened."""
+        return all([self.met(name) for name in self.armed])  # each is asked: it remembers
+
     def until_met(self, name: str, seconds: float = SECONDS) -> Victim:
         """Wait until an armed fault has happened; return to whom."""
         fault = self.armed[name]
@@ -212,11 +217,11 @@ class Scenario:
 
     def conclude(self, record: Record, *, sweeping: bool = True) -> None:
         """Settle, look at everything, say what was found, and fail where something is not as it has to be."""
-        self._pass_time(lambda: all([self.met(name) for name in self.armed]), sweeping)
+        self.pass_time(lambda: self.all_met, sweeping=sweeping)
         for name in self.armed:
             self.until_met(name, 0)
         self.resume()
-        self._pass_time(self._over, sweeping)
+        self.pass_time(self._over, sweeping=sweeping)
         found, seconds = self.examine(), time.monotonic() - self.started
         record("found", f"{found}, killed {len(self.killed)}, {seconds:.1f} s")
         assert not found.problems, "\n".join(found.problems)
@@ -226,7 +231,7 @@ class Scenario:
         """Return the processes that were killed."""
         return [self.victims[name] for name, fault in self.armed.items() if fault.action == "kill"]
 
-    def _pass_time(self, over: Callable[[], bool], sweeping: bool) -> None:
+    def pass_time(self, over: Callable[[], bool], *, sweeping: bool = True) -> None:
         """Let time pass until something is over: the leases of the dead run out, the sweep runs."""
         deadline = time.monotonic() + SECONDS
         while not over() and time.monotonic() < deadline:

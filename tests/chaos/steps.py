@@ -19,11 +19,11 @@ UPLOAD, COPY, OVERWRITE = (f"gcp.objects:Bucket.{name}" for name in ("upload", "
 PUBLISH, ACK = "gcp.topics:Topic.publish", "google.cloud.pubsub_v1.subscriber.message:Message.ack"
 CLAIM, RENEW = "worker.lease:HeldJob._claimed", "worker.lease:HeldJob.renew"
 CHILD, TURN = "worker.children:Children.run", "worker.device:Device._timed"
-SAMPLE = "worker.model.sampling:sample_structure"
+READ_MODEL, SAMPLE = "worker.model.reading:read", "worker.model.sampling:sample_structure"
 START = "gcp.runs:WorkerJob.start"
 FUNCTIONS = (
     *(RECORD, REPLACE, GENERATIONS, TWIN, READ, CREATE, UPLOAD, COPY, OVERWRITE, PUBLISH, ACK),
-    *(CLAIM, RENEW, CHILD, TURN, SAMPLE, START),
+    *(CLAIM, RENEW, CHILD, TURN, READ_MODEL, SAMPLE, START),
 )
 
 Situation = Literal[

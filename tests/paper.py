@@ -7,19 +7,17 @@ import gemmi
 import numpy as np
 
 
-def write_prediction(out: Path, stem: str, residues: int, noise: int = 0) -> None:
-    """Write one sample's files under ``out/predictions/<stem>/``; ``noise`` makes their contents differ."""
+def write_prediction(out: Path, stem: str, residues: int, value: float = 0.5) -> None:
+    """Write one sample's files under ``out/predictions/<stem>/``; all their figures are ``value``."""
     folder = out / "predictions" / stem
     folder.mkdir(parents=True)
-    draw = np.random.default_rng(noise)
-    write_structure(folder / f"{stem}_model_0.cif", residues, float(draw.random()))
-    scores = {"confidence_score": float(draw.random())}
-    (folder / f"confidence_{stem}_model_0.json").write_text(json.dumps(scores))
+    write_structure(folder / f"{stem}_model_0.cif", residues, value)
+    (folder / f"confidence_{stem}_model_0.json").write_text(json.dumps({"confidence_score": value}))
     for kind, shape in (("plddt", (residues,)), ("pae", (residues,) * 2), ("pde", (residues,) * 2)):
-        np.savez(folder / f"{kind}_{stem}_model_0.npz", **{kind: draw.random(shape)})
+        np.savez(folder / f"{kind}_{stem}_model_0.npz", **{kind: np.full(shape, value)})
 
 
-def write_structure(path: Path, residues: int, x: float = 0.0) -> None:
+def write_structure(path: Path, residues: int, x: float) -> None:
     """Write a chain of alanines, each an atom at ``x``."""
     structure, model, chain = gemmi.Structure(), gemmi.Model("1"), gemmi.Chain("A")
     for number in range(1, residues + 1):

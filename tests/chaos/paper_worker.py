@@ -6,6 +6,7 @@ up. Each result differs a little, as on a GPU, so that a file of one attempt can
 
 import logging
 import os
+import random
 import signal
 import sys
 import time
@@ -52,9 +53,7 @@ class PaperPredictor:
     ) -> Mapping[str, float]:
         assert options.samples == 1
         residues = self.children.run(count_residues, input_file)
-        noise = seed + time.time_ns()
-        write = partial(write_prediction, out, input_file.stem, residues, noise)
-        self.device.turn(begin, write)
+        self.device.turn(begin, partial(write_prediction, out, input_file.stem, residues, random.random()))
         return {}
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from chaos.faults import Fault, Victim
 from chaos.harness import Record, Scenario, until
-from chaos.steps import OVERWRITE, READ, STEPS, TURN, UPLOAD, Step
+from chaos.steps import READ, STEPS, TURN, UPLOAD, Step
 from schemas.job import State
 
 SLEEPS = {step.name: step for step in STEPS if step.process == "worker"}
@@ -80,12 +80,13 @@ def test_sleep_after_the_end(scenario: Scenario, record: Record) -> None:
 
 
 def test_sleep_before_it_replaces_a_file(scenario: Scenario, record: Record) -> None:
-    """The second attempt is stopped between its look at the lease and replacing a file of the first."""
+    """The second attempt is stopped between its check of the lease and replacing a file of the first."""
     record("scenario", "worker asleep past its lease before: replace a file of an earlier attempt")
     about = f"{scenario.folder}/"
-    scenario.arm(Fault(UPLOAD, "after", "worker", about, nth=2))
-    stopped = scenario.arm(Fault(OVERWRITE, "before", "worker", about, action="pause"))
+    killed = scenario.arm(Fault(UPLOAD, "after", "worker", about, nth=2))
     scenario.upload()
+    scenario.until_met(killed)
+    stopped = scenario.arm(Fault(UPLOAD, "before", "worker", about, action="pause"))
     scenario.pass_time(lambda: scenario.all_met)
     first = scenario.until_met(stopped)
     finish_without(scenario, first)

@@ -63,7 +63,7 @@ class Ports:
 class Site:
     """Where one stack lives: its absolute folder, its ports, its connections, the caller's weights if any.
 
-    ``doors`` are the ports at which the product is told to look for the others, where something stands between.
+    ``doors`` are the ports at which the product is told to look for the others, if something stands between.
     """
 
     run_dir: Path

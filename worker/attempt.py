@@ -49,7 +49,7 @@ class Results(Protocol):
     """The output bucket."""
 
     def upload(self, path: Path, name: str, content_type: str, over: int = 0) -> Output:
-        """Upload a file over a generation, 0 for none. Raises ContentDiffersError, StorageUnavailableError."""
+        """Upload over a generation, 0 for none. Raises ContentDiffersError, StorageUnavailableError."""
 
     def generation(self, name: str) -> int | None:
         """Return the generation of the object that has this name now, or None where there is none."""
@@ -160,7 +160,7 @@ class Bench:
     def _left(self, name: str, mine: HeldJob) -> int:
         """Return the generation that may be replaced: of what lay there while the lease was still ours.
 
-        The look comes before the lease's check: a worker that sleeps in between, or after, finds that the next
+        The look comes before the lease's check: whoever sleeps in between, or after, finds that the next
         holder has made another generation of every file.
         """
         there = self.results.generation(name) or 0

@@ -1,4 +1,4 @@
-"""What has to be found after anything was broken: one receipt, one end and one event id per upload, all whole."""
+"""What has to be found whatever was broken: per upload one receipt, one end, one event id, all whole."""
 
 import base64
 import tempfile
@@ -142,7 +142,10 @@ def _of_output(output: Output, body: bytes | None) -> Iterator[str]:
 def _atoms(structure: bytes, suffix: str) -> int:
     with tempfile.NamedTemporaryFile(suffix=suffix) as file:
         Path(file.name).write_bytes(structure)
-        return sum(model.count_atom_sites() for model in gemmi.read_structure(file.name))
+        try:
+            return sum(model.count_atom_sites() for model in gemmi.read_structure(file.name))
+        except (ValueError, RuntimeError):  # gemmi's word for what it cannot read
+            return 0
 
 
 def _read(bucket: storage.Bucket, name: str) -> bytes | None:

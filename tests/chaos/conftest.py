@@ -4,9 +4,9 @@
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+
 from chaos.harness import PAPER, REAL, Chaos, Record, Scenario, breaking
 
 WIDTH = 64
@@ -23,20 +23,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=left_out)
 
 
-def pytest_report_teststatus(
-    report: pytest.TestReport, config: pytest.Config
-) -> tuple[str, str, str] | None:
+def pytest_report_teststatus(report: pytest.TestReport, config: pytest.Config) -> tuple[str, str, str] | None:
     """Write a line where pytest writes a letter."""
     if not config.getoption("--whole", False) or report.when != "call":
         return None
     said = dict(report.user_properties)
     verdict = "ok    " if report.passed else "FAILED"
-    name = report.nodeid.rpartition("::")[2]
-    line = f"{verdict} {said.get('scenario', name):{WIDTH}} {said.get('found', '')}\n"
+    line = f"{verdict} {said['scenario']:{WIDTH}} {said.get('found', '')}\n" if "scenario" in said else ""
     return report.outcome, line, line
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def paper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chaos]:
     """Run a stack whose workers have no model but the product's leases, uploads and everything else."""
     with breaking(tmp_path_factory.mktemp("paper"), PAPER) as chaos:

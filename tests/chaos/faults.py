@@ -1,9 +1,9 @@
 """Faults that a test arms, and that a process of the product meets at a named step.
 
-An armed fault is a file in the folder that ``CHAOS_FAULTS`` names. Whoever comes to its step first takes it by
-removing the file, writes down that it did, and only then suffers: so each fault happens once, however often the
-step is taken again after a restart. Nothing but the standard library is imported here, since the wrappers have
-to be there before the product is.
+An armed fault is a file in the folder that ``CHAOS_FAULTS`` names. Whoever comes to its step first takes it
+by removing the file, writes down that it did, and only then suffers: so each happens once, however often the
+step is taken again after a restart. Nothing but the standard library is imported here, since the wrappers
+have to be there before the product is.
 """
 
 import contextlib
@@ -38,8 +38,8 @@ class InjectedError(ConnectionError):
 class Fault:
     """What happens, and when: the ``nth`` call of ``function`` by ``process`` that is about ``about``.
 
-    ``function`` is ``module:qualified.name``; ``process`` (a function's name, or ``worker``) and ``about`` (what
-    the call's arguments tell of) are regular expressions. ``during`` strikes
+    ``function`` is ``module:qualified.name``; ``process`` (a function's name, or ``worker``) and ``about``
+    (what the call's arguments tell of) are regular expressions. ``during`` strikes
     ``seconds`` after the call began; ``delay`` lasts so long.
     """
 
@@ -62,7 +62,9 @@ class Victim:
     @classmethod
     def here(cls) -> Self:
         """Describe this process as Cloud Run's variables do."""
-        parts = (os.environ.get(f"CLOUD_RUN_{name}", "0") for name in ("EXECUTION", "TASK_INDEX", "TASK_ATTEMPT"))
+        parts = (
+            os.environ.get(f"CLOUD_RUN_{name}", "0") for name in ("EXECUTION", "TASK_INDEX", "TASK_ATTEMPT")
+        )
         return cls(os.getpid(), "/".join(parts))
 
 
@@ -111,7 +113,7 @@ class Faults:
 def install(functions: Sequence[str]) -> None:
     """Wrap each ``module:qualified.name`` as soon as its module is imported, so that it can meet faults."""
     if folder := os.environ.get(FOLDER):
-        sys.meta_path.insert(0, _Finder(_Watch(Faults(Path(folder)), process()), functions))
+        sys.meta_path.insert(0, _Finder(Watch(Faults(Path(folder)), process()), functions))
 
 
 def process() -> str:
@@ -135,7 +137,7 @@ def _described(thing: object) -> str:
     return f"{thing.source.uri} {history[-1].event} {thing.state} pending={pending};"  # type: ignore[attr-defined]
 
 
-class _Watch:
+class Watch:
     """Looks at every call of a wrapped function in this process."""
 
     def __init__(self, faults: Faults, process: str) -> None:
@@ -188,7 +190,7 @@ def _act(fault: Fault) -> None:
 class _Finder(MetaPathFinder):
     """Finds modules as ever, and has their named functions wrapped when they are executed."""
 
-    def __init__(self, watch: _Watch, functions: Sequence[str]) -> None:
+    def __init__(self, watch: Watch, functions: Sequence[str]) -> None:
         self._watch = watch
         self._modules: dict[str, list[str]] = {}
         for function in functions:
@@ -207,7 +209,7 @@ class _Finder(MetaPathFinder):
 
 
 class _Wrapping(Loader):
-    def __init__(self, inner: Loader, watch: _Watch, names: Sequence[str]) -> None:
+    def __init__(self, inner: Loader, watch: Watch, names: Sequence[str]) -> None:
         self._inner, self._watch, self._names = inner, watch, names
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:

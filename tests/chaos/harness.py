@@ -9,7 +9,7 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection, HTTPException
@@ -36,7 +36,7 @@ TESTS = ROOT / "tests"
 PAPER = ("-m", "chaos.paper_worker")
 REAL = ("-m", "worker")
 SECONDS = 120.0
-"""How long anything may take that a scenario waits for; nothing does that on a machine with two free cores."""
+"""How long anything may take that a scenario waits for; on two free cores nothing comes near."""
 
 TICK = 0.5
 NEVER = 1e6
@@ -68,7 +68,10 @@ def until(condition: Callable[[], object], what: str, seconds: float = SECONDS) 
 
 @dataclass
 class Chaos:
-    """One stack for many scenarios, one after the other."""
+    """One stack for many scenarios, one after the other. ``dead`` are killed workers, as leases name them.
+
+    ``workers`` are alive when a scenario begins.
+    """
 
     stack: Stack
     faults: Faults
@@ -76,9 +79,7 @@ class Chaos:
     told: list[Told] = field(default_factory=list)
     uploads: list[Upload] = field(default_factory=list)
     dead: set[str] = field(default_factory=set)
-    """Workers that were killed, as leases name them."""
     workers: int = 2
-    """How many are alive when a scenario begins."""
 
     @property
     def inputs(self) -> storage.Bucket:
@@ -89,7 +90,7 @@ class Chaos:
         return storage.Client().bucket(self.stack.env["OUTPUT_BUCKET"])
 
     def scenario(self) -> "Scenario":
-        """Begin a scenario in a folder of its own, with workers alive: one goes on where another is killed."""
+        """Begin a scenario in a folder of its own, with workers alive: one goes on where one is killed."""
         self.faults.disarm()
         for _ in range(self.workers - len(self.executions())):
             self.run_job()
@@ -200,7 +201,7 @@ class Scenario:
     @property
     def all_met(self) -> bool:
         """Whether all armed faults have happened."""
-        return all([self.met(name) for name in self.armed])  # each is asked: it remembers
+        return sum(map(self.met, self.armed)) == len(self.armed)  # each is asked: it remembers
 
     def until_met(self, name: str, seconds: float = SECONDS) -> Victim:
         """Wait until an armed fault has happened; return to whom."""
@@ -251,9 +252,7 @@ class Scenario:
 
     def _over(self) -> bool:
         told = {each.job_id for each in list(self.chaos.told)}
-        return all(
-            settled(self.job(upload)) and upload.job_id in told for upload in self.uploads
-        )
+        return all(settled(self.job(upload)) and upload.job_id in told for upload in self.uploads)
 
 
 def _client(kind: type[Client], stack: Stack) -> Client:
@@ -277,18 +276,23 @@ def breaking(
     folder: Path, worker: tuple[str, ...], detour: Callable[[Ports], Ports | None] = lambda _ports: None
 ) -> Iterator[Chaos]:
     """Run a stack whose processes meet faults; clients of this process reach it too while the block runs."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in QUICK_STACK.items():
-            patch.setenv(name, value)
-        patch.setenv(FOLDER, str(folder / "faults"))
-        patch.setenv("PYTHONPATH", os.pathsep.join(map(str, (TESTS, TESTS / "chaos" / "injection"))))
-        if worker == PAPER:
-            patch.setenv("BOLTZ_CACHE", str(_no_weights(folder / "weights")))
-        with running(folder, worker=worker, tick_seconds=NEVER, detour=detour) as stack:
-            for name, value in stack.env.items():
+    with ExitStack() as kept:
+        with pytest.MonkeyPatch.context() as patch:  # the parts keep what they were started with
+            for name, value in _environment(folder, worker).items():
                 patch.setenv(name, value)
-            with _listening() as told:
-                yield Chaos(stack, Faults(folder / "faults"), _ledger(stack), told)
+            started = running(folder, worker=worker, tick_seconds=NEVER, detour=detour)
+            stack = kept.enter_context(started)
+        patch = kept.enter_context(pytest.MonkeyPatch.context())
+        for name, value in stack.env.items():
+            patch.setenv(name, value)
+        told = kept.enter_context(_listening())
+        yield Chaos(stack, Faults(folder / "faults"), _ledger(stack), told)
+
+
+def _environment(folder: Path, worker: tuple[str, ...]) -> dict[str, str]:
+    path = os.pathsep.join(map(str, (TESTS, TESTS / "chaos" / "injection")))
+    weights = {"BOLTZ_CACHE": str(_no_weights(folder / "weights"))} if worker == PAPER else {}
+    return {**QUICK_STACK, **weights, FOLDER: str(folder / "faults"), "PYTHONPATH": path}
 
 
 def _no_weights(folder: Path) -> Path:

@@ -53,7 +53,8 @@ class PaperPredictor:
     ) -> Mapping[str, float]:
         assert options.samples == 1
         residues = self.children.run(count_residues, input_file)
-        self.device.turn(begin, partial(write_prediction, out, input_file.stem, residues, random.random()))
+        value = random.Random(seed + time.time_ns()).random()  # noqa: S311  no secret
+        self.device.turn(begin, partial(write_prediction, out, input_file.stem, residues, value))
         return {}
 
 
@@ -100,7 +101,9 @@ def _drain(settings: WorkerSettings, children: Children) -> None:
         idle_seconds=settings.idle_seconds,
         take_until=time.monotonic() + settings.task_seconds,
     )
-    with project.subscription(settings, settings.work_subscription).pulling(IN_HAND, LOOK_SECONDS) as arriving:
+    with project.subscription(settings, settings.work_subscription).pulling(
+        IN_HAND, LOOK_SECONDS
+    ) as arriving:
         worker.drain(arriving)
 
 

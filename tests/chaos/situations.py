@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 import requests
 from google.cloud import pubsub_v1
 
+from chaos.faults import Fault
 from chaos.harness import BAD, MSA, WITH_MSA, Scenario
 from chaos.steps import CLAIM, READ, REPLACE, UPLOAD, Situation
-from chaos.faults import Fault
 from functions.dead import GIVEN_UP_BY
 from local import parts
 from schemas.job import State
@@ -18,6 +18,7 @@ Break = Callable[[], object]
 
 
 def upload(scenario: Scenario, arm: Break) -> None:
+    """Upload an input."""
     arm()
     scenario.upload()
 
@@ -37,6 +38,7 @@ def failing(scenario: Scenario, arm: Break) -> None:
 
 
 def rejected(scenario: Scenario, arm: Break) -> None:
+    """Upload an input that is refused."""
     arm()
     scenario.upload(text=BAD, ends={State.REJECTED})
 
@@ -50,6 +52,7 @@ def arrival(scenario: Scenario, arm: Break) -> None:
 
 
 def deleted(scenario: Scenario, arm: Break) -> None:
+    """Delete an input that waits for a file."""
     waiting = scenario.upload(text=WITH_MSA, ends={State.CANCELLED})
     scenario.until_state(waiting, State.WAITING)
     arm()
@@ -57,6 +60,7 @@ def deleted(scenario: Scenario, arm: Break) -> None:
 
 
 def overwritten(scenario: Scenario, arm: Break) -> None:
+    """Overwrite an input that waits for a file."""
     waiting = scenario.upload(text=WITH_MSA, ends={State.SUPERSEDED})
     scenario.until_state(waiting, State.WAITING)
     arm()
@@ -89,11 +93,8 @@ def request_lost(scenario: Scenario, arm: Break) -> None:
 def given_up(scenario: Scenario, arm: Break) -> None:
     """Have Pub/Sub give up on the request for a job."""
     _unserved(scenario)
-    job = scenario.job(scenario.uploads[-1])
-    assert job is not None
     arm()
-    request = PredictionRequested.of(job).encode()
-    _publish_dead(request.data, {**request.attributes, GIVEN_UP_BY: "work"})
+    give_up(scenario)
 
 
 def upload_given_up(scenario: Scenario, arm: Break) -> None:
@@ -109,9 +110,18 @@ def upload_given_up(scenario: Scenario, arm: Break) -> None:
 
 
 def no_worker(scenario: Scenario, arm: Break) -> None:
+    """Upload an input when no worker is alive."""
     scenario.chaos.end_workers()
     arm()
     scenario.upload()
+
+
+def give_up(scenario: Scenario) -> None:
+    """Have Pub/Sub give up on the request for the last upload's job."""
+    job = scenario.job(scenario.uploads[-1])
+    assert job is not None
+    request = PredictionRequested.of(job).encode()
+    _publish_dead(request.data, {**request.attributes, GIVEN_UP_BY: "work"})
 
 
 def _unserved(scenario: Scenario) -> None:

@@ -1,6 +1,6 @@
-"""The steps of an upload's way, each with the function of the product that takes it: what can be broken by name.
+"""The steps of an upload's way, each with the function of the product that takes it: what is broken by name.
 
-When a drift test here fails, a function was renamed or a step goes another way: name the new one in this table.
+When the drift test fails, a function was renamed or a step goes another way: name the new one in this table.
 """
 
 import re
@@ -35,7 +35,7 @@ Situation = Literal[
 
 @dataclass(frozen=True)
 class Step:
-    """One step. ``about`` is what its call must tell of, besides the scenario's folder if it ``names`` that."""
+    """One step. ``about`` is what its call must tell of, and the scenario's folder if it ``names`` that."""
 
     process: str
     name: str

@@ -9,7 +9,8 @@ import pytest
 from chaos.events import held_back, lose, notice, post_all, request_again
 from chaos.faults import Fault
 from chaos.harness import BAD, INPUT, MSA, WITH_MSA, Record, Scenario, until
-from chaos.steps import RECORD
+from chaos.situations import give_up
+from chaos.steps import READ, RECORD
 from schemas.job import State
 
 OBJECTS = 6
@@ -40,7 +41,7 @@ def test_repeated_requests(scenario: Scenario, record: Record) -> None:
 
 
 def test_shuffled_generations(scenario: Scenario, record: Record) -> None:
-    """Objects are overwritten, every other one deleted; all events come twice in any order, then once late."""
+    """Objects are overwritten, every other one deleted; events come twice in any order, then once late."""
     record("scenario", f"all events of {OBJECTS} overwritten objects shuffled, twice, and once late")
     chaos, events = scenario.chaos, []
     with held_back(chaos):
@@ -82,6 +83,22 @@ def test_lost_events(scenario: Scenario, record: Record) -> None:
         scenario.beside("late.a3m", MSA)
         until(lambda: lose(scenario.chaos) == 0, "events lost")
         scenario.chaos.call("on_compare")
+    scenario.conclude(record, sweeping=False)
+
+
+@pytest.mark.whole
+def test_request_given_up_twice(scenario: Scenario, record: Record) -> None:
+    """Pub/Sub gives up on the request for a job twice, while each worker that got it sleeps."""
+    record("scenario", "request given up twice, while both workers that got it sleep")
+    asleep = Fault(READ, "before", "worker", f"{scenario.folder}/", action="pause")
+    first = scenario.arm(asleep)
+    upload = scenario.upload(ends={State.FAILED})
+    scenario.until_met(first)
+    second = scenario.arm(asleep)
+    give_up(scenario)
+    scenario.until_met(second)
+    give_up(scenario)
+    scenario.until_state(upload, State.FAILED)
     scenario.conclude(record, sweeping=False)
 
 

@@ -1,4 +1,4 @@
-"""A write or a message arrives, and its sender is told that it did not: it tries again, or someone else does."""
+"""A write or a message arrives, but its sender is told otherwise: it tries again, or someone else does."""
 
 import pytest
 
@@ -15,7 +15,8 @@ LOST = [step for step in (*WORKER, *INTAKE) if step.function in SENT and step.si
 def test_lost_answer(scenario: Scenario, record: Record, step: Step) -> None:
     """A step was taken, but fails for who took it."""
     record("scenario", f"answer lost: {step.process}, {step.name}")
-    SITUATIONS[step.situation](
-        scenario, lambda: scenario.arm(step.fault("after", scenario.folder, "fail"))
-    )
+    SITUATIONS[step.situation](scenario, lambda: scenario.arm(step.fault("after", scenario.folder, "fail")))
+    if step.function == CLAIM:  # the worker does not know that it has the lease, which runs out
+        scenario.pass_time(lambda: scenario.all_met)
+        scenario.chaos.lapse({victim.holder for victim in scenario.victims.values()})
     scenario.conclude(record)

@@ -1,4 +1,4 @@
-"""Firestore, Pub/Sub or Cloud Storage cannot be reached for a while, while inputs arrive and are worked on."""
+"""Firestore, Pub/Sub or Cloud Storage cannot be reached for a while; inputs arrive and are worked on."""
 
 import time
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-
 from chaos.door import Door, Trouble
 from chaos.harness import PAPER, Chaos, Record, breaking
+
 from local.parts import Ports
 
 SECONDS = 5.0

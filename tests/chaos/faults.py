@@ -8,6 +8,7 @@ have to be there before the product is.
 
 import contextlib
 import json
+import multiprocessing
 import os
 import re
 import signal
@@ -54,7 +55,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Victim:
-    """The process that met a fault; ``holder`` names it in leases if it is a worker."""
+    """The process that met a fault; ``holder`` names it in leases if it is a worker, and no child of one."""
 
     pid: int
     holder: str
@@ -62,10 +63,9 @@ class Victim:
     @classmethod
     def here(cls) -> Self:
         """Describe this process as Cloud Run's variables do."""
-        parts = (
-            os.environ.get(f"CLOUD_RUN_{name}", "0") for name in ("EXECUTION", "TASK_INDEX", "TASK_ATTEMPT")
-        )
-        return cls(os.getpid(), "/".join(parts))
+        names = ("EXECUTION", "TASK_INDEX", "TASK_ATTEMPT")
+        holder = "/".join(os.environ.get(f"CLOUD_RUN_{name}", "0") for name in names)
+        return cls(os.getpid(), "" if multiprocessing.parent_process() else holder)
 
 
 class Faults:

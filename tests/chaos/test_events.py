@@ -6,12 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from chaos.aftermath import Upload
 from chaos.events import held_back, lose, notice, post_all, request_again
 from chaos.faults import Fault
 from chaos.harness import BAD, INPUT, MSA, WITH_MSA, Record, Scenario, until
 from chaos.situations import give_up
 from chaos.steps import READ, RECORD
-from schemas.job import State
+from schemas.job import Job, State
 
 OBJECTS = 6
 PAIRS = 8
@@ -32,12 +33,15 @@ def test_repeated_requests(scenario: Scenario, record: Record) -> None:
     """The request for each job is published six times, to two workers."""
     record("scenario", f"{OBJECTS} requests published 6 times each")
     for number in range(OBJECTS):
-        upload = scenario.upload(f"{number}.yaml")
-        until(lambda upload=upload: scenario.job(upload), "taken in")
-        job = scenario.job(upload)
-        assert job is not None
-        request_again(job, 5)
+        request_again(taken_in(scenario, scenario.upload(f"{number}.yaml")), 5)
     scenario.conclude(record, sweeping=False)
+
+
+def taken_in(scenario: Scenario, upload: Upload) -> Job:
+    until(lambda: scenario.job(upload), "taken in")
+    job = scenario.job(upload)
+    assert job is not None
+    return job
 
 
 def test_shuffled_generations(scenario: Scenario, record: Record) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+
 from chaos.door import Door, Trouble
 from chaos.harness import PAPER, Chaos, Record, breaking
-
 from local.parts import Ports
 
 SECONDS = 5.0
@@ -31,7 +31,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
 
     def detour(ports: Ports) -> Ports:
         doors.update({name: Door(getattr(ports, name)) for name in SERVICES})
-        return replace(ports, **{name: door.port for name, door in doors.items()})
+        pubsub, firestore, storage = (doors[name].port for name in ("pubsub", "firestore", "storage"))
+        return replace(ports, pubsub=pubsub, firestore=firestore, storage=storage)
 
     with ExitStack() as built:
         folder: Path = tmp_path_factory.mktemp("house")

@@ -109,6 +109,27 @@ def upload_given_up(scenario: Scenario, arm: Break) -> None:
     _publish_dead(answer.content, {"eventType": "OBJECT_FINALIZE"})
 
 
+def reference_gone(scenario: Scenario, arm: Break) -> None:
+    """Delete the alignment of an input before its worker has fetched it."""
+    scenario.beside("late.a3m", MSA)
+    slow = Fault(READ, "before", "worker", f"{scenario.folder}/", action="delay", seconds=3)
+    begun = scenario.arm(slow)
+    arm()
+    scenario.upload(text=WITH_MSA, ends={State.FAILED})
+    scenario.until_met(begun)
+    scenario.chaos.inputs.blob(f"{scenario.folder}/late.a3m").delete()
+
+
+def expired(scenario: Scenario, arm: Break) -> None:
+    """Let a day pass for an input that waits for a file."""
+    waiting = scenario.upload(text=WITH_MSA, ends={State.REJECTED})
+    scenario.until_state(waiting, State.WAITING)
+    arm()
+    job = scenario.job(waiting)
+    assert job is not None
+    scenario.chaos.ledger.replace(job.evolve(wait_until=job.created_at))
+
+
 def no_worker(scenario: Scenario, arm: Break) -> None:
     """Upload an input when no worker is alive."""
     scenario.chaos.end_workers()
@@ -149,4 +170,6 @@ SITUATIONS: Mapping[Situation, Callable[[Scenario, Break], None]] = {
     "given up": given_up,
     "upload given up": upload_given_up,
     "no worker": no_worker,
+    "reference gone": reference_gone,
+    "expired": expired,
 }

@@ -28,7 +28,7 @@ FUNCTIONS = (
 
 Situation = Literal[
     "upload", "equal", "failing", "rejected", "arrival", "deleted", "overwritten", "freed", "unsettled",
-    "request lost", "given up", "upload given up", "no worker",
+    "request lost", "given up", "upload given up", "no worker", "reference gone", "expired",
 ]  # fmt: skip
 """How a scenario brings a process to a step; chaos/situations.py does it."""
 
@@ -78,6 +78,7 @@ WORKER = (
     *(Step("worker", f"upload {number}", UPLOAD, nth=number) for number in range(1, UPLOADED + 1)),
     *_ending("worker", "SUCCEEDED", "upload"),
     Step("worker", "ack", ACK),
+    *_ending("worker", "FAILED", "reference gone"),
     Step("worker", "copy", COPY, situation="equal"),
     Step("worker", "give back", REPLACE, "RELEASED QUEUED pending=REQUEST;", "failing"),
     Step("worker", "ask again", PUBLISH, "prediction.requested.v1", "failing"),
@@ -87,12 +88,10 @@ INTAKE = (
     Step("on_upload", "record", RECORD),
     Step("on_upload", "look for generations", GENERATIONS, names=False),
     Step("on_upload", "request", PUBLISH, "prediction.requested.v1"),
-    Step("on_upload", "request outbox", REPLACE, "TAKEN_IN QUEUED pending=;"),
     Step("on_upload", "record REJECTED", RECORD, "TAKEN_IN REJECTED", "rejected"),
     *_settling("on_upload", "REJECTED", "rejected"),
     Step("on_upload", "go on", REPLACE, "ARRIVED QUEUED pending=REQUEST;", "arrival"),
     Step("on_upload", "request what waited", PUBLISH, "prediction.requested.v1", "arrival"),
-    Step("on_upload", "outbox of what waited", REPLACE, "ARRIVED QUEUED pending=;", "arrival"),
     *_ending("on_upload|on_delete", "SUPERSEDED", "overwritten"),
     *_ending("on_delete", "CANCELLED", "deleted"),
 )
@@ -100,6 +99,7 @@ REPAIR = (
     Step("on_sweep", "free", REPLACE, "LEASE_EXPIRED QUEUED pending=REQUEST;", "freed"),
     Step("on_sweep", "request what was freed", PUBLISH, "prediction.requested.v1", "freed"),
     *_settling("on_sweep", "SUCCEEDED", "unsettled"),
+    *_ending("on_sweep", "REJECTED", "expired", "EXPIRED"),
     Step("on_sweep", "ask again", REPLACE, "TAKEN_IN QUEUED pending=REQUEST;", "request lost"),
     Step("on_sweep", "ring", PUBLISH, "capacity.wanted.v1", "freed", names=False),
     Step("on_dead", "note that it was given up", REPLACE, "UNDELIVERED QUEUED pending=REQUEST;", "given up"),

@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN = .venv/bin/python -W ignore::FutureWarning
 
-.PHONY: help demo test up lint schemas lock environment clean
+.PHONY: help demo test chaos up lint schemas lock environment clean
 
 help: ## say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -15,6 +15,9 @@ up: environment ## run the local stack in the foreground, for your own files, un
 
 test: lint ## all checks and all tests
 	$(RUN) -m pytest $(ARGS)
+
+chaos: environment ## break everything that can break, and look at what is left
+	$(RUN) -m pytest tests/chaos --whole -q --no-header $(ARGS)
 
 lint: environment ## format, lint, types, import rules
 	.venv/bin/ruff format --check

@@ -110,14 +110,15 @@ class Bucket:
             except PreconditionFailed:
                 return
 
-    def upload(self, path: Path, name: str, content_type: str) -> Output:
-        """Upload a file as a new object; one with the same content counts as done, as after a lost answer.
+    def upload(self, path: Path, name: str, content_type: str, over: int = 0) -> Output:
+        """Upload a file over this generation of its object, 0 where there is none.
 
-        Raises ContentDiffersError where another content has the name.
+        An object of another generation with the same content counts as done, as after a lost answer. Raises
+        ContentDiffersError where it has another content.
         """
         with self._explained(name):
             try:
-                return self._put(path, name, content_type, generation=0)
+                return self._put(path, name, content_type, over)
             except PreconditionFailed:
                 there = self._there(name)
         if there.crc32c != _crc32c(path):
@@ -136,11 +137,6 @@ class Bucket:
                 self._rewrite(there, self._bucket.blob(name))
         made = self._same(output, name)
         return Output(name=name, size=made.size, crc32c=made.crc32c)
-
-    def replace(self, path: Path, name: str, content_type: str) -> Output:
-        """Upload a file over the object that has its name now, unless it changes meanwhile."""
-        with self._explained(name):
-            return self._put(path, name, content_type, self._there(name).generation)
 
     def _put(self, path: Path, name: str, content_type: str, generation: int) -> Output:
         blob = self._bucket.blob(name)

@@ -25,7 +25,14 @@ EVENTS_TOPIC = f"projects/{PROJECT}/topics/gcs-events"
 """Cloud Storage notifications, of which the triggers make CloudEvents."""
 
 KEY_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
-CALLERS_TO_CHOOSE = {"MAX_WORKERS": "2", "JOBS_PER_WORKER": "10", "IDLE_SECONDS": "10"}
+CALLERS_TO_CHOOSE = {
+    "MAX_WORKERS": "2",
+    "JOBS_PER_WORKER": "10",
+    "IDLE_SECONDS": "10",
+    # A person who watches would not wait for the product's 900 and 300.
+    "REQUEST_AGAIN_AFTER_SECONDS": "60",
+    "COMPARE_AFTER_SECONDS": "30",
+}
 # Random weights deserve few steps.
 FEW_STEPS = '{"recycling_steps":1,"sampling_steps":20,"sampling_steps_affinity":20,"samples_affinity":1}'
 TASK_GRACE_SECONDS = 4
@@ -54,12 +61,16 @@ class Ports:
 
 @dataclass(frozen=True)
 class Site:
-    """Where one stack lives: its absolute folder, its ports, its connections, the caller's weights if any."""
+    """Where one stack lives: its absolute folder, its ports, its connections, the caller's weights if any.
+
+    ``doors`` are the ports at which the product is told to look for the others, if something stands between.
+    """
 
     run_dir: Path
     ports: Ports
     plan: Topology
     real_weights: Path | None
+    doors: Ports | None = None
 
     @property
     def weights(self) -> Path:
@@ -131,9 +142,11 @@ def client_env(ports: Ports) -> dict[str, str]:
 def part_env(site: Site, name: str) -> dict[str, str]:
     """Whole environment of a part: the caller's, without its key to the real cloud, and the stack's."""
     own = {variable: value for variable, value in os.environ.items() if variable != KEY_VARIABLE}
-    ours = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore::FutureWarning"}
-    functions = _function_env(site) if name in site.ports.functions else {}
-    return own | ours | _product_env(site) | functions
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    ours = {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore::FutureWarning"}
+    if name in site.ports.functions:
+        return own | ours | _product_env(site) | _function_env(site)
+    return own | ours | _product_env(site) | client_env(site.ports)
 
 
 def task_env(site: Site, weights: Path) -> dict[str, str]:
@@ -147,13 +160,10 @@ def task_env(site: Site, weights: Path) -> dict[str, str]:
 def _product_env(site: Site) -> dict[str, str]:
     chosen = {name: os.environ.get(name, default) for name, default in CALLERS_TO_CHOOSE.items()}
     return (
-        client_env(site.ports)
+        client_env(site.doors or site.ports)
         | chosen
         | {
             "WORK_SUBSCRIPTION": "work",
-            # A person who watches would not wait for the product's 900 and 300.
-            "REQUEST_AGAIN_AFTER_SECONDS": "60",
-            "COMPARE_AFTER_SECONDS": "30",
             "CLOUD_RUN_ENDPOINT": url(site.ports.run_jobs),
             "CLOUD_RUN_REGION": REGION,
             "CLOUD_RUN_JOB_NAME": JOB,

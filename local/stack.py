@@ -45,15 +45,18 @@ def running(
     source: Path = FUNCTIONS,
     worker: Sequence[str] = ("-m", "worker"),
     tick_seconds: float = TICK_SECONDS,
+    detour: Callable[[Ports], Ports | None] = lambda _ports: None,
 ) -> Iterator[Stack]:
     """Run a stack in ``run_dir`` until the block is left, however it is left.
 
     ``source`` is the file of the functions, ``worker`` the arguments with which Python runs the job's task.
+    ``detour`` says at which other ports functions and worker shall look for the emulators, if any.
     Call it from a thread that outlives the block. Raises MissingError where the machine lacks something,
     PartError where a part dies or does not become ready.
     """
     plan = topology.load()
-    site = Site(run_dir.absolute(), Ports.pick(list(plan.functions)), plan, parts.real_weights())
+    ports = Ports.pick(list(plan.functions))
+    site = Site(run_dir.absolute(), ports, plan, parts.real_weights(), detour(ports))
     commands = parts.commands(site, source)
     _lay_out(site)
     with Supervisor() as supervisor:

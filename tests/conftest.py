@@ -12,7 +12,7 @@ settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
 
 CACHE = Path(__file__).parents[1] / ".local" / "cache" / "emulators"
-NEED_EMULATORS = {"pubsub_host", "firestore_host", "storage_host", "stack"}
+NEED_EMULATORS = {"pubsub_host", "firestore_host", "storage_host", "stack", "paper", "real", "house"}
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -179,9 +179,11 @@ class MemoryBucket:
         assert content_type
         self.objects.setdefault(name, (1, body))
 
-    def upload(self, path: Path, name: str, content_type: str) -> Output:
-        self.create(name, path.read_bytes(), content_type)
-        if self.objects[name][1] != path.read_bytes():
+    def upload(self, path: Path, name: str, content_type: str, over: int = 0) -> Output:
+        assert content_type
+        if (self.generation(name) or 0) == over:
+            self.put(name, path.read_bytes(), over + 1)
+        elif self.objects[name][1] != path.read_bytes():
             raise ContentDiffersError(name)
         return self._output(name)
 
@@ -193,11 +195,6 @@ class MemoryBucket:
         if made.crc32c != output.crc32c:
             raise ContentDiffersError(name)
         return made
-
-    def replace(self, path: Path, name: str, content_type: str) -> Output:
-        assert content_type
-        self.put(name, path.read_bytes(), self.objects[name][0] + 1)
-        return self._output(name)
 
     def _output(self, name: str) -> Output:
         body = self.objects[name][1]

@@ -48,14 +48,14 @@ class Predictor(Protocol):
 class Results(Protocol):
     """The output bucket."""
 
-    def upload(self, path: Path, name: str, content_type: str) -> Output:
-        """Upload a file as a new object. Raises ContentDiffersError, StorageUnavailableError."""
+    def upload(self, path: Path, name: str, content_type: str, over: int = 0) -> Output:
+        """Upload over a generation, 0 for none. Raises ContentDiffersError, StorageUnavailableError."""
+
+    def generation(self, name: str) -> int | None:
+        """Return the generation of the object that has this name now, or None where there is none."""
 
     def copy(self, output: Output, name: str) -> Output:
         """Copy an object on the server's side. Raises ObjectGoneError, ContentDiffersError."""
-
-    def replace(self, path: Path, name: str, content_type: str) -> Output:
-        """Upload a file over the object of this name. Raises StorageUnavailableError."""
 
 
 @dataclass
@@ -148,10 +148,21 @@ class Bench:
         }
 
     def _upload(self, path: Path, public_name: str, mine: HeldJob) -> Output:
+        """Upload a file over what an earlier attempt may have left, be it the same or not."""
         name = mine.job.output_prefix + public_name
         content_type = CONTENT_TYPES.get(path.suffix, "application/octet-stream")
+        over = self._left(name, mine) if mine.job.attempt > 1 else 0
         try:
-            return self.results.upload(path, name, content_type)
+            return self.results.upload(path, name, content_type, over)
         except ContentDiffersError:
-            mine.renew()  # an earlier attempt left it; whoever holds the lease, and nobody else, replaces it
-            return self.results.replace(path, name, content_type)
+            return self.results.upload(path, name, content_type, self._left(name, mine))
+
+    def _left(self, name: str, mine: HeldJob) -> int:
+        """Return the generation that may be replaced: of what lay there while the lease was still ours.
+
+        The look comes before the lease's check: whoever sleeps in between, or after, finds that the next
+        holder has made another generation of every file.
+        """
+        there = self.results.generation(name) or 0
+        mine.renew()
+        return there

@@ -224,17 +224,23 @@ def test_the_same_upload_again_counts_as_done(bucket: Bucket, tmp_path: Path) ->
     assert bucket.upload(file, "f", "text/plain") == bucket.upload(file, "f", "text/plain")
 
 
-def test_an_upload_over_other_content_is_refused_and_replaced_knowingly(
+def test_an_upload_replaces_the_generation_that_it_names_and_no_other(
     bucket: Bucket, raw: storage.Bucket, tmp_path: Path
 ) -> None:
     file = tmp_path / "f"
     file.write_bytes(b"old")
     bucket.upload(file, "f", "text/plain")
+    old = bucket.generation("f")
+    assert old
     file.write_bytes(b"new")
     with pytest.raises(ContentDiffersError):
         bucket.upload(file, "f", "text/plain")
     assert raw.blob("f").download_as_bytes() == b"old"
-    bucket.replace(file, "f", "text/plain")
+    bucket.upload(file, "f", "text/plain", old)
+    assert raw.blob("f").download_as_bytes() == b"new"
+    file.write_bytes(b"late")
+    with pytest.raises(ContentDiffersError):
+        bucket.upload(file, "f", "text/plain", old)
     assert raw.blob("f").download_as_bytes() == b"new"
 
 

@@ -11,10 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 
-import gemmi
-import numpy as np
 import pytest
 from fakes import NOW, MemoryBucket, MemoryDelivery, MemoryLedger, MemoryTopic, a_job, a_source
+from paper import write_prediction
 
 from jobs import lifecycle
 from jobs.objects import StorageUnavailableError
@@ -87,28 +86,8 @@ class PaperPredictor:
     def write(self, input_file: Path, out: Path) -> Mapping[str, float]:
         self.seen.append(input_file)
         self.before(input_file)
-        folder = out / "predictions" / input_file.stem
-        folder.mkdir(parents=True)
-        write_structure(folder / f"{input_file.stem}_model_0.cif")
-        (folder / f"confidence_{input_file.stem}_model_0.json").write_text('{"confidence_score": 0.5}')
-        for kind, shape in (("plddt", (5,)), ("pae", (5, 5)), ("pde", (5, 5))):
-            np.savez(folder / f"{kind}_{input_file.stem}_model_0.npz", **{kind: np.ones(shape)})
+        write_prediction(out, input_file.stem, residues=5)
         return {"predict": 1.0}
-
-
-def write_structure(path: Path) -> None:
-    structure, model, chain = gemmi.Structure(), gemmi.Model("1"), gemmi.Chain("A")
-    for number in range(1, 6):
-        residue = gemmi.Residue()
-        residue.name, residue.seqid = "ALA", gemmi.SeqId(str(number))
-        atom = gemmi.Atom()
-        atom.name, atom.element = "CA", gemmi.Element("C")
-        residue.add_atom(atom)
-        chain.add_residue(residue)
-    model.add_chain(chain)
-    structure.add_model(model)
-    structure.setup_entities()
-    structure.make_mmcif_document().write_file(str(path))
 
 
 @dataclass
@@ -415,6 +394,31 @@ def test_what_an_earlier_attempt_left_in_the_output_folder_is_replaced(shop: Sho
     assert {output.name: output.size for output in job.outputs}[name] == 25
 
 
+@pytest.mark.parametrize("left", [b"of an earlier attempt", b"of the next"])
+def test_a_worker_that_sleeps_past_its_lease_replaces_nothing_that_the_next_made(
+    shop: Shop, left: bytes
+) -> None:
+    """The next holder replaces what an earlier attempt left even where it is the same."""
+    delivery = shop.queue(attempt=1)
+    name = f"{shop.job().output_prefix}model_0.cif"
+
+    class Bucket(MemoryBucket):
+        def upload(self, path: Path, name: str, content_type: str, over: int = 0) -> Output:
+            if name.endswith("model_0.cif"):
+                shop.ledger.replace(lifecycle.claim(shop.job().evolve(state=State.QUEUED), "next", NOW))
+                made = path.parent / "made"
+                made.write_bytes(b"of the next")
+                super().upload(made, name, content_type, over)
+            return super().upload(path, name, content_type, over)
+
+    shop.results = Bucket("out")
+    shop.results.put(name, left)
+    shop.drain([delivery])
+    assert shop.results.objects[name][1] == b"of the next"
+    assert shop.job().worker == "next"
+    assert delivery.answers == ["ack"]
+
+
 @pytest.mark.parametrize(
     "delivery",
     [
@@ -472,10 +476,10 @@ def test_a_result_is_uploaded_and_settled_while_the_next_is_on_the_device(shop: 
         waiting(shop.completions.heard["a"])
 
     class Bucket(MemoryBucket):
-        def upload(self, path: Path, name: str, content_type: str) -> Output:
+        def upload(self, path: Path, name: str, content_type: str, over: int = 0) -> Output:
             if "/a/" in name:
                 waiting(on_device)
-            return super().upload(path, name, content_type)
+            return super().upload(path, name, content_type, over)
 
     shop.results = Bucket("out")
     shop.predictor.read = by_letter(b=lambda: waiting(first))

@@ -1,0 +1,330 @@
+"""A stack in which things break: arms faults, uploads as users do, lets time pass, and looks at what is left.
+
+Nothing is scheduled here but by a scenario: the sweep runs when ``settle`` lets it.
+"""
+
+import json
+import os
+import signal
+import time
+import uuid
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import pubsub_v1, run_v2, storage
+
+from chaos.aftermath import Aftermath, Told, Upload, examine, settled, strays
+from chaos.faults import FOLDER, Fault, Faults, Moment, Victim
+from chaos.steps import Step
+from gcp.ledger import FirestoreLedger
+from gcp.project import Project, ledger
+from jobs.ledger import ConflictError
+from local import parts
+from local.parts import Ports
+from local.stack import Stack, running
+from schemas.job import Job, Lease, State
+
+ROOT = Path(__file__).parents[2]
+TESTS = ROOT / "tests"
+PAPER = ("-m", "chaos.paper_worker")
+REAL = ("-m", "worker")
+SECONDS = 120.0
+"""How long anything may take that a scenario waits for; on two free cores nothing comes near."""
+
+TICK = 0.5
+NEVER = 1e6
+JOB = f"projects/{parts.PROJECT}/locations/{parts.REGION}/jobs/{parts.JOB}"
+Client = TypeVar("Client", run_v2.JobsClient, run_v2.ExecutionsClient)
+QUICK_STACK = {
+    "SETTLE_AFTER_SECONDS": "1",
+    "REQUEST_AGAIN_AFTER_SECONDS": "3",
+    "COMPARE_AFTER_SECONDS": "0",
+    "IDLE_SECONDS": "60",
+    "MAX_WORKERS": "2",
+}
+"""What the cloud's minutes become; everything else is as the stack has it."""
+
+Record = Callable[[str, object], None]
+INPUT = "sequences:\n- protein: {id: A, sequence: MKTAYIAK, msa: empty}\n"
+WITH_MSA = INPUT.replace("empty", "late.a3m")
+MSA = ">query\nMKTAYIAK\n>1\nMKTAYLAK\n"
+BAD = INPUT.replace("MKTAYIAK", "MKT4YIAK")
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = SECONDS) -> None:
+    """Wait for a condition; fail, saying what did not happen, when it does not come true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {seconds:g} s"
+        time.sleep(0.05)
+
+
+@dataclass
+class Chaos:
+    """One stack for many scenarios, one after the other. ``dead`` are killed workers, as leases name them.
+
+    ``workers`` are alive when a scenario begins.
+    """
+
+    stack: Stack
+    faults: Faults
+    ledger: FirestoreLedger
+    told: list[Told] = field(default_factory=list)
+    uploads: list[Upload] = field(default_factory=list)
+    dead: set[str] = field(default_factory=set)
+    workers: int = 2
+
+    @property
+    def inputs(self) -> storage.Bucket:
+        return storage.Client().bucket(self.stack.env["INPUT_BUCKET"])
+
+    @property
+    def outputs(self) -> storage.Bucket:
+        return storage.Client().bucket(self.stack.env["OUTPUT_BUCKET"])
+
+    def scenario(self) -> "Scenario":
+        """Begin a scenario in a folder of its own, with workers alive: one goes on where one is killed."""
+        self.faults.disarm()
+        for _ in range(self.workers - len(self.executions())):
+            self.run_job()
+        return Scenario(self, f"s{uuid.uuid4().hex[:8]}")
+
+    def call(self, function: str) -> int:
+        """Call a function as Cloud Scheduler does; return its status, 0 where it did not answer."""
+        connection = HTTPConnection("127.0.0.1", self.stack.ports.functions[function], timeout=SECONDS)
+        try:
+            connection.request("POST", "/")
+            return connection.getresponse().status
+        except (OSError, HTTPException):
+            return 0
+        finally:
+            connection.close()
+
+    def run_job(self) -> None:
+        """Start one more worker, as an operator does."""
+        _client(run_v2.JobsClient, self.stack).run_job(name=JOB)
+
+    def executions(self) -> list[str]:
+        """Name the executions of the worker that are alive."""
+        listed = _client(run_v2.ExecutionsClient, self.stack).list_executions(parent=JOB)
+        return [execution.name for execution in listed if not execution.completion_time]
+
+    def end_workers(self) -> None:
+        """End all workers, as an operator does."""
+        client = _client(run_v2.ExecutionsClient, self.stack)
+        for name in self.executions():
+            client.cancel_execution(name=name).result(SECONDS)
+
+    def lapse(self, holders: Collection[str]) -> None:
+        """Let two minutes pass for the leases of these workers."""
+        past = datetime.now(UTC) - timedelta(seconds=1)
+        for upload in self.uploads:
+            job = self.ledger.get(upload.job_id)
+            if job is not None and job.lease is not None and job.lease.holder in holders:
+                try:
+                    self.ledger.replace(job.evolve(lease=Lease(holder=job.lease.holder, expires_at=past)))
+                except ConflictError:
+                    continue
+
+
+@dataclass
+class Scenario:
+    """One scenario's files, what it broke, and what was found after."""
+
+    chaos: Chaos
+    folder: str
+    started: float = field(default_factory=time.monotonic)
+    uploads: list[Upload] = field(default_factory=list)
+    armed: dict[str, Fault] = field(default_factory=dict)
+    victims: dict[str, Victim] = field(default_factory=dict)
+
+    def upload(
+        self,
+        name: str = "a.yaml",
+        text: str = INPUT,
+        ends: Collection[State] = (State.SUCCEEDED,),
+        **options: object,
+    ) -> Upload:
+        """Upload an input, with a seed of its own unless one is given."""
+        chosen = {"seed": uuid.uuid4().int % 2**32} | options
+        blob = self.chaos.inputs.blob(f"{self.folder}/{name}")
+        blob.metadata = {f"dropfold-{key.replace('_', '-')}": str(value) for key, value in chosen.items()}
+        blob.upload_from_string(text)
+        upload = Upload(blob.bucket.name, blob.name, int(blob.generation), ends)
+        self.uploads.append(upload)
+        self.chaos.uploads.append(upload)
+        return upload
+
+    def beside(self, name: str, text: str) -> None:
+        """Upload a file that is no input."""
+        self.chaos.inputs.blob(f"{self.folder}/{name}").upload_from_string(text)
+
+    def delete(self, upload: Upload) -> None:
+        """Delete an input."""
+        self.chaos.inputs.blob(upload.name).delete()
+
+    def job(self, upload: Upload) -> Job | None:
+        """Read an upload's job."""
+        return self.chaos.ledger.get(upload.job_id)
+
+    def until_state(self, upload: Upload, state: State) -> None:
+        """Wait until an upload's job is in a state."""
+        until(lambda: (job := self.job(upload)) and job.state is state, f"{upload.name} {state}")
+
+    def arm(self, fault: Fault) -> str:
+        """Have a fault happen in this scenario."""
+        name = self.chaos.faults.arm(fault)
+        self.armed[name] = fault
+        return name
+
+    def break_at(self, step: Step, moment: Moment) -> str:
+        """Have the process that takes a step killed at it."""
+        return self.arm(step.fault(moment, self.folder))
+
+    def met(self, name: str) -> bool:
+        """Tell whether an armed fault has happened, and remember whom it killed or stopped."""
+        victim, fault = self.chaos.faults.victim(name), self.armed[name]
+        if victim is None or (fault.action == "kill" and alive(victim.pid)):
+            return False
+        self.victims[name] = victim
+        if fault.action == "kill":
+            self.chaos.dead.add(victim.holder)
+        return True
+
+    @property
+    def all_met(self) -> bool:
+        """Whether all armed faults have happened."""
+        return sum(map(self.met, self.armed)) == len(self.armed)  # each is asked: it remembers
+
+    def until_met(self, name: str, seconds: float = SECONDS) -> Victim:
+        """Wait until an armed fault has happened; return to whom."""
+        fault = self.armed[name]
+        what = f"{fault.action} {fault.moment} {fault.function} of {fault.process}"
+        until(lambda: self.met(name), what, seconds)
+        return self.victims[name]
+
+    def resume(self) -> None:
+        """Let everyone go on who was stopped."""
+        for name, victim in self.victims.items():
+            if self.armed[name].action == "pause" and alive(victim.pid):
+                os.kill(victim.pid, signal.SIGCONT)
+
+    def conclude(self, record: Record, *, sweeping: bool = True) -> None:
+        """Settle, look at everything, say what was found, and fail where something is not as it has to be."""
+        self.pass_time(lambda: self.all_met, sweeping=sweeping)
+        for name in self.armed:
+            self.until_met(name, 0)
+        self.resume()
+        self.pass_time(self._over, sweeping=sweeping)
+        found, seconds = self.examine(), time.monotonic() - self.started
+        record("found", f"{found}, killed {len(self.killed)}, {seconds:.1f} s")
+        assert not found.problems, "\n".join(found.problems)
+
+    @property
+    def killed(self) -> list[Victim]:
+        """Return the processes that were killed."""
+        return [self.victims[name] for name, fault in self.armed.items() if fault.action == "kill"]
+
+    def pass_time(self, over: Callable[[], bool], *, sweeping: bool = True) -> None:
+        """Let time pass until something is over: the leases of the dead run out, the sweep runs."""
+        deadline = time.monotonic() + SECONDS
+        while not over() and time.monotonic() < deadline:
+            self.chaos.stack.check()
+            if sweeping:
+                self.chaos.lapse(self.chaos.dead)
+                self.chaos.call("on_sweep")
+            time.sleep(TICK)
+
+    def examine(self) -> Aftermath:
+        """Look at what became of this scenario's uploads."""
+        chaos = self.chaos
+        found = examine(self.uploads, chaos.ledger, chaos.outputs, list(chaos.told))
+        names = [blob.name for blob in chaos.outputs.list_blobs(prefix=f"{self.folder}/")]
+        stray = [f"a receipt of no upload: {name}" for name in strays(names, self.uploads)]
+        return Aftermath(**{**vars(found), "problems": (*found.problems, *stray)})
+
+    def _over(self) -> bool:
+        told = {each.job_id for each in list(self.chaos.told)}
+        return all(settled(self.job(upload)) and upload.job_id in told for upload in self.uploads)
+
+
+def _client(kind: type[Client], stack: Stack) -> Client:
+    return kind(
+        transport="rest",
+        credentials=AnonymousCredentials(),
+        client_options={"api_endpoint": parts.url(stack.ports.run_jobs)},
+    )
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process runs, or sleeps, or is stopped."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@contextmanager
+def breaking(
+    folder: Path, worker: tuple[str, ...], detour: Callable[[Ports], Ports | None] = lambda _ports: None
+) -> Iterator[Chaos]:
+    """Run a stack whose processes meet faults; clients of this process reach it too while the block runs."""
+    with ExitStack() as kept:
+        with pytest.MonkeyPatch.context() as patch:  # the parts keep what they were started with
+            for name, value in _environment(folder, worker).items():
+                patch.setenv(name, value)
+            started = running(folder, worker=worker, tick_seconds=NEVER, detour=detour)
+            stack = kept.enter_context(started)
+        patch = kept.enter_context(pytest.MonkeyPatch.context())
+        for name, value in stack.env.items():
+            patch.setenv(name, value)
+        told = kept.enter_context(_listening())
+        yield Chaos(stack, Faults(folder / "faults"), _ledger(stack), told)
+
+
+def _environment(folder: Path, worker: tuple[str, ...]) -> dict[str, str]:
+    path = os.pathsep.join(map(str, (TESTS, TESTS / "chaos" / "injection")))
+    weights = {"BOLTZ_CACHE": str(_no_weights(folder / "weights"))} if worker == PAPER else {}
+    return {**QUICK_STACK, **weights, FOLDER: str(folder / "faults"), "PYTHONPATH": path}
+
+
+def _no_weights(folder: Path) -> Path:
+    """Make a folder that counts as one with weights, so that none are built."""
+    folder.mkdir(parents=True)
+    (folder / "boltz2_conf.ckpt").touch()
+    return folder
+
+
+def _ledger(stack: Stack) -> FirestoreLedger:
+    return ledger(
+        Project(
+            google_cloud_project=stack.env["GOOGLE_CLOUD_PROJECT"],
+            input_bucket=stack.env["INPUT_BUCKET"],
+            output_bucket=stack.env["OUTPUT_BUCKET"],
+        )
+    )
+
+
+@contextmanager
+def _listening() -> Iterator[list[Told]]:
+    told: list[Told] = []
+
+    def take(message: pubsub_v1.subscriber.message.Message) -> None:
+        job = json.loads(message.data)["job_id"]
+        told.append(Told(job, message.attributes["ce-id"], message.data))
+        message.ack()
+
+    with pubsub_v1.SubscriberClient() as client:
+        name = client.subscription_path(parts.PROJECT, f"chaos-{uuid.uuid4().hex}")
+        client.create_subscription(name=name, topic=client.topic_path(parts.PROJECT, "predictions-completed"))
+        stream = client.subscribe(name, take)
+        yield told
+        stream.cancel()
+        stream.result()

@@ -1,0 +1,118 @@
+"""A worker put together like the product's, but with a predictor that needs no model: started in a second.
+
+Reading happens in a real child process, predicting in a real turn of the device; only what is written is made
+up. Each result differs a little, as on a GPU, so that a file of one attempt can be told from that of another.
+"""
+
+import logging
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from types import FrameType
+
+from paper import write_prediction
+
+from gcp import logs, project
+from schemas.boltz_grammar import Polymer
+from schemas.boltz_input import read_input
+from schemas.job import Model
+from schemas.options import Options
+from worker.attempt import Bench
+from worker.children import Children
+from worker.device import Device, DeviceLostError
+from worker.drain import IN_HAND, Worker
+from worker.lease import LeaveError
+from worker.settings import WorkerSettings
+
+LOOK_SECONDS = 0.1
+MODEL = Model(name="paper", version="1", weights_digest="sha256:0", random_weights=True)
+
+
+@dataclass(frozen=True)
+class PaperPredictor:
+    """Implements worker.attempt.Predictor."""
+
+    children: Children
+    device: Device
+    model: Model = MODEL
+    ready_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def lost(self) -> bool:
+        return self.device.lost
+
+    def predict(
+        self, input_file: Path, options: Options, seed: int, out: Path, begin: Callable[[], object]
+    ) -> Mapping[str, float]:
+        assert options.samples == 1
+        residues = self.children.run(count_residues, input_file)
+        value = random.Random(seed + time.time_ns()).random()  # noqa: S311  no secret
+        self.device.turn(begin, partial(write_prediction, out, input_file.stem, residues, value))
+        return {}
+
+
+def count_residues(input_file: Path) -> int:
+    document = read_input(input_file.name, input_file.read_bytes(), msa_service=True)
+    molecule = document.sequences[0].molecule
+    assert isinstance(molecule, Polymer)
+    return len(molecule.sequence)
+
+
+def main() -> int:
+    """Run one worker's life; return its exit status."""
+    logs.configure()
+    settings = WorkerSettings()
+    signal.signal(signal.SIGTERM, _leave)
+    children = Children(settings.read_seconds)
+    try:
+        _drain(settings, children)
+    except LeaveError:
+        return 0
+    except DeviceLostError:
+        return 1
+    finally:
+        children.stop()
+    return 0
+
+
+def _drain(settings: WorkerSettings, children: Children) -> None:
+    ledger = project.ledger(settings)
+    bench = Bench(
+        uploads=project.bucket(settings, settings.input_bucket),
+        results=project.bucket(settings, settings.output_bucket),
+        predictor=PaperPredictor(children, Device(settings.prediction_seconds)),
+        work_dir=settings.work_dir,
+        started_at=datetime.now(UTC),
+        cache=ledger,
+    )
+    worker = Worker(
+        ledger=ledger,
+        settler=project.settler(settings),
+        bench=bench,
+        holder=settings.holder,
+        renew_seconds=settings.renew_seconds,
+        idle_seconds=settings.idle_seconds,
+        take_until=time.monotonic() + settings.task_seconds,
+    )
+    with project.subscription(settings, settings.work_subscription).pulling(
+        IN_HAND, LOOK_SECONDS
+    ) as arriving:
+        worker.drain(arriving)
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    raise LeaveError
+
+
+if __name__ == "__main__":
+    status = main()
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(status)

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 import requests
-from chaos.aftermath import Upload
-from chaos.harness import Chaos
 from google.cloud import pubsub_v1
 
+from chaos.aftermath import Upload
+from chaos.harness import Chaos
 from local import parts
 from local.eventarc_bridge import event_headers
 from schemas.job import Job

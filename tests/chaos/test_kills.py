@@ -1,6 +1,7 @@
 """Every process is killed by SIGKILL just before and just after each of its steps, once, and restarted."""
 
 import pytest
+
 from chaos.faults import Moment
 from chaos.harness import Record, Scenario
 from chaos.situations import SITUATIONS

@@ -1,6 +1,7 @@
 """With the product's own worker and the small model: one whole way, and deaths that only it can die."""
 
 import pytest
+
 from chaos.faults import Fault
 from chaos.harness import Chaos, Record
 from chaos.steps import READ_MODEL, SAMPLE

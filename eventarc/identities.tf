@@ -2,7 +2,7 @@
 # docs/operations.md shows local.rights as a table; tests/contract/test_plan.py compares the two.
 
 locals {
-  components = concat(keys(local.functions), ["worker"], var.service ? ["service"] : [])
+  components = concat(keys(local.callers), ["worker"], var.service ? ["service"] : [])
 
   # Besides the components: whoever calls a function, and whoever builds them.
   callers_and_builders = concat(["eventarc", "push", "scheduler", "build"], var.webhook == null ? [] : ["webhook"])

@@ -1,9 +1,9 @@
 """Stage what the functions are deployed with: ``python3 -m functions.bundle FOLDER``.
 
-Cloud Functions wants ``main.py`` and ``requirements.txt`` at the root of what it is given, which is also on the
-import path. So the folder gets the packages that the entry points import, requirements with every version that
-they bring along pinned, and a ``main.py`` that has nothing but the entry points. Needs no environment: the Terraform
-plan runs it.
+Cloud Functions wants ``main.py`` and ``requirements.txt`` at the root of what it is given, which is also on
+the import path. So the folder gets the packages that the entry points import, requirements with each version
+that they bring along pinned, and a ``main.py`` that has nothing but the entry points. Needs no environment:
+the Terraform plan runs it.
 """
 
 import argparse
@@ -37,7 +37,12 @@ def stage(folder: Path) -> None:
 
 
 def _is_bundle(folder: Path) -> bool:
-    return {path.name for path in folder.iterdir()} <= {*PACKAGES, "main.py", "requirements.txt", "constraints.txt"}
+    return {path.name for path in folder.iterdir()} <= {
+        *PACKAGES,
+        "main.py",
+        "requirements.txt",
+        "constraints.txt",
+    }
 
 
 def main() -> None:

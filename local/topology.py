@@ -22,7 +22,7 @@ class Topic(_Closed):
 
 
 class Delivery(_Closed):
-    """How delivery is tried, again, and for how long (seconds), and where a message goes that nobody takes."""
+    """How delivery is tried and tried again, times in seconds, and where a message goes that nobody takes."""
 
     ack_deadline: int = Field(ge=10, le=600)
     retention: int = Field(ge=600, le=604800)

@@ -278,7 +278,7 @@ resource "google_storage_bucket_iam_member" "build_reads_bundle" {
 }
 
 resource "google_artifact_registry_repository_iam_member" "build" {
-  repository = google_artifact_registry_repository.functions.name
+  repository = google_artifact_registry_repository.functions.repository_id
   location   = var.region
   role       = "roles/artifactregistry.writer"
   member     = local.members["build"]

@@ -1,6 +1,9 @@
 terraform {
   required_version = ">= 1.5"
 
+  # The bucket is named at init: docs/operations.md.
+  backend "gcs" {}
+
   required_providers {
     google = {
       source  = "hashicorp/google"

@@ -143,8 +143,7 @@ def test_every_component_runs_as_itself() -> None:
 
 def test_the_documented_table_of_rights_is_the_plan_s() -> None:
     # When this fails: the plan changed, so change the table in docs/operations.md, "Identities".
-    table = OPERATIONS.partition("| Identity | write ledger")[1:]
-    table = "".join(table).partition("\n\n")[0]
+    table = "".join(OPERATIONS.partition("| Identity | write ledger")[1:]).partition("\n\n")[0]
     lines = [line for line in table.splitlines() if line.startswith("|")]
     head, _, *rows = [[cell.strip("` ") for cell in line.split("|")[1:-1]] for line in lines]
     told = {

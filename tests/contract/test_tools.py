@@ -11,16 +11,20 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import plan
+import provider
 import pytest
 from plan import PLAN, ROOT
 
 from local import topology
 
 TOOLS = ROOT.parent / "shared" / "tools"
-SECONDS = 120
+SCHEMA = TOOLS / "google-provider-6.50.json.gz"
+SECONDS = 300
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PURE = re.compile(r'^(?:locals|variable "\w+") \{\n.*?^\}$', re.DOTALL | re.MULTILINE)
@@ -53,8 +57,44 @@ def test_terraform_finds_the_plan_well_formed() -> None:
 
 def test_the_provider_knows_all_that_the_plan_says() -> None:
     need((TOOLS / "tfcheck").exists(), "tfcheck")
-    schema = TOOLS / "google-provider-6.50.json.gz"
-    assert run(sys.executable, TOOLS / "tfcheck", schema, *plan.FILES) == "ok\n"
+    assert run(sys.executable, TOOLS / "tfcheck", SCHEMA, *plan.FILES) == "ok\n"
+
+
+@pytest.mark.parametrize("example", ["minimal", "production"])
+def test_terraform_can_plan_an_example_from_nothing(example: str, tmp_path: Path) -> None:
+    need(shutil.which("terraform"), "terraform")
+    need(SCHEMA.exists(), "schema of Google's provider")
+    planned = the_plan(tmp_path, f"-var-file=examples/{example}.tfvars", "-var=service=true")
+    asked = plan.of_type(
+        "google_cloud_run_v2_job", "google_cloud_run_v2_service", "google_firestore_database"
+    )
+    assert {address.partition("[")[0] for address in planned} >= asked.keys()
+    [work] = [
+        after
+        for address, after in planned.items()
+        if address == 'google_pubsub_subscription.subscription["work"]'
+    ]
+    assert work["enable_exactly_once_delivery"] is True
+    assert work["dead_letter_policy"][0]["max_delivery_attempts"] == 10
+    functions = [
+        after for address, after in planned.items() if address.startswith("google_cloudfunctions2_function.")
+    ]
+    assert len(functions) == len(topology.load().functions)
+
+
+def the_plan(folder: Path, *options: str) -> dict[str, dict[str, Any]]:
+    """Return what Terraform would make of a copy of the plan, by address."""
+    copy = folder / "eventarc"
+    shutil.copytree(PLAN, copy, ignore=shutil.ignore_patterns(".terraform*", ".bundle*"))
+    versions = copy / "versions.tf"
+    versions.write_text(versions.read_text().replace('backend "gcs" {}', ""))
+    with provider.answering(SCHEMA, folder) as where:
+        terraform = partial(run, "terraform", cwd=copy, TF_REATTACH_PROVIDERS=where)
+        terraform("init", "-input=false")
+        terraform("validate")
+        terraform("plan", "-input=false", "-out=plan", *options)
+        changes = json.loads(terraform("show", "-json", "plan"))["resource_changes"]
+    return {change["address"]: change["change"]["after"] for change in changes}
 
 
 def gccheck(scripts: Sequence[Path], tmp_path: Path) -> str:

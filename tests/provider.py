@@ -149,38 +149,35 @@ class Provider:
         asked = msgpack.unpackb(request.config.msgpack)
         return MAKE["State"](state=_value(_filled(asked, self._data[request.type_name], _made_up)))
 
-    def serve(self, address: str) -> grpc.Server:
-        """Answer at an address until stopped."""
+    def serve(self) -> tuple[grpc.Server, str]:
+        """Answer until stopped; return the server and its address."""
         server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.max_send_message_length", -1)])
         handlers = {method: _handler(getattr(self, own), kind) for method, (kind, own) in METHODS.items()}
         server.add_generic_rpc_handlers(
             [grpc.method_handlers_generic_handler("tfplugin5.Provider", handlers)]
         )
-        server.add_insecure_port(address)
+        port = server.add_insecure_port("127.0.0.1:0")
         server.start()
-        return server
+        return server, f"127.0.0.1:{port}"
 
 
 @contextmanager
-def answering(schema: Path, folder: Path) -> Iterator[str]:
-    """Answer for the plan's providers, on sockets in a folder; yield the value of TF_REATTACH_PROVIDERS."""
+def answering(schema: Path) -> Iterator[str]:
+    """Answer for all providers of the plan; yield the value of TF_REATTACH_PROVIDERS."""
     providers = {"google": google(schema), **{name: _other(data) for name, data in OTHERS.items()}}
-    servers = [provider.serve(f"unix:{folder / name}") for name, provider in providers.items()]
-    where = {
-        f"registry.terraform.io/hashicorp/{name}": {
-            "Protocol": "grpc",
-            "ProtocolVersion": 5,
-            "Pid": os.getpid(),
-            "Test": True,
-            "Addr": {"Network": "unix", "String": str(folder / name)},
-        }
-        for name in providers
-    }
+    serving = {name: provider.serve() for name, provider in providers.items()}
     try:
-        yield json.dumps(where)
+        yield json.dumps(
+            {f"registry.terraform.io/hashicorp/{name}": _where(at) for name, (_, at) in serving.items()}
+        )
     finally:
-        for server in servers:
+        for server, _ in serving.values():
             server.stop(None)
+
+
+def _where(address: str) -> dict[str, object]:
+    at = {"Network": "tcp", "String": address}
+    return {"Protocol": "grpc", "ProtocolVersion": 5, "Pid": os.getpid(), "Test": True, "Addr": at}
 
 
 def google(path: Path) -> Provider:

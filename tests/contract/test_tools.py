@@ -69,16 +69,10 @@ def test_terraform_can_plan_an_example_from_nothing(example: str, tmp_path: Path
         "google_cloud_run_v2_job", "google_cloud_run_v2_service", "google_firestore_database"
     )
     assert {address.partition("[")[0] for address in planned} >= asked.keys()
-    [work] = [
-        after
-        for address, after in planned.items()
-        if address == 'google_pubsub_subscription.subscription["work"]'
-    ]
+    work = planned['google_pubsub_subscription.subscription["work"]']
     assert work["enable_exactly_once_delivery"] is True
     assert work["dead_letter_policy"][0]["max_delivery_attempts"] == 10
-    functions = [
-        after for address, after in planned.items() if address.startswith("google_cloudfunctions2_function.")
-    ]
+    functions = [address for address in planned if address.startswith("google_cloudfunctions2_function.")]
     assert len(functions) == len(topology.load().functions)
 
 
@@ -88,7 +82,7 @@ def the_plan(folder: Path, *options: str) -> dict[str, dict[str, Any]]:
     shutil.copytree(PLAN, copy, ignore=shutil.ignore_patterns(".terraform*", ".bundle*"))
     versions = copy / "versions.tf"
     versions.write_text(versions.read_text().replace('backend "gcs" {}', ""))
-    with provider.answering(SCHEMA, folder) as where:
+    with provider.answering(SCHEMA) as where:
         terraform = partial(run, "terraform", cwd=copy, TF_REATTACH_PROVIDERS=where)
         terraform("init", "-input=false")
         terraform("validate")

@@ -22,9 +22,13 @@ REFERENCE = re.compile(
 
 
 @cache
+def _parsed() -> list[Body]:
+    return [_plain(hcl2.loads(file.read_text())) for file in FILES]
+
+
 def blocks(kind: str) -> list[Body]:
     """Return all top-level blocks of one kind (``resource``, ``locals`` …)."""
-    return [_plain(block) for file in FILES for block in hcl2.loads(file.read_text()).get(kind, [])]
+    return [block for file in _parsed() for block in file.get(kind, [])]
 
 
 @cache

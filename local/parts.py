@@ -217,4 +217,5 @@ def _trigger(trigger: Trigger, ports: Ports) -> list[str]:
         min_backoff=trigger.minimum_backoff,
         max_backoff=trigger.maximum_backoff,
         max_delivery_attempts=trigger.max_delivery_attempts,
+        ack_deadline=trigger.ack_deadline,
     )

@@ -22,8 +22,10 @@ class Topic(_Closed):
 
 
 class Delivery(_Closed):
-    """How delivery is tried again: pauses in seconds, and where a message goes that nobody takes."""
+    """How delivery is tried and tried again, times in seconds, and where a message goes that nobody takes."""
 
+    ack_deadline: int = Field(ge=10, le=600)
+    retention: int = Field(ge=600, le=604800)
     minimum_backoff: int | None = Field(None, ge=0, le=600)
     maximum_backoff: int | None = Field(None, ge=0, le=600)
     max_delivery_attempts: int | None = Field(None, ge=5, le=100)
@@ -39,11 +41,18 @@ class Delivery(_Closed):
 
 
 class Subscription(Delivery):
-    """A Pub/Sub subscription; with ``push`` it calls that function, else it is pulled. Seconds."""
+    """A Pub/Sub subscription; with ``push`` it calls that function, else it is pulled."""
 
     topic: str
     push: str | None = None
-    ack_deadline: int = Field(ge=10, le=600)
+    filter: str | None = Field(None, max_length=256)
+    exactly_once: bool = False
+
+    @model_validator(mode="after")
+    def _pulled(self) -> Self:
+        if self.push and self.exactly_once:
+            raise ValueError("exactly_once is for subscriptions that are pulled")
+        return self
 
 
 class Trigger(Delivery):

@@ -166,8 +166,8 @@ class Worker:
 
     def _end(self, mine: HeldJob, change: Callable[[Job], Job], code: Code | None = None) -> None:
         job = self.settler.settle(mine.change(change))
-        about = self._about(job) | {"state": job.state, "code": code, "timings": job.timings}
-        logger.info("attempt ended", extra=about)
+        about = {"state": job.state, "code": code, "timings": job.timings, "seconds": _since_claim(job)}
+        logger.info("attempt ended", extra=self._about(job) | about)
 
     def _leave(self, hands: Hands[InHand], why: BaseException) -> None:
         """Take nothing more; let end what ends soon; give everything else back."""
@@ -188,6 +188,12 @@ class Worker:
 
     def _about(self, job: Job) -> dict[str, object]:
         return job.about | {"execution": self.holder}
+
+
+def _since_claim(job: Job) -> float:
+    """Say how long an attempt took that has just ended, in seconds."""
+    claimed = [change.at for change in job.history if change.event == lifecycle.Event.CLAIMED]
+    return round((job.updated_at - claimed[-1]).total_seconds(), 3)
 
 
 def _still(look: Callable[[], list[InHand]]) -> list[InHand]:

@@ -1,7 +1,11 @@
 """One version of each package across all requirement files, and a reason beside each."""
 
 import re
+from importlib.metadata import requires
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 FILES = ("requirements.txt", "functions/requirements.txt", "worker/requirements.txt", "constraints.txt")
@@ -23,3 +27,22 @@ def test_every_file_pins_the_same_version() -> None:
 
 def test_every_pin_says_why_it_is_there() -> None:
     assert [(file, name) for file in FILES for name, _, reason in pins(file) if not reason] == []
+
+
+def brought_along(name: str, found: set[str]) -> set[str]:
+    """Add a package, and what its installed version requires, to those found."""
+    if name not in found:
+        found.add(name)
+        for needed in map(Requirement, requires(name) or ()):
+            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                brought_along(canonicalize_name(needed.name), found)
+    return found
+
+
+def test_the_functions_bring_no_model_along_and_pin_all_that_they_bring() -> None:
+    found: set[str] = set()
+    for name, _, _ in pins("functions/requirements.txt"):
+        brought_along(canonicalize_name(name), found)
+    pinned = {canonicalize_name(name) for file in FILES for name, _, _ in pins(file)}
+    assert found & {"torch", "boltz", "numpy", "numba"} == set()
+    assert found - pinned == set()

@@ -223,6 +223,17 @@ def test_a_job_is_predicted_delivered_and_settled(shop: Shop) -> None:
     assert [message.attributes["state"] for message in shop.completions.messages] == ["SUCCEEDED"]
 
 
+def test_the_end_of_an_attempt_is_logged_with_what_metrics_and_alerts_count(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    shop.drain([shop.queue()])
+    [line] = [vars(record) for record in caplog.records if record.msg == "attempt ended"]
+    assert (line["state"], line["code"]) == (State.SUCCEEDED, None)
+    assert 0 <= line["seconds"] < SOON
+    assert line["timings"]["queued"] >= 0
+
+
 def test_the_input_lies_in_a_fresh_folder_under_the_job_s_name_and_is_cleared_away(shop: Shop) -> None:
     delivery = shop.queue()
     shop.drain([delivery])

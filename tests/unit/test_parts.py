@@ -105,10 +105,11 @@ def test_weights_are_real_only_where_the_folder_that_the_caller_names_holds_them
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ("  work: {topic: t, ack_deadline: 60, acknowledge: 5}", "acknowledge"),
-        ("  work: {topic: t, ack_deadline: 5}", "greater than or equal to 10"),
-        ("  work: {topic: t, ack_deadline: 60, minimum_backoff: 1}", "come together"),
-        ("  work: {topic: t, ack_deadline: 60, dead_letter_topic: d}", "come together"),
+        ("  work: {topic: t, ack_deadline: 60, retention: 600, acknowledge: 5}", "acknowledge"),
+        ("  work: {topic: t, ack_deadline: 5, retention: 600}", "greater than or equal to 10"),
+        ("  work: {topic: t, ack_deadline: 60, retention: 600, minimum_backoff: 1}", "come together"),
+        ("  work: {topic: t, ack_deadline: 60, retention: 600, dead_letter_topic: d}", "come together"),
+        ("  work: {topic: t, ack_deadline: 60, retention: 600, push: f, exactly_once: true}", "are pulled"),
     ],
 )
 def test_a_topology_that_says_what_pubsub_does_not_know_is_refused(

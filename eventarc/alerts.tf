@@ -1,0 +1,204 @@
+# What wakes somebody. Each alert links its section of docs/operations.md: "alert-" and its key here.
+
+locals {
+  # A condition is met when the aligned and reduced figure is over the threshold for the duration, in seconds. With a
+  # denominator the figure is filter / denominator.
+  alerts = {
+    cold-starts = {
+      title    = "More than 10 cold starts in an hour"
+      severity = "WARNING"
+      conditions = [{
+        title       = "Workers that loaded the model, in an hour"
+        filter      = "metric.type=\"${local.metric_type}/cold_starts\" resource.type=\"cloud_run_job\""
+        denominator = null
+        period      = 3600
+        aligner     = "ALIGN_DELTA"
+        reducer     = "REDUCE_SUM"
+        groups      = []
+        threshold   = 10
+        duration    = 0
+      }]
+    }
+    queue = {
+      title    = "More than 100 requests queued"
+      severity = "WARNING"
+      conditions = [{
+        title       = "Requests that no worker has finished, for five minutes"
+        filter      = "metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\" resource.type=\"pubsub_subscription\" resource.label.subscription_id=\"${local.work}\""
+        denominator = null
+        period      = 60
+        aligner     = "ALIGN_MAX"
+        reducer     = "REDUCE_SUM"
+        groups      = []
+        threshold   = 100
+        duration    = 300
+      }]
+    }
+    failures = {
+      title    = "More than 5 % of jobs fail"
+      severity = "ERROR"
+      conditions = [
+        {
+          title       = "Failed share of what workers ended, in an hour"
+          filter      = "metric.type=\"${local.metric_type}/ends\" resource.type=\"cloud_run_job\" metric.label.state=\"FAILED\""
+          denominator = "metric.type=\"${local.metric_type}/ends\" resource.type=\"cloud_run_job\""
+          period      = 3600
+          aligner     = "ALIGN_DELTA"
+          reducer     = "REDUCE_SUM"
+          groups      = []
+          threshold   = 0.05
+          duration    = 0
+        },
+        {
+          title       = "Jobs given up without a worker's word, in an hour"
+          filter      = "metric.type=\"${local.metric_type}/ends\" resource.type=\"cloud_run_revision\" metric.label.state=\"FAILED\""
+          denominator = null
+          period      = 3600
+          aligner     = "ALIGN_DELTA"
+          reducer     = "REDUCE_SUM"
+          groups      = []
+          threshold   = 0
+          duration    = 0
+        },
+      ]
+    }
+    slow = {
+      title    = "P95 of the processing time over 120 s"
+      severity = "WARNING"
+      conditions = [{
+        title       = "P95 of seconds from claim to success, in 15 minutes"
+        filter      = "metric.type=\"${local.metric_type}/processing_seconds\" resource.type=\"cloud_run_job\""
+        denominator = null
+        period      = 900
+        aligner     = "ALIGN_DELTA"
+        reducer     = "REDUCE_PERCENTILE_95"
+        groups      = []
+        threshold   = 120
+        duration    = 0
+      }]
+    }
+    dead-letters = {
+      title    = "Messages could not be delivered"
+      severity = "ERROR"
+      conditions = [{
+        title       = "Messages that a subscription gave up on, in five minutes"
+        filter      = "metric.type=\"pubsub.googleapis.com/subscription/dead_letter_message_count\" resource.type=\"pubsub_subscription\""
+        denominator = null
+        period      = 300
+        aligner     = "ALIGN_DELTA"
+        reducer     = "REDUCE_SUM"
+        groups      = ["resource.label.subscription_id"]
+        threshold   = 0
+        duration    = 0
+      }]
+    }
+  }
+}
+
+resource "google_monitoring_notification_channel" "email" {
+  for_each = var.alert_emails
+
+  display_name = "${var.name}: ${each.key}"
+  type         = "email"
+  labels       = { email_address = each.key }
+
+  depends_on = [google_project_service.api]
+}
+
+resource "google_monitoring_alert_policy" "alert" {
+  for_each = local.alerts
+
+  display_name          = "${var.name}: ${each.value.title}"
+  severity              = each.value.severity
+  combiner              = "OR"
+  notification_channels = [for channel in google_monitoring_notification_channel.email : channel.id]
+
+  dynamic "conditions" {
+    for_each = each.value.conditions
+    content {
+      display_name = conditions.value.title
+
+      condition_threshold {
+        filter             = conditions.value.filter
+        denominator_filter = conditions.value.denominator
+        comparison         = "COMPARISON_GT"
+        threshold_value    = conditions.value.threshold
+        duration           = "${conditions.value.duration}s"
+
+        aggregations {
+          alignment_period     = "${conditions.value.period}s"
+          per_series_aligner   = conditions.value.aligner
+          cross_series_reducer = conditions.value.reducer
+          group_by_fields      = conditions.value.groups
+        }
+
+        dynamic "denominator_aggregations" {
+          for_each = conditions.value.denominator == null ? [] : [conditions.value]
+          content {
+            alignment_period     = "${denominator_aggregations.value.period}s"
+            per_series_aligner   = denominator_aggregations.value.aligner
+            cross_series_reducer = denominator_aggregations.value.reducer
+          }
+        }
+      }
+    }
+  }
+
+  documentation {
+    subject   = "${var.name}: ${each.value.title}"
+    content   = "${each.value.title}. What it means, what to look at and what to do: ${var.runbook}#alert-${each.key}"
+    mime_type = "text/markdown"
+
+    dynamic "links" {
+      for_each = startswith(var.runbook, "https://") ? ["${var.runbook}#alert-${each.key}"] : []
+      content {
+        display_name = "Runbook"
+        url          = links.value
+      }
+    }
+  }
+
+  # A metric that was made a moment ago may be unknown to alerts for as long again: then apply once more.
+  depends_on = [google_logging_metric.metric]
+}
+
+resource "google_billing_budget" "budget" {
+  count = var.billing_account == null ? 0 : 1
+
+  billing_account = var.billing_account
+  display_name    = "${var.name}: alert-budget"
+
+  budget_filter {
+    projects = ["projects/${data.google_project.this.number}"]
+  }
+
+  amount {
+    specified_amount {
+      units = tostring(var.budget)
+    }
+  }
+
+  threshold_rules {
+    threshold_percent = 0.5
+  }
+
+  threshold_rules {
+    threshold_percent = 0.9
+  }
+
+  threshold_rules {
+    threshold_percent = 1.0
+  }
+
+  threshold_rules {
+    threshold_percent = 1.0
+    spend_basis       = "FORECASTED_SPEND"
+  }
+
+  all_updates_rule {
+    monitoring_notification_channels = [for channel in google_monitoring_notification_channel.email : channel.id]
+    disable_default_iam_recipients   = false
+  }
+
+  depends_on = [google_project_service.api]
+}

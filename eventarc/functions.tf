@@ -1,0 +1,135 @@
+# The functions: one source, deployed once for each entry point of functions/main.py, each with its own identity.
+
+locals {
+  # Variables of every component (gcp/project.py).
+  project_env = {
+    GOOGLE_CLOUD_PROJECT = var.project
+    INPUT_BUCKET         = google_storage_bucket.input.name
+    OUTPUT_BUCKET        = google_storage_bucket.output.name
+    REQUESTED_TOPIC      = google_pubsub_topic.topic["predictions-requested"].name
+    COMPLETED_TOPIC      = google_pubsub_topic.topic["predictions-completed"].name
+  }
+
+  # Of each function: what it is for, how many instances may live and how many calls share one, seconds that a call
+  # may take, and its own variables (functions/settings.py).
+  functions = {
+    on_upload = {
+      description = "Takes uploads in."
+      instances   = 20
+      concurrency = 16
+      seconds     = 60
+      env         = {}
+    }
+    on_delete = {
+      description = "Ends jobs whose object was deleted or overwritten."
+      instances   = 10
+      concurrency = 16
+      seconds     = 60
+      env         = {}
+    }
+    on_request = {
+      description = "Keeps enough workers alive."
+      # One, so that two decisions never count the same worker as missing; bells that ring meanwhile share it.
+      instances   = 1
+      concurrency = 80
+      seconds     = 60
+      env = {
+        CLOUD_RUN_JOB_NAME = google_cloud_run_v2_job.worker.name
+        CLOUD_RUN_REGION   = var.region
+        MAX_WORKERS        = var.max_workers
+        JOBS_PER_WORKER    = var.jobs_per_worker
+      }
+    }
+    on_dead = {
+      description = "Takes up what could not be delivered."
+      instances   = 2
+      concurrency = 8
+      seconds     = 60
+      env = {
+        WORK_SUBSCRIPTION = local.work
+      }
+    }
+    on_sweep = {
+      description = "Finishes what was left half done."
+      instances   = 1
+      concurrency = 1
+      seconds     = 300
+      env         = {}
+    }
+    on_compare = {
+      description = "Takes in what no event brought."
+      instances   = 1
+      concurrency = 1
+      seconds     = 1800
+      env         = {}
+    }
+  }
+}
+
+data "external" "bundle" {
+  program     = ["python3", "-m", "functions.bundle", "--json", "eventarc/.bundle"]
+  working_dir = "${path.module}/.."
+}
+
+data "archive_file" "bundle" {
+  type        = "zip"
+  source_dir  = "${path.module}/../${data.external.bundle.result.folder}"
+  output_path = "${path.module}/.bundle.zip"
+}
+
+resource "google_storage_bucket_object" "bundle" {
+  name   = "functions/${data.archive_file.bundle.output_sha256}.zip"
+  bucket = google_storage_bucket.cache.name
+  source = data.archive_file.bundle.output_path
+}
+
+resource "google_artifact_registry_repository" "functions" {
+  repository_id = "${var.name}-functions"
+  description   = "Images that Cloud Build makes of the functions."
+  location      = var.region
+  format        = "DOCKER"
+
+  depends_on = [google_project_service.api]
+}
+
+resource "google_cloudfunctions2_function" "function" {
+  for_each = local.functions
+
+  name        = "${var.name}-${replace(each.key, "_", "-")}"
+  description = each.value.description
+  location    = var.region
+
+  build_config {
+    runtime           = "python311"
+    entry_point       = each.key
+    service_account   = google_service_account.identity["build"].id
+    docker_repository = google_artifact_registry_repository.functions.id
+
+    source {
+      storage_source {
+        bucket = google_storage_bucket.cache.name
+        object = google_storage_bucket_object.bundle.name
+      }
+    }
+  }
+
+  service_config {
+    service_account_email            = google_service_account.identity[each.key].email
+    ingress_settings                 = "ALLOW_INTERNAL_ONLY" # Eventarc, Pub/Sub and Cloud Scheduler count as internal
+    available_cpu                    = "1"
+    available_memory                 = "512Mi"
+    timeout_seconds                  = each.value.seconds
+    max_instance_count               = each.value.instances
+    max_instance_request_concurrency = each.value.concurrency
+    all_traffic_on_latest_revision   = true
+    # THREADS is functions-framework's: as many calls at a time as Cloud Run sends.
+    environment_variables = merge(local.project_env, each.value.env, { THREADS = each.value.concurrency })
+  }
+
+  depends_on = [
+    google_artifact_registry_repository_iam_member.build,
+    google_project_iam_member.build_logs,
+    google_project_iam_member.build_reads_source,
+    google_storage_bucket_iam_member.build_reads_bundle,
+  ]
+}

@@ -1,0 +1,34 @@
+output "drop" {
+  description = "How to drop a file."
+  value       = "gcloud storage cp FILE.yaml gs://${google_storage_bucket.input.name}/FOLDER/"
+}
+
+output "results" {
+  description = "Where the results of FOLDER/FILE.yaml come to lie, receipt.json last."
+  value       = "gcloud storage ls --recursive gs://${google_storage_bucket.output.name}/FOLDER/FILE/"
+}
+
+output "environment" {
+  description = "Variables with which `python -m dropfold` works on this project."
+  value       = { for name in ["GOOGLE_CLOUD_PROJECT", "INPUT_BUCKET", "OUTPUT_BUCKET"] : name => local.project_env[name] }
+}
+
+output "image_repository" {
+  description = "Where the worker's image is pushed."
+  value       = "${var.region}-docker.pkg.dev/${var.project}/${google_artifact_registry_repository.images.repository_id}"
+}
+
+output "completed_topic" {
+  description = "Topic to subscribe to for completion events."
+  value       = google_pubsub_topic.topic["predictions-completed"].id
+}
+
+output "service" {
+  description = "Address of the service, where it is deployed."
+  value       = one(google_cloud_run_v2_service.worker[*].uri)
+}
+
+output "dashboard" {
+  description = "Address of the dashboard."
+  value       = "https://console.cloud.google.com/monitoring/dashboards/builder/${element(split("/", google_monitoring_dashboard.dropfold.id), -1)}?project=${var.project}"
+}

@@ -1,0 +1,166 @@
+# What differs from one deployment to the next. examples/ has a minimal and a production set.
+
+variable "project" {
+  description = "Id of the Google Cloud project; the plan expects it for itself (one Firestore database, fixed topic names)."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
+    error_message = "project must be a project id: 6 to 30 lower-case letters, digits and dashes."
+  }
+}
+
+variable "region" {
+  description = "Region of everything; one that has L4 GPUs for Cloud Run."
+  type        = string
+  default     = "us-central1"
+
+  validation {
+    condition     = contains(["asia-south1", "asia-southeast1", "europe-west1", "europe-west4", "us-central1", "us-east4"], var.region)
+    error_message = "Cloud Run offers L4 GPUs in asia-south1, asia-southeast1, europe-west1, europe-west4, us-central1 and us-east4. If there are more by now, add them in variables.tf."
+  }
+}
+
+variable "name" {
+  description = "Prefix of what the plan names: functions, job, identities, metrics."
+  type        = string
+  default     = "dropfold"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,15}$", var.name))
+    error_message = "name must be 2 to 16 lower-case letters, digits and dashes: identities have at most 30 characters."
+  }
+}
+
+variable "image" {
+  description = "Image of the worker, pinned by digest: REGION-docker.pkg.dev/PROJECT/NAME/worker@sha256:…"
+  type        = string
+
+  validation {
+    condition     = can(regex("@sha256:[0-9a-f]{64}$", var.image))
+    error_message = "image must end with @sha256: and 64 hex digits, so that every task of a deployment runs the same code; docs/operations.md says how to read the digest."
+  }
+}
+
+variable "boltz_cache" {
+  description = "Folder of the weights in the image."
+  type        = string
+  default     = "/opt/boltz"
+}
+
+variable "max_workers" {
+  description = "Most workers alive at a time, one GPU each."
+  type        = number
+  default     = 3
+
+  validation {
+    condition     = var.max_workers >= 1 && var.max_workers <= 100
+    error_message = "max_workers must be from 1 to 100."
+  }
+}
+
+variable "jobs_per_worker" {
+  description = "Queued jobs that deserve one more worker."
+  type        = number
+  default     = 10
+
+  validation {
+    condition     = var.jobs_per_worker >= 1
+    error_message = "jobs_per_worker must be 1 or more."
+  }
+}
+
+variable "service" {
+  description = "Whether the Cloud Run service, which answers requests directly, is deployed beside the job."
+  type        = bool
+  default     = false
+}
+
+variable "service_callers" {
+  description = "Who may call the service: members such as user:ada@example.com or serviceAccount:…"
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for member in var.service_callers : can(regex("^(user|group|serviceAccount|domain):", member))])
+    error_message = "service_callers must be user:, group:, serviceAccount: or domain: members; nobody calls it without an identity."
+  }
+}
+
+variable "uploaders" {
+  description = "Who may drop files into the input bucket and read results, besides the project's owners."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for member in var.uploaders : can(regex("^(user|group|serviceAccount|domain):", member))])
+    error_message = "uploaders must be user:, group:, serviceAccount: or domain: members; the buckets are never public."
+  }
+}
+
+variable "keep_inputs_days" {
+  description = "Days until an uploaded file is deleted; the ledger keeps an ended job for 90."
+  type        = number
+  default     = 90
+
+  validation {
+    condition     = var.keep_inputs_days >= 3
+    error_message = "keep_inputs_days must be 3 or more: the hourly comparison takes in what is younger than two days."
+  }
+}
+
+variable "keep_outputs_days" {
+  description = "Days until results are deleted; null keeps them. After 30 days they move to cheaper storage."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.keep_outputs_days == null ? true : var.keep_outputs_days > 30
+    error_message = "keep_outputs_days must be more than 30, or null."
+  }
+}
+
+variable "webhook" {
+  description = "Address that completion events are pushed to, with a filter of Pub/Sub (null for all) and the audience of the token."
+  type = object({
+    url      = string
+    filter   = optional(string)
+    audience = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.webhook == null ? true : startswith(var.webhook.url, "https://")
+    error_message = "webhook.url must begin with https://, else Pub/Sub sends no token."
+  }
+}
+
+variable "alert_emails" {
+  description = "Addresses that alerts go to; without any, alerts are seen in the console alone."
+  type        = set(string)
+  default     = []
+}
+
+variable "runbook" {
+  description = "Address at which docs/operations.md is read; alerts link its sections."
+  type        = string
+  default     = "docs/operations.md"
+}
+
+variable "billing_account" {
+  description = "Billing account of the budget (0X0X0X-0X0X0X-0X0X0X); null for no budget."
+  type        = string
+  default     = null
+}
+
+variable "budget" {
+  description = "Monthly budget in whole units of the billing account's currency."
+  type        = number
+  default     = 500
+}
+
+variable "deletion_protection" {
+  description = "Whether database, job and service refuse to be destroyed, and buckets as long as they hold objects."
+  type        = bool
+  default     = true
+}

@@ -1,0 +1,119 @@
+"""The plan's composite indexes are those that the ledger's searches need. The emulator asks for none."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import plan
+import pytest
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import firestore
+from google.cloud.firestore_v1.types import StructuredQuery
+
+from gcp.ledger import FirestoreLedger
+from schemas.job import Job, State
+
+Field = tuple[str, str]
+"""A field's path, and how an index holds it: ASCENDING, DESCENDING or CONTAINS."""
+
+NOW = datetime.now(UTC)
+
+
+class SearchedError(Exception):
+    """Carries the search that would have been sent."""
+
+
+class SearchingLedger(FirestoreLedger):
+    """The ledger up to the moment in which it would search."""
+
+    def _find(self, query: firestore.Query) -> list[Job]:
+        raise SearchedError(query._to_protobuf())
+
+
+SEARCHES: dict[str, tuple[object, ...]] = {
+    "waiting_for": ("run/a.a3m",),
+    "generations": ("in", "run/a.yaml"),
+    "unfinished": ("in", "run/"),
+    "waiting": (),
+    "unsettled": (NOW,),
+    "unserved": (NOW,),
+}
+"""Methods that find jobs, with arguments. The others look jobs up by id, or compare a single field."""
+
+BY_ONE_FIELD = {"count", "succeeded_as", "lapsed"}
+BY_ID = {"create", "get", "replace", "unknown"}
+
+
+@pytest.fixture
+def ledger() -> FirestoreLedger:
+    return SearchingLedger(firestore.Client("test-indexes", AnonymousCredentials()))
+
+
+def search(ledger: FirestoreLedger, method: str) -> StructuredQuery:
+    with pytest.raises(SearchedError) as caught:
+        getattr(ledger, method)(*SEARCHES[method])
+    [query] = caught.value.args
+    assert isinstance(query, StructuredQuery)
+    return query
+
+
+def conditions(where: StructuredQuery.Filter) -> Iterator[StructuredQuery.FieldFilter]:
+    """Return the comparisons of a search, which are all joined by AND."""
+    if where.composite_filter.filters:
+        for inner in where.composite_filter.filters:
+            yield from conditions(inner)
+    elif where.field_filter.field.field_path:
+        yield where.field_filter
+
+
+def needed(query: StructuredQuery) -> frozenset[Field] | None:
+    """Say which composite index a search needs; None where Firestore's own, of single fields, do.
+
+    https://firebase.google.com/docs/firestore/query-data/index-overview
+    """
+    operator = StructuredQuery.FieldFilter.Operator
+    fields = {
+        found.field.field_path: "CONTAINS" if found.op == operator.ARRAY_CONTAINS else "ASCENDING"
+        for found in conditions(query.where)
+    }
+    for order in query.order_by:
+        if order.field.field_path != "__name__":
+            fields[order.field.field_path] = order.direction.name
+    return frozenset(fields.items()) if len(fields) > 1 else None
+
+
+def planned() -> set[frozenset[Field]]:
+    return {
+        frozenset((part["field"], part.get("order", "CONTAINS")) for part in parts)
+        for parts in plan.local_values()["indexes"].values()
+    }
+
+
+def test_every_search_has_its_index_and_every_index_its_search(ledger: FirestoreLedger) -> None:
+    indexes = {needed(search(ledger, method)) for method in SEARCHES}
+    assert indexes - {None} == planned()
+
+
+def test_ranges_and_orders_come_last_in_an_index(ledger: FirestoreLedger) -> None:
+    last = {parts[-1]["field"] for parts in plan.local_values()["indexes"].values()}
+    orders = (search(ledger, method).order_by for method in SEARCHES)
+    assert last == {order[0].field.field_path for order in orders if order}
+
+
+def test_no_method_of_the_ledger_is_forgotten_here() -> None:
+    methods = {name for name in vars(FirestoreLedger) if not name.startswith("_")}
+    assert methods == {*SEARCHES, *BY_ONE_FIELD, *BY_ID}
+
+
+def test_what_is_searched_by_keeps_its_index() -> None:
+    searched = {field.partition(".")[0] for index in planned() for field, _ in index}
+    searched |= {"fingerprint", "waits_for", "lease", "wait_until"}
+    assert searched & set(plan.local_values()["unsearched"]) == set()
+    fields = {name for name in plan.local_values()["unsearched"] if "." not in name}
+    assert fields <= Job.model_fields.keys()
+
+
+def test_jobs_are_forgotten_by_the_field_that_the_lifecycle_sets() -> None:
+    field = plan.resources()["google_firestore_field.expire_at"]
+    assert "ttl_config" in field
+    assert field["field"] in Job.model_fields
+    assert {state for state in State if state.terminal}  # jobs/lifecycle.py sets it in these alone

@@ -1,0 +1,87 @@
+"""Metrics count lines that the code logs; dashboard and alerts use metrics that exist."""
+
+import ast
+import json
+import re
+from string import Template
+
+import plan
+from plan import PLAN, ROOT
+
+METRICS = plan.local_values()["metrics"]
+ALERTS = plan.local_values()["alerts"]
+PLATFORM = {
+    "pubsub.googleapis.com/subscription/dead_letter_message_count",
+    "pubsub.googleapis.com/subscription/num_undelivered_messages",
+    "pubsub.googleapis.com/subscription/oldest_unacked_message_age",
+    "run.googleapis.com/container/gpu/utilizations",
+    "run.googleapis.com/job/running_executions",
+}
+"""Metrics of Google's that are used, as its list of metrics names them."""
+
+TYPE = re.compile(r'metric\.type="([^"]+)"')
+
+
+def logged() -> set[str]:
+    """Return the messages that functions and worker log."""
+    files = [file for room in ("functions", "worker") for file in (ROOT / room).rglob("*.py")]
+    return {
+        call.args[0].value
+        for file in files
+        for call in ast.walk(ast.parse(file.read_text()))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id == "logger"
+        and isinstance(call.args[0], ast.Constant)
+        and isinstance(call.args[0].value, str)
+    }
+
+
+def dashboard() -> dict[str, object]:
+    text = Template((PLAN / "dashboard.json.tftpl").read_text())
+    page = json.loads(text.substitute(name="n", work="work", metric="logging.googleapis.com/user/n"))
+    assert isinstance(page, dict)
+    return page
+
+
+def known() -> set[str]:
+    return PLATFORM | {f"logging.googleapis.com/user/n/{key}" for key in METRICS}
+
+
+def test_every_message_that_is_counted_is_logged() -> None:
+    for name, metric in METRICS.items():
+        messages = re.search(r'jsonPayload\.message=(\([^)]*\)|"[^"]*")', metric["filter"])
+        assert messages, name
+        assert set(re.findall('"([^"]+)"', messages[1])) <= logged(), name
+
+
+def test_every_alert_watches_metrics_that_exist() -> None:
+    watched = {
+        name.replace("${local.metric_type}", "logging.googleapis.com/user/n")
+        for text in plan.texts(ALERTS)
+        for name in TYPE.findall(text)
+    }
+    assert watched <= known()
+
+
+def test_an_alert_s_filter_names_one_resource_as_cloud_monitoring_wants() -> None:
+    for text in plan.texts(ALERTS):
+        if TYPE.search(text):
+            assert len(re.findall(r'resource\.type="\w+"', text)) == 1
+
+
+def test_the_dashboard_shows_every_metric_of_ours_and_none_unknown() -> None:
+    shown = {name for text in plan.texts(dashboard()) for name in TYPE.findall(text)}
+    assert shown <= known()
+    assert known() - shown == set()
+
+
+def test_thresholds_are_those_that_were_promised() -> None:
+    thresholds = {key: alert["conditions"][0]["threshold"] for key, alert in ALERTS.items()}
+    assert thresholds == {"cold-starts": 10, "queue": 100, "failures": 0.05, "slow": 120, "dead-letters": 0}
+
+
+def test_every_alert_links_its_section_of_the_runbook() -> None:
+    [documentation] = plan.resources()["google_monitoring_alert_policy.alert"]["documentation"]
+    assert documentation["content"].endswith("${var.runbook}#alert-${each.key}")

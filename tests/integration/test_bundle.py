@@ -1,0 +1,134 @@
+"""The functions' source as it is deployed: it runs alone, in a folder of its own, and takes an upload in."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+import pytest
+import requests
+from google.cloud import pubsub_v1, storage
+
+from functions.bundle import stage
+from local import topology
+from local.eventarc_bridge import event_headers
+from local.processes import Supervisor, answers, free_ports
+
+ROOT = Path(__file__).resolve().parents[2]
+ALONE = """
+import json, sys
+import main
+functions = [name for name in vars(main) if name.startswith("on_")]
+files = [module.__file__ for module in list(sys.modules.values()) if getattr(module, "__file__", None)]
+print(json.dumps({"functions": functions, "files": files, "modules": list(sys.modules)}))
+"""
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle") / "staged"
+    stage(folder)
+    return folder
+
+
+def environment(bundle: Path) -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(bundle), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def test_every_entry_point_loads_from_the_bundle_alone_and_without_the_model(bundle: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", ALONE],
+        cwd=bundle.parent,
+        env=environment(bundle),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = json.loads(done.stdout)
+    assert set(loaded["functions"]) == topology.load().functions.keys()
+    assert {"torch", "boltz", "worker", "local"} & set(loaded["modules"]) == set()
+    ours = [Path(file) for file in loaded["files"] if Path(file).is_relative_to(ROOT)]
+    assert [file for file in ours if ".venv" not in file.parts] == []
+
+
+def test_a_bundle_takes_the_place_of_an_older_one_and_of_nothing_else(tmp_path: Path) -> None:
+    stage(tmp_path / "staged")
+    (tmp_path / "staged" / "functions" / "old.py").touch()
+    stage(tmp_path / "staged")
+    assert not (tmp_path / "staged" / "functions" / "old.py").exists()
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(FileExistsError, match="no bundle"):
+        stage(tmp_path)
+
+
+@pytest.fixture
+def site(
+    storage_host: str, firestore_host: str, pubsub_host: str, project: str
+) -> tuple[storage.Client, Mapping[str, str]]:
+    """Return the storage client and the variables of a function, with buckets and topics that are there."""
+    assert firestore_host
+    assert pubsub_host
+    client = storage.Client(project)
+    publisher = pubsub_v1.PublisherClient()
+    for name in ("predictions-requested", "predictions-completed"):
+        publisher.create_topic(name=publisher.topic_path(project, name))
+    names = {"INPUT_BUCKET": f"{project}-in", "OUTPUT_BUCKET": f"{project}-out"}
+    for bucket in names.values():
+        client.create_bucket(bucket)
+    assert storage_host
+    return client, names
+
+
+@pytest.fixture
+def serve(bundle: Path, tmp_path: Path) -> Iterator[Callable[[str, Mapping[str, str]], str]]:
+    """Return what serves an entry point of the bundle, as Cloud Functions does, and says where."""
+    with Supervisor() as supervisor:
+
+        def start(name: str, variables: Mapping[str, str]) -> str:
+            [port] = free_ports(1)
+            command = [sys.executable, "-W", "ignore", "-m", "functions_framework"]
+            command += ["--source", str(bundle / "main.py"), "--target", name]
+            command += ["--host", "127.0.0.1", "--port", str(port)]
+            # An HTTP function, as deployed: that it takes CloudEvents is said in the code alone.
+            own = environment(bundle) | dict(variables) | {"FUNCTION_SIGNATURE_TYPE": "http"}
+            supervisor.start(name, command, own, tmp_path / f"{name}.log", bundle.parent)
+            supervisor.wait(name, partial(answers, port, "/robots.txt"))
+            return f"http://127.0.0.1:{port}/"
+
+        yield start
+
+
+def test_an_upload_that_is_no_input_gets_its_receipt_from_the_bundle(
+    site: tuple[storage.Client, Mapping[str, str]], serve: Callable[[str, Mapping[str, str]], str]
+) -> None:
+    client, names = site
+    url = serve("on_upload", names)
+    blob = client.bucket(names["INPUT_BUCKET"]).blob("run42/letter.txt")
+    blob.upload_from_string("no input at all")
+    blob.reload()
+    about = {"eventType": "OBJECT_FINALIZE", "bucketId": blob.bucket.name, "objectId": blob.name}
+    headers = event_headers("1", about | {"eventTime": blob.time_created.isoformat()})
+    answer = requests.post(url, json=blob._properties, headers=headers, timeout=60)
+    assert answer.ok, answer.text
+    [receipt] = client.list_blobs(names["OUTPUT_BUCKET"], prefix="run42/letter/")
+    assert json.loads(receipt.download_as_bytes())["state"] == "REJECTED"
+
+
+def test_an_event_that_nobody_can_read_is_refused_so_that_it_comes_again(
+    site: tuple[storage.Client, Mapping[str, str]], serve: Callable[[str, Mapping[str, str]], str]
+) -> None:
+    _, names = site
+    headers = event_headers(
+        "2",
+        {
+            "eventType": "OBJECT_FINALIZE",
+            "bucketId": "b",
+            "objectId": "o",
+            "eventTime": "2026-01-01T00:00:00Z",
+        },
+    )
+    answer = requests.post(serve("on_upload", names), json={"bucket": 5}, headers=headers, timeout=60)
+    assert answer.status_code == 500

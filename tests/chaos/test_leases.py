@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+
 from chaos.faults import Fault, Victim
 from chaos.harness import Record, Scenario, until
 from chaos.steps import READ, STEPS, TURN, UPLOAD, Step
-
 from schemas.job import State
 
 SLEEPS = {step.name: step for step in STEPS if step.process == "worker"}

@@ -92,9 +92,13 @@ class Chaos:
     def scenario(self) -> "Scenario":
         """Begin a scenario in a folder of its own, with workers alive: one goes on where one is killed."""
         self.faults.disarm()
+        self.keep_workers()
+        return Scenario(self, f"s{uuid.uuid4().hex[:8]}")
+
+    def keep_workers(self) -> None:
+        """Start workers where too few are alive: launch does not, while one that sleeps counts as alive."""
         for _ in range(self.workers - len(self.executions())):
             self.run_job()
-        return Scenario(self, f"s{uuid.uuid4().hex[:8]}")
 
     def call(self, function: str) -> int:
         """Call a function as Cloud Scheduler does; return its status, 0 where it did not answer."""

@@ -24,6 +24,7 @@ def asleep(scenario: Scenario, fault: Fault) -> Victim:
 def finish_without(scenario: Scenario, first: Victim) -> None:
     """Let the lease of the first run out and another worker end the job."""
     [upload] = scenario.uploads
+    scenario.chaos.keep_workers()
 
     def ended() -> bool:
         scenario.chaos.lapse({first.holder})

@@ -30,16 +30,16 @@ class SearchingLedger(FirestoreLedger):
 
 
 SEARCHES: dict[str, tuple[object, ...]] = {
-    "waiting_for": ("run/a.a3m",),
     "generations": ("in", "run/a.yaml"),
     "unfinished": ("in", "run/"),
     "waiting": (),
     "unsettled": (NOW,),
     "unserved": (NOW,),
+    "newest_running": (),
 }
 """Methods that find jobs, with arguments. The others look jobs up by id, or compare a single field."""
 
-BY_ONE_FIELD = {"count", "succeeded_as", "lapsed"}
+BY_ONE_FIELD = {"count", "succeeded_as", "waiting_for", "lapsed"}
 BY_ID = {"create", "get", "replace", "unknown"}
 
 

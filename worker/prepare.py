@@ -1,7 +1,8 @@
 """Bring what a job names into a fresh folder: the input, pinned to its generation, and its references."""
 
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -37,26 +38,37 @@ def prepare(job: Job, uploads: Uploads, folder: Path) -> Prepared:
     """Download what the job names, and nothing else. Raises FailedError."""
     source = job.source
     folder.mkdir(parents=True)
-    try:
+    with explained():
         content = uploads.read(source.name, source.generation)
         document = read_input(source.name, content, msa_service=True)
-        _fetch_all(references(document), source.name, uploads, folder)
+        fetch_all(references(document), source.name, uploads, folder)
+    input_file = folder / f"{job.job_id}{PurePosixPath(source.name).suffix.lower()}"
+    input_file.write_bytes(content)
+    return Prepared(input_file, document)
+
+
+def fetch_all(names: Iterable[str], beside: str, uploads: Uploads, folder: Path) -> None:
+    """Download files that lie beside an object under the same names into a folder, all within one limit.
+
+    Raises ObjectGoneError, ObjectTooLargeError.
+    """
+    left = MAX_REFERENCE_BYTES
+    for name in names:
+        uploads.download(posixpath.join(posixpath.dirname(beside), name), folder / name, left)
+        left -= (folder / name).stat().st_size
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Put what is wrong with an input or its files into a failure. Raises FailedError."""
+    try:
+        yield
     except InvalidInput as error:
         raise FailedError(error.failures[0]) from error
     except ObjectGoneError as error:
         raise FailedError(_missing(str(error))) from error
     except ObjectTooLargeError as error:
         raise FailedError(_too_large(str(error))) from error
-    input_file = folder / f"{job.job_id}{PurePosixPath(source.name).suffix.lower()}"
-    input_file.write_bytes(content)
-    return Prepared(input_file, document)
-
-
-def _fetch_all(names: Iterable[str], beside: str, uploads: Uploads, folder: Path) -> None:
-    left = MAX_REFERENCE_BYTES
-    for name in names:
-        uploads.download(posixpath.join(posixpath.dirname(beside), name), folder / name, left)
-        left -= (folder / name).stat().st_size
 
 
 def _missing(what: str) -> Failure:

@@ -1,24 +1,31 @@
-"""Settings of the worker, read from the environment; CLOUD_RUN_* are set by Cloud Run itself."""
+"""Settings of the worker, read from the environment; Cloud Run itself sets CLOUD_RUN_*, K_REVISION, PORT."""
 
+import secrets
 from pathlib import Path
 
 from pydantic import Field
 
 from gcp.project import Project
+from schemas.options import Options
 
 
-class WorkerSettings(Project):
-    """The Job: where its work comes from, where its model lies, how long it stays without work."""
+class PredictionSettings(Project):
+    """What every way of predicting needs: where the model lies, what it may take, where to work."""
 
-    work_subscription: str = "work"
     boltz_cache: Path
     device: str = "auto"
     work_dir: Path = Path("/tmp/dropfold")  # noqa: S108  Cloud Run's only writable folder, private to the task
-    idle_seconds: float = Field(30, gt=0, description="without work, then the worker leaves")
     renew_seconds: float = Field(30, gt=0, le=60, description="between two renewals of a lease")
     read_seconds: float = Field(120, gt=0, description="limit for parsing and featurising one input")
     prediction_seconds: float = Field(600, gt=0, description="limit for one turn on the device")
     result_cache: bool = Field(True, description="copy the outputs of an equal job that succeeded before")
+
+
+class WorkerSettings(PredictionSettings):
+    """The Job: where its work comes from, how long it stays without work."""
+
+    work_subscription: str = "work"
+    idle_seconds: float = Field(30, gt=0, description="without work, then the worker leaves")
     task_seconds: float = Field(3600, gt=0, description="the task's own timeout, as it is deployed")
     cloud_run_execution: str
     cloud_run_task_index: int = 0
@@ -28,3 +35,24 @@ class WorkerSettings(Project):
     def holder(self) -> str:
         """Name this process in leases, receipts and logs."""
         return f"{self.cloud_run_execution}/{self.cloud_run_task_index}/{self.cloud_run_task_attempt}"
+
+
+class ServiceSettings(PredictionSettings):
+    """The Service: where it listens, how many requests it holds, how long one may take.
+
+    ``grace_seconds`` is less than the 10 s from Cloud Run's SIGTERM to its SIGKILL.
+    """
+
+    bind_address: str = "0.0.0.0"  # noqa: S104  a container's only interface; who may call it is Cloud Run's
+    port: int = Field(8080, ge=1, le=65535)
+    queue_limit: int = Field(10, ge=1, le=1000, description="requests that are held at once")
+    request_seconds: float = Field(300, gt=0, le=3600, description="limit for the answer to one request")
+    grace_seconds: float = Field(6, gt=0, description="from SIGTERM until what is not done is given up")
+    default_options: Options = Options()
+    k_revision: str = "service"
+    instance: str = Field(default_factory=lambda: secrets.token_hex(4), description="tells instances apart")
+
+    @property
+    def holder(self) -> str:
+        """Name this process in leases, receipts and logs."""
+        return f"{self.k_revision}/{self.instance}"

@@ -26,6 +26,7 @@ from schemas.options import Options
 from worker.attempt import Bench
 from worker.device import Device, DeviceLostError
 from worker.drain import Worker
+from worker.handling import Handling
 from worker.hands import Hands
 from worker.lease import LeaveError
 
@@ -166,9 +167,8 @@ class Shop:
     def drain(self, deliveries: Iterable[MemoryDelivery | None]) -> None:
         settler = Settler(self.ledger, self.results, self.requests, self.completions)
         bench = Bench(self.uploads, self.results, self.predictor, self.folder, NOW)
-        worker = Worker(
-            self.ledger, settler, bench, "worker-1", self.renew_seconds, self.idle_seconds, self.take_until
-        )
+        handling = Handling(self.ledger, settler, bench, "worker-1", self.renew_seconds)
+        worker = Worker(handling, self.idle_seconds, self.take_until)
         worker.drain(deliveries)
 
     def job(self, name: str = "a") -> Job:

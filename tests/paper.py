@@ -1,0 +1,87 @@
+"""A predictor that writes small files of the right form; what is tested with it is the way of jobs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import gemmi
+import numpy as np
+from fakes import NOW
+
+from schemas.job import Model
+from schemas.options import Options
+from worker.device import Device
+
+SOON = 10
+"""Seconds after which a test gives up waiting; none of them comes near."""
+
+RESIDUES = 5
+Hook = Callable[[Path], object]
+
+
+def nothing(_input_file: Path) -> None:
+    pass
+
+
+@dataclass
+class PaperPredictor:
+    """Implements worker.attempt.Predictor: files of Boltz-2's form, for chain A of five residues.
+
+    ``read`` is called before the turn on the device, ``before`` in it.
+    """
+
+    before: Hook = nothing
+    model: Model = field(
+        default_factory=lambda: Model(
+            name="paper", version="1", weights_digest="sha256:0", random_weights=True
+        )
+    )
+    seen: list[Path] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
+    read: Hook = nothing
+    device: Device = field(default_factory=lambda: Device(limit=SOON))
+    ready_at: datetime = NOW
+
+    @property
+    def lost(self) -> bool:
+        return self.device.lost
+
+    def predict(
+        self, input_file: Path, options: Options, seed: int, out: Path, begin: Callable[[], object]
+    ) -> Mapping[str, float]:
+        self.read(input_file)
+        return self.device.turn(begin, lambda: self._write(input_file, options, seed, out))
+
+    def _write(self, input_file: Path, options: Options, seed: int, out: Path) -> Mapping[str, float]:
+        self.seen.append(input_file)
+        self.seeds.append(seed)
+        self.before(input_file)
+        folder, stem = out / "predictions" / input_file.stem, input_file.stem
+        folder.mkdir(parents=True)
+        for rank in range(options.samples):
+            suffix = {"mmcif": "cif", "pdb": "pdb"}[options.output_format]
+            write_structure(folder / f"{stem}_model_{rank}.{suffix}")
+            (folder / f"confidence_{stem}_model_{rank}.json").write_text('{"confidence_score": 0.5}')
+            for kind, dimensions in (("plddt", 1), ("pae", 2), ("pde", 2)):
+                values = {kind: np.ones((RESIDUES,) * dimensions)}
+                np.savez(folder / f"{kind}_{stem}_model_{rank}.npz", **values)
+        return {"predict": 1.0}
+
+
+def write_structure(path: Path) -> None:
+    structure, model, chain = gemmi.Structure(), gemmi.Model("1"), gemmi.Chain("A")
+    for number in range(1, RESIDUES + 1):
+        residue = gemmi.Residue()
+        residue.name, residue.seqid = "ALA", gemmi.SeqId(str(number))
+        atom = gemmi.Atom()
+        atom.name, atom.element = "CA", gemmi.Element("C")
+        residue.add_atom(atom)
+        chain.add_residue(residue)
+    model.add_chain(chain)
+    structure.add_model(model)
+    structure.setup_entities()
+    if path.suffix == ".pdb":
+        structure.write_pdb(str(path))
+    else:
+        structure.make_mmcif_document().write_file(str(path))

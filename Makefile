@@ -22,9 +22,10 @@ lint: environment ## format, lint, types, import rules
 	.venv/bin/mypy .
 	.venv/bin/lint-imports
 
-schemas: environment ## write what is made from the models: schemas/v1/*.schema.json, docs/lifecycle.md
+schemas: environment ## write what is made from the models: schemas/v1/, docs/lifecycle.md
 	@$(RUN) -m schemas.publish
 	@$(RUN) -m jobs.diagram > docs/lifecycle.md
+	@$(RUN) -m worker.web.openapi > schemas/v1/service.openapi.json
 
 lock: environment ## write constraints.txt from the installed environment
 	@$(RUN) -m local.lock

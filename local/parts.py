@@ -25,7 +25,13 @@ EVENTS_TOPIC = f"projects/{PROJECT}/topics/gcs-events"
 """Cloud Storage notifications, of which the triggers make CloudEvents."""
 
 KEY_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
-CALLERS_TO_CHOOSE = {"MAX_WORKERS": "2", "JOBS_PER_WORKER": "10", "IDLE_SECONDS": "10"}
+CALLERS_TO_CHOOSE = {
+    "GPU_WORKER_MODE": "async",
+    "MAX_WORKERS": "2",
+    "JOBS_PER_WORKER": "10",
+    "IDLE_SECONDS": "10",
+}
+SERVICE = "service"
 # Random weights deserve few steps.
 FEW_STEPS = '{"recycling_steps":1,"sampling_steps":20,"sampling_steps_affinity":20,"samples_affinity":1}'
 TASK_GRACE_SECONDS = 4
@@ -42,24 +48,30 @@ class Ports:
     storage_https: int
     gcloud: int
     run_jobs: int
+    service: int
     functions: Mapping[str, int]
 
     @classmethod
     def pick(cls, functions: Sequence[str]) -> Self:
         """Pick free ones."""
-        pubsub, firestore, storage, storage_https, gcloud, run_jobs, *others = free_ports(6 + len(functions))
+        *parts, service = free_ports(7 + len(functions))
+        pubsub, firestore, storage, storage_https, gcloud, run_jobs, *others = parts
         by_name = dict(zip(functions, others, strict=True))
-        return cls(pubsub, firestore, storage, storage_https, gcloud, run_jobs, by_name)
+        return cls(pubsub, firestore, storage, storage_https, gcloud, run_jobs, service, by_name)
 
 
 @dataclass(frozen=True)
 class Site:
-    """Where one stack lives: its absolute folder, its ports, its connections, the caller's weights if any."""
+    """Where one stack lives: its absolute folder, its ports, its connections, the caller's weights if any.
+
+    With ``sync`` jobs are pushed to the Service, which is then one of the parts.
+    """
 
     run_dir: Path
     ports: Ports
     plan: Topology
     real_weights: Path | None
+    sync: bool = False
 
     @property
     def weights(self) -> Path:
@@ -80,6 +92,14 @@ def real_weights() -> Path | None:
     """Return the caller's BOLTZ_CACHE, absolute, if it holds weights."""
     folder = os.environ.get("BOLTZ_CACHE")
     return Path(folder).absolute() if folder and (Path(folder) / CHECKPOINT).is_file() else None
+
+
+def is_sync() -> bool:
+    """Tell whether the caller wants jobs to be pushed to the Service. Raises emulators.MissingError."""
+    mode = os.environ.get("GPU_WORKER_MODE", CALLERS_TO_CHOOSE["GPU_WORKER_MODE"])
+    if mode not in {"sync", "async"}:
+        raise emulators.MissingError(f"GPU_WORKER_MODE={mode} is no mode: set it to sync or async.")
+    return mode == "sync"
 
 
 def url(port: int) -> str:
@@ -103,13 +123,15 @@ def commands(site: Site, source: Path) -> dict[str, Sequence[str]]:
         "storage": emulators.storage(storage, objects, ports.storage, ports.storage_https, EVENTS_TOPIC),
         "gcloud": _module("local.storage_proxy", port=ports.gcloud, upstream=f"127.0.0.1:{ports.storage}"),
         "run-jobs": _run_jobs(site),
+        **({SERVICE: _module("worker.service")} if site.sync else {}),
         **{name: _function(site, name, source) for name in plan.functions},
         **{trigger_part(name): _trigger(trigger, ports) for name, trigger in plan.triggers.items()},
     }
 
 
-def client_env(ports: Ports) -> dict[str, str]:
+def client_env(site: Site) -> dict[str, str]:
     """Variables that every client of the stack needs."""
+    ports = site.ports
     return {
         "GOOGLE_CLOUD_PROJECT": PROJECT,
         "STORAGE_EMULATOR_HOST": url(ports.storage),
@@ -123,15 +145,19 @@ def client_env(ports: Ports) -> dict[str, str]:
         "REQUESTED_TOPIC": "predictions-requested",
         "COMPLETED_TOPIC": "predictions-completed",
         "DEAD_TOPIC": "dropfold-dead",
-    }
+    } | ({"SERVICE_URL": url(ports.service)} if site.sync else {})
 
 
 def part_env(site: Site, name: str) -> dict[str, str]:
     """Whole environment of a part: the caller's, without its key to the real cloud, and the stack's."""
     own = {variable: value for variable, value in os.environ.items() if variable != KEY_VARIABLE}
     ours = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore::FutureWarning"}
-    functions = _function_env(site) if name in site.ports.functions else {}
-    return own | ours | _product_env(site) | functions
+    its = {}
+    if name in site.ports.functions:
+        its = _function_env(site)
+    elif name == SERVICE:
+        its = _service_env(site)
+    return own | ours | _product_env(site) | its
 
 
 def task_env(site: Site, weights: Path) -> dict[str, str]:
@@ -145,7 +171,7 @@ def task_env(site: Site, weights: Path) -> dict[str, str]:
 def _product_env(site: Site) -> dict[str, str]:
     chosen = {name: os.environ.get(name, default) for name, default in CALLERS_TO_CHOOSE.items()}
     return (
-        client_env(site.ports)
+        client_env(site)
         | chosen
         | {
             "WORK_SUBSCRIPTION": "work",
@@ -155,15 +181,25 @@ def _product_env(site: Site) -> dict[str, str]:
             "CLOUD_RUN_ENDPOINT": url(site.ports.run_jobs),
             "CLOUD_RUN_REGION": REGION,
             "CLOUD_RUN_JOB_NAME": JOB,
+            "GPU_WORKER_URL": url(site.ports.service),
+            "GPU_WORKER_AUDIENCE": "",  # nobody here gives tokens out
         }
     )
 
 
 def _function_env(site: Site) -> dict[str, str]:
-    key = {KEY_VARIABLE: str(site.key)}
-    return (
-        key if site.real_weights else {"DEFAULT_OPTIONS": os.environ.get("DEFAULT_OPTIONS", FEW_STEPS)} | key
-    )
+    return _default_options(site) | {KEY_VARIABLE: str(site.key)}
+
+
+def _service_env(site: Site) -> dict[str, str]:
+    here = {"BIND_ADDRESS": "127.0.0.1", "PORT": str(site.ports.service), "GRACE_SECONDS": "2"}
+    return task_env(site, site.weights) | _default_options(site) | here
+
+
+def _default_options(site: Site) -> dict[str, str]:
+    if site.real_weights:
+        return {}
+    return {"DEFAULT_OPTIONS": os.environ.get("DEFAULT_OPTIONS", FEW_STEPS)}
 
 
 def _module(module: str, **options: object) -> list[str]:

@@ -1,5 +1,7 @@
 """The whole product on a laptop, as one context manager: emulators, functions, triggers, schedules, the job.
 
+With ``GPU_WORKER_MODE=sync`` in the environment jobs are pushed to the Service, which then runs too.
+
 Everything of one run lies under its folder: ``logs/`` (one file per part), ``buckets/`` (the objects),
 ``work/`` (the workers' scratch space), ``credentials.json``. Several stacks may run at a time.
 """
@@ -15,7 +17,7 @@ from pathlib import Path
 
 from local import credentials, parts, topology
 from local.parts import Ports, Site, url
-from local.processes import Supervisor, answers
+from local.processes import Supervisor, answers, is_well
 
 FUNCTIONS = parts.ROOT / "functions" / "main.py"
 TICK_SECONDS = 3.0
@@ -53,20 +55,22 @@ def running(
     PartError where a part dies or does not become ready.
     """
     plan = topology.load()
-    site = Site(run_dir.absolute(), Ports.pick(list(plan.functions)), plan, parts.real_weights())
+    site = Site(
+        run_dir.absolute(), Ports.pick(list(plan.functions)), plan, parts.real_weights(), parts.is_sync()
+    )
     commands = parts.commands(site, source)
     _lay_out(site)
     with Supervisor() as supervisor:
         start = partial(_start, supervisor, site, commands)
         for name in commands:
-            if name != "storage":
+            if name not in {"storage", parts.SERVICE}:
                 start(name)
         _provision(supervisor, site, worker, start)
         _wait_for_all(supervisor, site)
         with _schedules(site, tick_seconds):
             yield Stack(
                 run_dir=site.run_dir,
-                env=parts.client_env(site.ports),
+                env=parts.client_env(site),
                 ports=site.ports,
                 random_weights=site.real_weights is None,
                 pids=supervisor.pids,
@@ -101,6 +105,8 @@ def _provision(
     provision.create_job(url(ports.run_jobs), job, worker, task_env)
     supervisor.wait("storage", partial(answers, ports.storage))
     provision.create_buckets(url(ports.storage), parts.PROJECT, parts.BUCKETS.values())
+    if site.sync:
+        start(parts.SERVICE)
 
 
 def _wait_for_all(supervisor: Supervisor, site: Site) -> None:
@@ -110,6 +116,8 @@ def _wait_for_all(supervisor: Supervisor, site: Site) -> None:
         supervisor.wait(name, partial(answers, port, "/robots.txt"))  # answered without calling the function
     for name in map(parts.trigger_part, site.plan.triggers):
         supervisor.wait(name, partial(_says_ready, site.log(name)))
+    if site.sync:
+        supervisor.wait(parts.SERVICE, partial(is_well, site.ports.service, "/healthz/ready"))
 
 
 def _says_ready(log: Path) -> bool:

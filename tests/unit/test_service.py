@@ -5,7 +5,7 @@ import json
 import socket
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -246,7 +246,7 @@ def test_what_cannot_be_an_input_is_refused_before_it_is_read(service: Service) 
     problem(service.get("/predict"), 405)
 
 
-def parts(body: str = WITH_MSA, **files: bytes) -> list[tuple[str, tuple[str, Any]]]:
+def parts(files: Mapping[str, bytes], body: str = WITH_MSA) -> list[tuple[str, tuple[str, Any]]]:
     sent = [("files", (name, content)) for name, content in files.items()]
     return [("input", ("any.yaml", body)), *sent]
 
@@ -258,7 +258,7 @@ def test_files_that_the_input_names_come_with_it(service: Service) -> None:
         looked.append((input_file.parent / "msas" / "trp.a3m").read_bytes())
 
     service.predictor.before = look
-    answer = service.post(files=parts(**{"msas/trp.a3m": MSA}))
+    answer = service.post(files=parts({"msas/trp.a3m": MSA}))
     assert answer.status_code == 200, answer.text
     service.uploads.put("run42/msas/trp.a3m", MSA)
     assert service.post("/predict?beside=gs://in/run42/", WITH_MSA).status_code == 200
@@ -269,10 +269,10 @@ def test_no_name_from_outside_reaches_the_disk_unchecked(service: Service) -> No
     missing = error(service.post(body=WITH_MSA), 422)
     assert (missing["code"], missing["value"]) == ("MISSING_REFERENCE", "msas/trp.a3m")
     for name in ("../trp.a3m", "/etc/passwd", "other.a3m"):
-        files = parts(**{"msas/trp.a3m": MSA, name: b"x"})
+        files = parts({"msas/trp.a3m": MSA, name: b"x"})
         assert error(service.post(files=files), 422)["field"] == "body.files"
     outside = WITH_MSA.replace("msas/", "../")
-    assert error(service.post(files=parts(outside, **{"../trp.a3m": MSA})), 422)["code"] == "INVALID_INPUT"
+    assert error(service.post(files=parts({"../trp.a3m": MSA}, outside)), 422)["code"] == "INVALID_INPUT"
     for folder in ("gs://other/run42/", "gs://in/../", "gs://in/run42", "run42/"):
         asked = service.post("/predict", WITH_MSA, params={"beside": folder})
         assert error(asked, 422)["field"] == "query.beside"
@@ -297,7 +297,7 @@ def test_parts_that_nobody_understands_are_refused(service: Service, sent: list[
 def test_every_part_has_a_limit(service: Service) -> None:
     large = [("input", ("a.yaml", "#" * (MAX_INPUT_BYTES + 1)))]
     assert error(service.post(files=large), 413)["code"] == "TOO_LARGE"
-    files = parts(**{"msas/trp.a3m": bytes(MAX_BODY_BYTES)})
+    files = parts({"msas/trp.a3m": bytes(MAX_BODY_BYTES)})
     assert error(service.post(files=files), 413)["code"] == "TOO_LARGE"
     assert error(service.post(files=[("input", ("letter.txt", "hello"))]), 415)
 

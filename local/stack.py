@@ -25,6 +25,8 @@ TICK_SECONDS = 3.0
 LONGEST_TICKS = 10
 """Pause, in ticks, before the functions that the cloud calls more rarely than every minute."""
 TICK_TIMEOUT_SECONDS = 60
+MODEL_SECONDS = 300
+"""Longest until the Service has loaded its model; seconds where it is small and the machine has time."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,8 @@ def _wait_for_all(supervisor: Supervisor, site: Site) -> None:
     for name in map(parts.trigger_part, site.plan.triggers):
         supervisor.wait(name, partial(_says_ready, site.log(name)))
     if site.sync:
-        supervisor.wait(parts.SERVICE, partial(is_well, site.ports.service, "/healthz/ready"))
+        well = partial(is_well, site.ports.service, "/healthz/ready")
+        supervisor.wait(parts.SERVICE, well, MODEL_SECONDS)
 
 
 def _says_ready(log: Path) -> bool:

@@ -16,7 +16,6 @@ from worker.device import Device
 SOON = 10
 """Seconds after which a test gives up waiting; none of them comes near."""
 
-RESIDUES = 5
 Hook = Callable[[Path], object]
 
 
@@ -26,7 +25,7 @@ def nothing(_input_file: Path) -> None:
 
 @dataclass
 class PaperPredictor:
-    """Implements worker.attempt.Predictor: files of Boltz-2's form, for chain A of five residues.
+    """Implements worker.attempt.Predictor: files of Boltz-2's form, for chain A of so many residues.
 
     ``read`` is called before the turn on the device, ``before`` in it.
     """
@@ -42,6 +41,7 @@ class PaperPredictor:
     read: Hook = nothing
     device: Device = field(default_factory=lambda: Device(limit=SOON))
     ready_at: datetime = NOW
+    residues: int = 5
 
     @property
     def lost(self) -> bool:
@@ -61,17 +61,17 @@ class PaperPredictor:
         folder.mkdir(parents=True)
         for rank in range(options.samples):
             suffix = {"mmcif": "cif", "pdb": "pdb"}[options.output_format]
-            write_structure(folder / f"{stem}_model_{rank}.{suffix}")
+            write_structure(folder / f"{stem}_model_{rank}.{suffix}", self.residues)
             (folder / f"confidence_{stem}_model_{rank}.json").write_text('{"confidence_score": 0.5}')
             for kind, dimensions in (("plddt", 1), ("pae", 2), ("pde", 2)):
-                values = {kind: np.ones((RESIDUES,) * dimensions)}
+                values = {kind: np.ones((self.residues,) * dimensions)}
                 np.savez(folder / f"{kind}_{stem}_model_{rank}.npz", **values)
         return {"predict": 1.0}
 
 
-def write_structure(path: Path) -> None:
+def write_structure(path: Path, residues: int = 5) -> None:
     structure, model, chain = gemmi.Structure(), gemmi.Model("1"), gemmi.Chain("A")
-    for number in range(1, RESIDUES + 1):
+    for number in range(1, residues + 1):
         residue = gemmi.Residue()
         residue.name, residue.seqid = "ALA", gemmi.SeqId(str(number))
         atom = gemmi.Atom()

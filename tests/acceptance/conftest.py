@@ -14,7 +14,7 @@ from google.cloud import pubsub_v1
 from outside import Completions, Stack, using
 
 REPOSITORY = Path(__file__).parents[2]
-READY_SECONDS = 120
+READY_SECONDS = 300
 END_SECONDS = 15
 
 

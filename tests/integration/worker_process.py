@@ -159,15 +159,15 @@ class Pipeline:
 
 @dataclass(frozen=True)
 class WorkerProcess:
-    """One life of ``python -m worker``, in a session of its own, and what it has printed so far."""
+    """One life of ``python -m worker`` (or another module), in its own session, and what it has printed."""
 
     process: subprocess.Popen[bytes]
     log: Path
 
     @classmethod
-    def start(cls, log: Path, env: Mapping[str, str]) -> Self:
+    def start(cls, log: Path, env: Mapping[str, str], module: str = "worker") -> Self:
         """Start a worker with exactly these variables."""
-        command = bound([sys.executable, "-m", "worker"])
+        command = bound([sys.executable, "-m", module])
         with log.open("wb") as output:
             process = subprocess.Popen(
                 command, env=env, cwd=ROOT, stdout=output, stderr=output, start_new_session=True

@@ -7,98 +7,29 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
 import requests
-from fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic, a_job, a_source
-from paper import SOON, Hook, PaperPredictor
-from serving import Served, serving
+from fakes import a_job
+from paper import SOON, Hook
+from serving import PLACES, TYPES, YAML, Service, serving
 
-from jobs import lifecycle
-from jobs.settle import Settler
 from schemas.boltz_input import MAX_INPUT_BYTES, read_input
 from schemas.failure import RETRYABLE, Code, FailedError, Failure
-from schemas.job import Job, State
+from schemas.job import State
 from schemas.options import Options
 from schemas.sampling import seed_of
-from worker.attempt import Bench
-from worker.handling import Handling
 from worker.web.answers import Format, negotiated
-from worker.web.app import Desk, create
+from worker.web.app import create
 from worker.web.asked import MAX_BODY_BYTES
-from worker.web.jobs import Jobs
-from worker.web.prediction import Predictions
 from worker.web.problems import STATUSES
-from worker.web.queue import Queue
-from worker.web.waiting import Departure
 
-YAML = "sequences:\n  - protein: {id: A, sequence: NLYIQ, msa: empty}\n"
 FASTA = ">A|protein|empty\nNLYIQ\n"
 WITH_MSA = YAML.replace("empty", "msas/trp.a3m")
 MSA = b">q\nNLYIQ\n"
-PLACES, HANDS = 10, 3
-TYPES = {"yaml": {"Content-Type": "application/yaml"}, "fasta": {"Content-Type": "text/x-fasta"}}
-
-
-@dataclass
-class Service:
-    """A Service and everything that it reaches, in memory."""
-
-    folder: Path
-    predictor: PaperPredictor = field(default_factory=PaperPredictor)
-    ledger: MemoryLedger = field(default_factory=MemoryLedger)
-    uploads: MemoryBucket = field(default_factory=lambda: MemoryBucket("in"))
-    results: MemoryBucket = field(default_factory=lambda: MemoryBucket("out"))
-    asked: MemoryTopic = field(default_factory=MemoryTopic)
-    completions: MemoryTopic = field(default_factory=MemoryTopic)
-    desk: Desk = field(init=False)
-    served: Served = field(init=False)
-
-    def __post_init__(self) -> None:
-        settler = Settler(self.ledger, self.results, self.asked, self.completions)
-        bench = Bench(self.uploads, self.results, self.predictor, self.folder, NOW)
-        self.desk = Desk(
-            predictor=self.predictor,
-            predictions=Predictions(self.predictor, self.uploads, self.folder),
-            jobs=Jobs(Handling(self.ledger, settler, bench, "service-1", renew_seconds=30)),
-            queue=Queue(PLACES, HANDS),
-            departure=Departure(grace=0.3),
-            input_bucket="in",
-            request_seconds=SOON,
-            defaults=Options(sampling_steps=20),
-        )
-        self.desk.ready.set()
-
-    def post(self, path: str = "/predict", body: str | bytes = YAML, **how: Any) -> requests.Response:  # noqa: ANN401
-        how.setdefault("headers", {})
-        if "files" not in how:
-            how["headers"] = TYPES["yaml"] | how["headers"]
-            how["data"] = body
-        return requests.post(self.served.url + path, timeout=SOON * 2, **how)
-
-    def get(self, path: str) -> requests.Response:
-        return requests.get(self.served.url + path, timeout=SOON)
-
-    def queue(self, name: str = "a", attempt: int = 0) -> Job:
-        job = a_job(
-            job_id=name * 16,
-            source=a_source(f"run42/{name}.yaml"),
-            output_prefix=f"run42/{name}/",
-            options=Options(seed=5),
-            attempt=attempt,
-        )
-        self.uploads.put(job.source.name, YAML.encode())
-        return self.ledger.create(lifecycle.take_in(job, datetime.now(UTC)))
-
-    def state(self, name: str = "a") -> State:
-        job = self.ledger.get(name * 16)
-        assert job
-        return job.state
 
 
 @pytest.fixture

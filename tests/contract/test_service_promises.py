@@ -47,5 +47,5 @@ def test_the_document_is_served(url: str) -> None:
 
 @schema.parametrize()
 @settings(max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
-def test_the_service_keeps_what_its_document_promises(case: schemathesis.Case, url: str) -> None:
+def test_the_service_keeps_what_its_document_promises(case: "schemathesis.Case[Any]", url: str) -> None:
     case.call_and_validate(base_url=url, excluded_checks=[positive_data_acceptance])

@@ -40,7 +40,7 @@ def pipeline(pubsub_host: str, firestore_host: str, storage_host: str, project: 
 
 @pytest.fixture
 def start(pipeline: Pipeline, tmp_path: Path) -> Iterator[Start]:
-    """Return what starts a Service, with settings to change, and waits until it is ready; the test ends it."""
+    """Return what starts a Service, with settings to change, until it is ready; it ends with the test."""
     services = list[WorkerProcess]()
     [port] = free_ports(1)
     usual = {
@@ -77,13 +77,13 @@ def test_ten_at_once_are_answered_by_one_model_as_the_job_would_and_more_are_ask
 ) -> None:
     url, service = start(QUEUE_LIMIT=PLACES)
     with ThreadPoolExecutor(PLACES + MORE) as pool:
-        answers = list(pool.map(lambda seed: ask(url, seed=seed, sampling_steps=100), range(PLACES + MORE)))
+        answers = list(pool.map(lambda seed: ask(url, seed=seed, sampling_steps=40), range(PLACES + MORE)))
     statuses = Counter(answer.status_code for answer in answers)
     assert set(statuses) == {200, 429}, statuses
     assert statuses[200] >= PLACES
     assert all(answer.headers["Retry-After"] for answer in answers if answer.status_code == 429)
     assert len({answer.text for answer in answers if answer.ok}) == statuses[200]
-    assert len(service.said("weights loaded")) == 1, [line["message"] for line in service.lines]
+    assert len(service.said("model loaded")) == 1, [line["message"] for line in service.lines]
 
     job = pipeline.drop("run/a.yaml", TINY, seed=7)
     request = PredictionRequested.of(pipeline.job(job)).encode()
@@ -105,7 +105,7 @@ def test_who_waits_too_long_is_told_and_a_device_that_hangs_is_told_of(
     pipeline: Pipeline, start: Start
 ) -> None:
     url, service = start(REQUEST_SECONDS=2, PREDICTION_SECONDS=5)
-    late = ask(url, sampling_steps=1000, samples=25)
+    late = ask(url, sampling_steps=400, samples=25)
     assert late.status_code == 504
     assert late.json()["job_id"] == late.headers["Dropfold-Job-Id"]
     assert is_well(int(url.rpartition(":")[2]), "/healthz/live")
@@ -123,7 +123,7 @@ def test_a_job_under_way_is_given_back_when_the_service_has_to_leave(
     pipeline: Pipeline, start: Start
 ) -> None:
     url, service = start(GRACE_SECONDS=1)
-    job = pipeline.drop("run/long.yaml", TINY, sampling_steps=1000, samples=25)
+    job = pipeline.drop("run/long.yaml", TINY, sampling_steps=400, samples=25)
     with ThreadPoolExecutor() as pool:
         push = pool.submit(WorkerService(url, audience=None, seconds=SECONDS).push, job)
         until(lambda: pipeline.job(job).state is State.RUNNING)

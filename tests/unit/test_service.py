@@ -403,7 +403,7 @@ def test_a_job_attempted_before_is_alone_in_hand(
     suspects = [service.queue(name, attempt=1) for name in "ab"]
     pushed = [together.submit(service.post, f"/jobs/{job.job_id}") for job in suspects]
     until(lambda: service.desk.queue._taken == 3)
-    assert service.desk.jobs._held == {}
+    assert service.desk.jobs._held == set()
     gate.set()
     assert first.result().status_code == 200
     assert [each.result().json()["state"] for each in pushed] == ["SUCCEEDED"] * 2

@@ -18,7 +18,7 @@ class Jobs:
     """The jobs in hand. Whoever goes away gives them back."""
 
     handling: Handling
-    _held: dict[str, HeldJob] = field(default_factory=dict)
+    _held: set[HeldJob] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def find(self, job_id: str) -> Job | None:
@@ -33,7 +33,7 @@ class Jobs:
         """
         mine = self.handling.open(job, wanted)
         with self._lock:
-            self._held[job.job_id] = mine
+            self._held.add(mine)
         try:
             self.handling.handle(mine)
         except LeaveError as error:
@@ -42,21 +42,17 @@ class Jobs:
             logger.exception("the job did not end", extra=job.about)
             raise
         finally:
-            self._let_go(mine)
+            with self._lock:
+                self._held.discard(mine)
         return self.find(job.job_id)
 
     def give_back(self) -> None:
         """Give back what is in hand, because the process goes."""
         with self._lock:
-            held = list(self._held.values())
+            held = list(self._held)
         for mine in held:
             mine.let_go()
             self.handling.give_back(mine)
-
-    def _let_go(self, mine: HeldJob) -> None:
-        with self._lock:
-            if self._held.get(mine.job.job_id) is mine:
-                del self._held[mine.job.job_id]
 
 
 def is_done_with(job: Job) -> bool:

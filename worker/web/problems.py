@@ -83,7 +83,8 @@ def answer(
     )
     named = {"Dropfold-Job-Id": job_id} if job_id else {}
     retry = {"Retry-After": RETRY_SECONDS} if status in {429, 503} else {}
-    logger.info("refused", extra={"status": status, "detail": detail, "job_id": job_id})
+    if job_id:  # probes have none
+        logger.info("refused", extra={"status": status, "detail": detail, "job_id": job_id})
     return Response(
         problem.model_dump_json(), status, {**named, **retry, **(headers or {})}, media_type=MEDIA_TYPE
     )
@@ -142,12 +143,13 @@ def _too_late(request: Request, _error: Any) -> Response:  # noqa: ANN401
 
 
 def _unavailable(request: Request, error: Any) -> Response:  # noqa: ANN401
-    logger.warning("unavailable", exc_info=error)
     whys = {
         GivenUpError: "This instance is leaving.",
         DeviceLostError: "The device of this instance has failed.",
         StorageUnavailableError: "The input bucket does not answer.",
     }
+    if not isinstance(error, UnavailableError):
+        logger.warning("unavailable", exc_info=error)
     detail = f"{whys.get(type(error), error)} Try again after {RETRY_SECONDS} s."
     return answer(request, HTTPStatus.SERVICE_UNAVAILABLE, detail)
 

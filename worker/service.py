@@ -64,7 +64,8 @@ def main() -> int:
     except ValidationError as error:
         logger.critical("settings: %s", error)
         return 2
-    signal.signal(signal.SIGTERM, _leave)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
     children = Children(settings.read_seconds, "worker.model.reading", "worker.model.writing")
     try:
         return _serve(settings, children)

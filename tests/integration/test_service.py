@@ -105,7 +105,7 @@ def test_who_waits_too_long_is_told_and_a_device_that_hangs_is_told_of(
     pipeline: Pipeline, start: Start
 ) -> None:
     url, service = start(REQUEST_SECONDS=2, PREDICTION_SECONDS=5)
-    late = ask(url, sampling_steps=400, samples=25)
+    late = ask(url, sampling_steps=1000, samples=25)
     assert late.status_code == 504
     assert late.json()["job_id"] == late.headers["Dropfold-Job-Id"]
     assert is_well(int(url.rpartition(":")[2]), "/healthz/live")
@@ -123,7 +123,7 @@ def test_a_job_under_way_is_given_back_when_the_service_has_to_leave(
     pipeline: Pipeline, start: Start
 ) -> None:
     url, service = start(GRACE_SECONDS=1)
-    job = pipeline.drop("run/long.yaml", TINY, sampling_steps=400, samples=25)
+    job = pipeline.drop("run/long.yaml", TINY, sampling_steps=1000, samples=25)
     with ThreadPoolExecutor() as pool:
         push = pool.submit(WorkerService(url, audience=None, seconds=SECONDS).push, job)
         until(lambda: pipeline.job(job).state is State.RUNNING)

@@ -27,6 +27,7 @@ from worker.attempt import Bench
 from worker.children import Children
 from worker.device import Device
 from worker.drain import Worker
+from worker.handling import Handling
 
 LIMIT = 600.0
 
@@ -57,7 +58,8 @@ def drain(inputs: Path, scratch: Path, weights: Path, options: Options, on: str 
     predictor = Predictor(weights, children, device, on)
     bench = Bench(uploads, results, predictor, scratch, started_at)
     settler = Settler(ledger, results, MemoryTopic(), MemoryTopic())
-    Worker(ledger, settler, bench, "bare", 30, LIMIT, math.inf).drain(_requested(jobs))
+    handling = Handling(ledger, settler, bench, "bare", renew_seconds=30)
+    Worker(handling, LIMIT, math.inf).drain(_requested(jobs))
     children.stop()
     return Drained(ledger.all(), results, device, predictor.device_peak_memory)
 

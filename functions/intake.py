@@ -1,6 +1,5 @@
 """Take an upload in: read, validate, record, ask for a prediction. Every upload that counts gets a job."""
 
-import hashlib
 import logging
 import posixpath
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from schemas.boltz_tree import shorten
 from schemas.failure import Code, Failure
 from schemas.job import Job, Source, State, job_id
 from schemas.options import Options, Request, read_metadata
+from schemas.sampling import seed_of, unwritable
 from schemas.trace import trace_of
 from schemas.upload import why_ignored
 
@@ -214,8 +214,8 @@ class Intake:
             return (*refused, *error.failures)
         if isinstance(asked, tuple):
             return refused
-        if unwritable := _unwritable(document, asked.options):
-            return (unwritable,)
+        if refusal := unwritable(document, asked.options, "metadata.dropfold-output-format"):
+            return (refusal,)
         found = find(source.name, document, self.uploads)
         return found.failures or Accepted(asked, found.missing, seed_of(document), count_tokens(document))
 
@@ -272,25 +272,6 @@ def _refuse_unread(source: Source) -> Failure | None:
 def _too_large(what: str) -> Failure:
     remedy = "Split the input; MSAs belong into .a3m files beside it."
     return Failure(code=Code.TOO_LARGE, message=what, remedy=remedy)
-
-
-def _unwritable(document: BoltzInput, options: Options) -> Failure | None:
-    """Refuse early what would fail after the prediction: PDB has one column for the chain id."""
-    ids = [chain for entry in document.sequences for chain in entry.molecule.id if len(chain) > 1]
-    if options.output_format != "pdb" or not ids:
-        return None
-    return Failure(
-        code=Code.INVALID_INPUT,
-        message=f"PDB files cannot hold the chain id {ids[0]}: they have one column for it.",
-        field="metadata.dropfold-output-format",
-        value="pdb",
-        remedy="Ask for mmcif, which is the default, or give every chain an id of one character.",
-    )
-
-
-def seed_of(document: BoltzInput) -> int:
-    """Derive the seed from what the file says, so that the same input gives the same result again."""
-    return int.from_bytes(hashlib.sha256(document.model_dump_json().encode()).digest()[:4], "big")
 
 
 def output_prefix(name: str, identity: str) -> str:

@@ -7,7 +7,7 @@ Deployed once each from this source, with its own settings and identity: ``on_up
 
 import base64
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache
 from typing import TypeVar
@@ -20,10 +20,19 @@ from functions.compare import Comparison
 from functions.dead import DeadLetters
 from functions.intake import Intake
 from functions.launch import Launcher
-from functions.settings import CompareSettings, DeadSettings, IntakeSettings, LaunchSettings, SweepSettings
+from functions.push import Pusher
+from functions.settings import (
+    CompareSettings,
+    DeadSettings,
+    IntakeSettings,
+    LaunchSettings,
+    SweepSettings,
+    read,
+)
 from functions.sweep import Sweep
 from gcp import logs, project
 from gcp.runs import WorkerJob
+from gcp.service import WorkerService
 from schemas.upload import decode_upload
 
 logs.configure()
@@ -50,9 +59,10 @@ def on_dead(event: CloudEvent) -> None:
 
 
 @functions_framework.cloud_event
-def on_request(event: CloudEvent) -> None:  # noqa: ARG001  the bell says nothing but that it rang
-    """Keep enough workers alive."""
-    _launcher().ring()
+def on_request(event: CloudEvent) -> None:
+    """Have queued work done: keep enough workers alive, or push the job that is asked for to the Service."""
+    message = event.data["message"]
+    _at_work()(base64.b64decode(message.get("data") or ""), message.get("attributes") or {})
 
 
 @functions_framework.http
@@ -82,7 +92,7 @@ def _once(build: Callable[[], T]) -> Callable[[], T]:
 
 @_once
 def _intake() -> Intake:
-    return _intake_of(IntakeSettings())
+    return _intake_of(read(IntakeSettings))
 
 
 def _intake_of(settings: IntakeSettings) -> Intake:
@@ -97,19 +107,19 @@ def _intake_of(settings: IntakeSettings) -> Intake:
 
 @_once
 def _dead_letters() -> DeadLetters:
-    settings = DeadSettings()
+    settings = read(DeadSettings)
     return DeadLetters(
         intake=_intake_of(settings),
         ledger=project.ledger(settings),
         settler=project.settler(settings),
-        work=settings.work_subscription,
+        work=settings.serving_subscription,
         try_for=timedelta(seconds=settings.take_in_within_seconds),
     )
 
 
 @_once
 def _comparison() -> Comparison:
-    settings = CompareSettings()
+    settings = read(CompareSettings)
     return Comparison(
         uploads=project.bucket(settings, settings.input_bucket),
         ledger=project.ledger(settings),
@@ -121,8 +131,16 @@ def _comparison() -> Comparison:
 
 
 @_once
-def _launcher() -> Launcher:
-    settings = LaunchSettings()
+def _at_work() -> Callable[[bytes, Mapping[str, str]], None]:
+    settings = read(LaunchSettings)
+    if settings.gpu_worker_mode == "sync":
+        seconds = settings.gpu_worker_seconds
+        return Pusher(WorkerService(settings.gpu_worker_url, settings.audience, seconds)).push
+    launcher = _launcher_of(settings)
+    return lambda _data, _attributes: launcher.ring()  # the bell says nothing but that it rang
+
+
+def _launcher_of(settings: LaunchSettings) -> Launcher:
     return Launcher(
         ledger=project.ledger(settings),
         workers=WorkerJob(
@@ -139,7 +157,7 @@ def _launcher() -> Launcher:
 
 @_once
 def _sweep() -> Sweep:
-    settings = SweepSettings()
+    settings = read(SweepSettings)
     return Sweep(
         ledger=project.ledger(settings),
         settler=project.settler(settings),

@@ -1,12 +1,32 @@
 """Settings of the functions, read from the environment. A missing one stops the start, by name."""
 
-from typing import Literal
+from typing import Literal, Self, TypeVar
 
-from pydantic import Field
+from pydantic import Field, ValidationError, model_validator
 
 from gcp.project import Project
 from jobs.lifecycle import KEEP
 from schemas.options import Options
+
+Mode = Literal["sync", "async"]
+"""Who predicts: the Service, to which each job is pushed, or executions of the job, which pull."""
+
+Kind = TypeVar("Kind", bound=Project)
+
+
+class SettingsError(RuntimeError):
+    """Settings are missing or wrong; one line."""
+
+
+def read(kind: type[Kind]) -> Kind:
+    """Read settings from the environment. Raises SettingsError, which names every one that is wrong."""
+    try:
+        return kind()
+    except ValidationError as error:
+        whys = (
+            ": ".join([*(str(part).upper() for part in each["loc"]), each["msg"]]) for each in error.errors()
+        )
+        raise SettingsError("; ".join(whys)) from None
 
 
 class IntakeSettings(Project):
@@ -23,10 +43,17 @@ class IntakeSettings(Project):
 class DeadSettings(IntakeSettings):
     """``on_dead``: whose requests count; how long after an upload its taking in is tried again."""
 
+    gpu_worker_mode: Mode = Field("async", description="as on_request has it: whose dead letters count")
     work_subscription: str = Field("work", description="the workers' subscription")
+    launch_subscription: str = Field("launch", description="the subscription that calls on_request")
     take_in_within_seconds: float = Field(
         3600, ge=0, description="age of an upload from which it is rejected instead of taken in again"
     )
+
+    @property
+    def serving_subscription(self) -> str:
+        """Name the subscription whose messages are what predicts a job."""
+        return self.launch_subscription if self.gpu_worker_mode == "sync" else self.work_subscription
 
 
 class CompareSettings(IntakeSettings):
@@ -47,17 +74,46 @@ class CompareSettings(IntakeSettings):
 
 
 class LaunchSettings(Project):
-    """``on_request``: which Cloud Run job works, and how many of it at most."""
+    """``on_request``: which Cloud Run job works, and how many of it at most; or which Service.
 
-    gpu_worker_mode: Literal["async"] = Field(
-        "async", description="how work reaches a GPU: async starts executions of a job"
+    ``gpu_worker_audience`` is the Service's address unless it is given; empty, no token is sent.
+    ``gpu_worker_seconds`` lie between the Service's ``REQUEST_SECONDS`` and the subscription's ack deadline.
+    """
+
+    gpu_worker_mode: Mode = Field(
+        "async", description="async starts executions of a job, sync pushes each job to the Service"
     )
-    cloud_run_job_name: str = Field(description="name of the worker's Cloud Run job")
-    cloud_run_region: str = Field(description="region of that job")
+    gpu_worker_url: str = Field(
+        "", pattern=r"^(https?://[^\s?#]+)?$", description="address of the Service, for sync"
+    )
+    gpu_worker_audience: str | None = Field(
+        None, description="whom the Service's tokens are for: its address if absent; empty, none is sent"
+    )
+    gpu_worker_seconds: float = Field(
+        330, gt=0, lt=600, description="how long the Service may take, for sync"
+    )
+    cloud_run_job_name: str = Field("", description="name of the worker's Cloud Run job, for async")
+    cloud_run_region: str = Field("", description="region of that job, for async")
     cloud_run_endpoint: str = Field("https://run.googleapis.com", description="address of Cloud Run's API")
     max_workers: int = Field(3, ge=1, le=100, description="most workers alive at a time")
     jobs_per_worker: int = Field(10, ge=1, description="queued jobs that deserve one more worker")
     decision_seconds: float = Field(1.0, ge=0, le=60, description="least time between two decisions")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        needed = {
+            "sync": ("gpu_worker_url",),
+            "async": ("cloud_run_job_name", "cloud_run_region"),
+        }
+        missing = [name.upper() for name in needed[self.gpu_worker_mode] if not getattr(self, name)]
+        if missing:
+            raise ValueError(f"GPU_WORKER_MODE={self.gpu_worker_mode} needs {' and '.join(missing)}")
+        return self
+
+    @property
+    def audience(self) -> str | None:
+        """Whom the Service's tokens are for; None where it asks for none."""
+        return self.gpu_worker_url if self.gpu_worker_audience is None else self.gpu_worker_audience or None
 
 
 class SweepSettings(Project):

@@ -26,6 +26,7 @@ EVENTS_TOPIC = f"projects/{PROJECT}/topics/gcs-events"
 
 KEY_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
 CALLERS_TO_CHOOSE = {
+    "GPU_WORKER_MODE": "async",
     "MAX_WORKERS": "2",
     "JOBS_PER_WORKER": "10",
     "IDLE_SECONDS": "10",
@@ -33,6 +34,7 @@ CALLERS_TO_CHOOSE = {
     "REQUEST_AGAIN_AFTER_SECONDS": "60",
     "COMPARE_AFTER_SECONDS": "30",
 }
+SERVICE = "service"
 # Random weights deserve few steps.
 FEW_STEPS = '{"recycling_steps":1,"sampling_steps":20,"sampling_steps_affinity":20,"samples_affinity":1}'
 TASK_GRACE_SECONDS = 4
@@ -49,14 +51,16 @@ class Ports:
     storage_https: int
     gcloud: int
     run_jobs: int
+    service: int
     functions: Mapping[str, int]
 
     @classmethod
     def pick(cls, functions: Sequence[str]) -> Self:
         """Pick free ones."""
-        pubsub, firestore, storage, storage_https, gcloud, run_jobs, *others = free_ports(6 + len(functions))
+        *parts, service = free_ports(7 + len(functions))
+        pubsub, firestore, storage, storage_https, gcloud, run_jobs, *others = parts
         by_name = dict(zip(functions, others, strict=True))
-        return cls(pubsub, firestore, storage, storage_https, gcloud, run_jobs, by_name)
+        return cls(pubsub, firestore, storage, storage_https, gcloud, run_jobs, service, by_name)
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class Site:
     """Where one stack lives: its absolute folder, its ports, its connections, the caller's weights if any.
 
     ``doors`` are the ports at which the product is told to look for the others, if something stands between.
+    With ``sync`` jobs are pushed to the Service, which is then one of the parts.
     """
 
     run_dir: Path
@@ -71,6 +76,7 @@ class Site:
     plan: Topology
     real_weights: Path | None
     doors: Ports | None = None
+    sync: bool = False
 
     @property
     def weights(self) -> Path:
@@ -91,6 +97,14 @@ def real_weights() -> Path | None:
     """Return the caller's BOLTZ_CACHE, absolute, if it holds weights."""
     folder = os.environ.get("BOLTZ_CACHE")
     return Path(folder).absolute() if folder and (Path(folder) / CHECKPOINT).is_file() else None
+
+
+def is_sync() -> bool:
+    """Tell whether the caller wants jobs to be pushed to the Service. Raises emulators.MissingError."""
+    mode = os.environ.get("GPU_WORKER_MODE", CALLERS_TO_CHOOSE["GPU_WORKER_MODE"])
+    if mode not in {"sync", "async"}:
+        raise emulators.MissingError(f"GPU_WORKER_MODE={mode} is no mode: set it to sync or async.")
+    return mode == "sync"
 
 
 def url(port: int) -> str:
@@ -116,13 +130,15 @@ def commands(site: Site, source: Path) -> dict[str, Sequence[str]]:
         ),
         "gcloud": _module("local.storage_proxy", port=ports.gcloud, upstream=f"127.0.0.1:{ports.storage}"),
         "run-jobs": _run_jobs(site),
+        **({SERVICE: _module("worker.service")} if site.sync else {}),
         **{name: _function(site, name, source) for name in plan.functions},
         **{trigger_part(name): _trigger(trigger, ports) for name, trigger in plan.triggers.items()},
     }
 
 
-def client_env(ports: Ports) -> dict[str, str]:
-    """Variables that every client of the stack needs."""
+def client_env(site: Site, doors: Ports | None = None) -> dict[str, str]:
+    """Variables that every client of the stack needs; ``doors`` are other ports to look for it at."""
+    ports = doors or site.ports
     return {
         "GOOGLE_CLOUD_PROJECT": PROJECT,
         "STORAGE_EMULATOR_HOST": url(ports.storage),
@@ -136,7 +152,7 @@ def client_env(ports: Ports) -> dict[str, str]:
         "REQUESTED_TOPIC": "predictions-requested",
         "COMPLETED_TOPIC": "predictions-completed",
         "DEAD_TOPIC": "dropfold-dead",
-    }
+    } | ({"SERVICE_URL": url(ports.service)} if site.sync else {})
 
 
 def part_env(site: Site, name: str) -> dict[str, str]:
@@ -145,8 +161,12 @@ def part_env(site: Site, name: str) -> dict[str, str]:
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     ours = {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore::FutureWarning"}
     if name in site.ports.functions:
-        return own | ours | _product_env(site) | _function_env(site)
-    return own | ours | _product_env(site) | client_env(site.ports)
+        its = _function_env(site)
+    elif name == SERVICE:
+        its = _service_env(site)
+    else:
+        its = client_env(site)  # stand-ins know each other's own addresses
+    return own | ours | _product_env(site) | its
 
 
 def task_env(site: Site, weights: Path) -> dict[str, str]:
@@ -160,22 +180,32 @@ def task_env(site: Site, weights: Path) -> dict[str, str]:
 def _product_env(site: Site) -> dict[str, str]:
     chosen = {name: os.environ.get(name, default) for name, default in CALLERS_TO_CHOOSE.items()}
     return (
-        client_env(site.doors or site.ports)
+        client_env(site, site.doors)
         | chosen
         | {
             "WORK_SUBSCRIPTION": "work",
             "CLOUD_RUN_ENDPOINT": url(site.ports.run_jobs),
             "CLOUD_RUN_REGION": REGION,
             "CLOUD_RUN_JOB_NAME": JOB,
+            "GPU_WORKER_URL": url(site.ports.service),
+            "GPU_WORKER_AUDIENCE": "",  # nobody here gives tokens out
         }
     )
 
 
 def _function_env(site: Site) -> dict[str, str]:
-    key = {KEY_VARIABLE: str(site.key)}
-    return (
-        key if site.real_weights else {"DEFAULT_OPTIONS": os.environ.get("DEFAULT_OPTIONS", FEW_STEPS)} | key
-    )
+    return _default_options(site) | {KEY_VARIABLE: str(site.key)}
+
+
+def _service_env(site: Site) -> dict[str, str]:
+    here = {"BIND_ADDRESS": "127.0.0.1", "PORT": str(site.ports.service), "GRACE_SECONDS": "2"}
+    return task_env(site, site.weights) | _default_options(site) | here
+
+
+def _default_options(site: Site) -> dict[str, str]:
+    if site.real_weights:
+        return {}
+    return {"DEFAULT_OPTIONS": os.environ.get("DEFAULT_OPTIONS", FEW_STEPS)}
 
 
 def _module(module: str, **options: object) -> list[str]:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import TracebackType
@@ -129,15 +130,23 @@ def free_ports(count: int) -> list[int]:
 
 def answers(port: int, path: str = "/") -> bool:
     """Tell whether an HTTP server on 127.0.0.1 answers, with whatever status."""
+    return _status_of(port, path) is not None
+
+
+def is_well(port: int, path: str) -> bool:
+    """Tell whether an HTTP server on 127.0.0.1 answers with 200."""
+    return _status_of(port, path) == HTTPStatus.OK
+
+
+def _status_of(port: int, path: str) -> int | None:
     connection = HTTPConnection("127.0.0.1", port, timeout=2)
     try:
         connection.request("GET", path)
-        connection.getresponse()
+        return connection.getresponse().status
     except (OSError, HTTPException):
-        return False
+        return None
     finally:
         connection.close()
-    return True
 
 
 def _reserved_port() -> int:

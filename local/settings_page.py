@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from functions.settings import CompareSettings, DeadSettings, IntakeSettings, LaunchSettings, SweepSettings
 from gcp.project import Project
-from worker.settings import WorkerSettings
+from worker.settings import ServiceSettings, WorkerSettings
 
 ENTRY_POINTS: Mapping[str, type[Project]] = {
     "on_upload": IntakeSettings,
@@ -20,8 +20,9 @@ ENTRY_POINTS: Mapping[str, type[Project]] = {
     "on_sweep": SweepSettings,
     "on_compare": CompareSettings,
     "worker": WorkerSettings,
+    "service": ServiceSettings,
 }
-"""Settings of each function by its name, and of the worker's job."""
+"""Settings of each function by its name, of the worker's job and of the Service."""
 
 HEAD = """# Settings
 

@@ -1,5 +1,7 @@
 """The whole product on a laptop, as one context manager: emulators, functions, triggers, schedules, the job.
 
+With ``GPU_WORKER_MODE=sync`` in the environment jobs are pushed to the Service, which then runs too.
+
 Everything of one run lies under its folder: ``logs/`` (one file per part), ``buckets/`` (the objects),
 ``work/`` (the workers' scratch space), ``credentials.json``. Several stacks may run at a time.
 """
@@ -15,7 +17,7 @@ from pathlib import Path
 
 from local import credentials, parts, topology
 from local.parts import Ports, Site, url
-from local.processes import Supervisor, answers
+from local.processes import Supervisor, answers, is_well
 
 FUNCTIONS = parts.ROOT / "functions" / "main.py"
 TICK_SECONDS = 3.0
@@ -23,6 +25,8 @@ TICK_SECONDS = 3.0
 LONGEST_TICKS = 10
 """Pause, in ticks, before the functions that the cloud calls more rarely than every minute."""
 TICK_TIMEOUT_SECONDS = 60
+MODEL_SECONDS = 300
+"""Longest until the Service has loaded its model; seconds where it is small and the machine has time."""
 
 
 @dataclass(frozen=True)
@@ -56,20 +60,20 @@ def running(
     """
     plan = topology.load()
     ports = Ports.pick(list(plan.functions))
-    site = Site(run_dir.absolute(), ports, plan, parts.real_weights(), detour(ports))
+    site = Site(run_dir.absolute(), ports, plan, parts.real_weights(), detour(ports), parts.is_sync())
     commands = parts.commands(site, source)
     _lay_out(site)
     with Supervisor() as supervisor:
         start = partial(_start, supervisor, site, commands)
         for name in commands:
-            if name != "storage":
+            if name not in {"storage", parts.SERVICE}:
                 start(name)
         _provision(supervisor, site, worker, start)
         _wait_for_all(supervisor, site)
         with _schedules(site, tick_seconds):
             yield Stack(
                 run_dir=site.run_dir,
-                env=parts.client_env(site.ports),
+                env=parts.client_env(site),
                 ports=site.ports,
                 random_weights=site.real_weights is None,
                 pids=supervisor.pids,
@@ -104,6 +108,8 @@ def _provision(
     provision.create_job(url(ports.run_jobs), job, worker, task_env)
     supervisor.wait("storage", partial(answers, ports.storage))
     provision.create_buckets(url(ports.storage), parts.PROJECT, parts.BUCKETS.values())
+    if site.sync:
+        start(parts.SERVICE)
 
 
 def _wait_for_all(supervisor: Supervisor, site: Site) -> None:
@@ -113,6 +119,9 @@ def _wait_for_all(supervisor: Supervisor, site: Site) -> None:
         supervisor.wait(name, partial(answers, port, "/robots.txt"))  # answered without calling the function
     for name in map(parts.trigger_part, site.plan.triggers):
         supervisor.wait(name, partial(_says_ready, site.log(name)))
+    if site.sync:
+        well = partial(is_well, site.ports.service, "/healthz/ready")
+        supervisor.wait(parts.SERVICE, well, MODEL_SECONDS)
 
 
 def _says_ready(log: Path) -> bool:

@@ -187,7 +187,13 @@ def _recipes(stack: Stack, env_file: Path) -> dict[str, str]:
         "or a file with Python": f"{python} '{DROP}'",
         "Read the completion events": f"{python} '{READ}'",
         "See the results": f"{gsutil} ls -r {outputs}",
-    }
+    } | _asking(stack)
+
+
+def _asking(stack: Stack) -> dict[str, str]:
+    service = stack.env.get("SERVICE_URL")
+    ask = f"curl --data-binary @FILE.yaml -H content-type:application/yaml {service}/predict"
+    return {"Ask the Service": ask} if service else {}
 
 
 def _gsutil(stack: Stack) -> str:

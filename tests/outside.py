@@ -2,11 +2,13 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from google.cloud import pubsub_v1, storage
 
 
@@ -55,6 +57,11 @@ class Stack:
     completions: Completions
 
     @property
+    def sync(self) -> bool:
+        """Whether jobs are pushed to the Service, instead of executions pulling them."""
+        return "SERVICE_URL" in self.environment
+
+    @property
     def inputs(self) -> storage.Bucket:
         return storage.Client().bucket(self.environment["INPUT_BUCKET"])
 
@@ -73,5 +80,16 @@ class Stack:
         return [name for name in names if name.endswith("/receipt.json")]
 
     def worker_logs(self) -> dict[str, str]:
-        """Read what each task of the worker's job has printed."""
-        return {path.stem: path.read_text() for path in (self.run_dir / "logs" / "tasks").glob("*.log")}
+        """Read what each task of the worker's job has printed, or the Service in its place."""
+        logs = self.run_dir / "logs"
+        found = [logs / "service.log"] if self.sync else (logs / "tasks").glob("*.log")
+        return {path.stem: path.read_text() for path in found}
+
+
+@contextmanager
+def using(environment: Mapping[str, str]) -> Iterator[None]:
+    """Have clients that are made in the block find this stack."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        yield

@@ -1,24 +1,83 @@
-"""Files of the form that Boltz-2 writes, for one chain, made of nothing: for tests of all but the model."""
+"""A predictor that writes small files of the right form; what is tested with it is the way of jobs."""
 
 import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import gemmi
 import numpy as np
+from fakes import NOW
+
+from schemas.job import Model
+from schemas.options import Options
+from worker.device import Device
+
+SOON = 10
+"""Seconds after which a test gives up waiting; none of them comes near."""
+
+Hook = Callable[[Path], object]
 
 
-def write_prediction(out: Path, stem: str, residues: int, value: float = 0.5) -> None:
+def nothing(_input_file: Path) -> None:
+    pass
+
+
+@dataclass
+class PaperPredictor:
+    """Implements worker.attempt.Predictor: files of Boltz-2's form, for chain A of so many residues.
+
+    ``read`` is called before the turn on the device, ``before`` in it.
+    """
+
+    before: Hook = nothing
+    model: Model = field(
+        default_factory=lambda: Model(
+            name="paper", version="1", weights_digest="sha256:0", random_weights=True
+        )
+    )
+    seen: list[Path] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
+    read: Hook = nothing
+    device: Device = field(default_factory=lambda: Device(limit=SOON))
+    ready_at: datetime = NOW
+    residues: int = 5
+
+    @property
+    def lost(self) -> bool:
+        return self.device.lost
+
+    def predict(
+        self, input_file: Path, options: Options, seed: int, out: Path, begin: Callable[[], object]
+    ) -> Mapping[str, float]:
+        self.read(input_file)
+        return self.device.turn(begin, lambda: self._write(input_file, options, seed, out))
+
+    def _write(self, input_file: Path, options: Options, seed: int, out: Path) -> Mapping[str, float]:
+        self.seen.append(input_file)
+        self.seeds.append(seed)
+        self.before(input_file)
+        suffix = {"mmcif": "cif", "pdb": "pdb"}[options.output_format]
+        for rank in range(options.samples):
+            write_prediction(out, input_file.stem, self.residues, rank=rank, suffix=suffix)
+        return {"predict": 1.0}
+
+
+def write_prediction(
+    out: Path, stem: str, residues: int, value: float = 0.5, *, rank: int = 0, suffix: str = "cif"
+) -> None:
     """Write one sample's files under ``out/predictions/<stem>/``; all their figures are ``value``."""
-    folder = out / "predictions" / stem
-    folder.mkdir(parents=True)
-    write_structure(folder / f"{stem}_model_0.cif", residues, value)
-    (folder / f"confidence_{stem}_model_0.json").write_text(json.dumps({"confidence_score": value}))
+    folder, model = out / "predictions" / stem, f"{stem}_model_{rank}"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_structure(folder / f"{model}.{suffix}", residues, value)
+    (folder / f"confidence_{model}.json").write_text(json.dumps({"confidence_score": value}))
     for kind, shape in (("plddt", (residues,)), ("pae", (residues,) * 2), ("pde", (residues,) * 2)):
-        np.savez(folder / f"{kind}_{stem}_model_0.npz", **{kind: np.full(shape, value)})
+        np.savez(folder / f"{kind}_{model}.npz", **{kind: np.full(shape, value)})
 
 
 def write_structure(path: Path, residues: int, x: float) -> None:
-    """Write a chain of alanines, each an atom at ``x``."""
+    """Write a chain of alanines, each an atom at ``x``, as mmCIF or PDB by the path's suffix."""
     structure, model, chain = gemmi.Structure(), gemmi.Model("1"), gemmi.Chain("A")
     for number in range(1, residues + 1):
         residue = gemmi.Residue()
@@ -30,4 +89,7 @@ def write_structure(path: Path, residues: int, x: float) -> None:
     model.add_chain(chain)
     structure.add_model(model)
     structure.setup_entities()
-    structure.make_mmcif_document().write_file(str(path))
+    if path.suffix == ".pdb":
+        structure.write_pdb(str(path))
+    else:
+        structure.make_mmcif_document().write_file(str(path))

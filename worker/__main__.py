@@ -22,6 +22,7 @@ from worker.attempt import Bench
 from worker.children import Children
 from worker.device import Device, DeviceLostError
 from worker.drain import IN_HAND, Worker
+from worker.handling import Handling
 from worker.lease import LeaveError
 from worker.read_ahead import read_ahead
 from worker.settings import WorkerSettings
@@ -82,11 +83,7 @@ def _work(settings: WorkerSettings, children: Children) -> None:
         cache=ledger if settings.result_cache else None,
     )
     worker = Worker(
-        ledger=ledger,
-        settler=project.settler(settings),
-        bench=bench,
-        holder=settings.holder,
-        renew_seconds=settings.renew_seconds,
+        handling=Handling(ledger, project.settler(settings), bench, settings.holder, settings.renew_seconds),
         idle_seconds=settings.idle_seconds,
         take_until=started + settings.task_seconds - settings.prediction_seconds - settings.read_seconds,
     )

@@ -9,20 +9,13 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
-from jobs import lifecycle
-from jobs.ledger import Ledger
-from jobs.objects import StorageUnavailableError
-from jobs.settle import Settler
-from schemas.failure import RETRYABLE, Code, FailedError, Failure
 from schemas.job import Job, State
 from schemas.messages import CapacityWanted, PredictionRequested, UndecodableMessageError
-from worker.attempt import Bench
-from worker.device import DeviceLostError
+from worker.handling import Handling
 from worker.hands import Hands
-from worker.lease import HeldJob, LeaseLostError, LeaveError, holding
+from worker.lease import HeldJob, LeaveError
 
 IN_HAND = 3
 """One is read, one is predicted, one is written, uploaded and settled."""
@@ -61,11 +54,7 @@ class Worker:
     more: the platform's own limit is nearer than one prediction.
     """
 
-    ledger: Ledger
-    settler: Settler
-    bench: Bench
-    holder: str
-    renew_seconds: float
+    handling: Handling
     idle_seconds: float
     take_until: float
 
@@ -103,7 +92,7 @@ class Worker:
                 return False
             if job.attempt:
                 hands.wait()
-            hands.give(InHand(self._open(job), delivery))
+            hands.give(InHand(self.handling.open(job, self._in_time), delivery))
         except BaseException:
             delivery.nack()
             raise
@@ -111,63 +100,25 @@ class Worker:
             hands.wait()
         return True
 
-    def _open(self, job: Job) -> HeldJob:
-        return HeldJob(self.ledger, job, self.holder, self.renew_seconds, self._in_time)
-
     def _in_time(self) -> bool:
         return time.monotonic() <= self.take_until
 
     def _queued(self, delivery: Delivery) -> Job | None:
         """Find the job that a message asks for, if it is still to be done; else be done with the message."""
         job_id = _asked_for(delivery)
-        job = self.ledger.get(job_id) if job_id else None
+        job = self.handling.ledger.get(job_id) if job_id else None
         if job is not None and job.state is State.QUEUED:
             return job
         delivery.ack()
         return None
 
     def _handle(self, new: InHand) -> None:
-        """Whatever is not finished after this is in the ledger, where the sweep finds it."""
         try:
-            with holding(new.mine) as mine:
-                self._work(mine)
+            self.handling.handle(new.mine)
         except BaseException:
             new.delivery.nack()
             raise
         new.delivery.ack()
-
-    def _work(self, mine: HeldJob) -> None:
-        try:
-            done = self.bench.attempt(mine)
-            self._end(mine, lambda job: lifecycle.succeed(job, done, datetime.now(UTC)))
-        except LeaseLostError:
-            logger.warning("not ours any more, result thrown away", extra=self._about(mine.job))
-        except DeviceLostError:
-            raise
-        except Exception as error:
-            failure = _why(error)
-            logger.warning("attempt failed", extra=self._about(mine.job), exc_info=error)
-            self._give_up(mine, failure)
-            if self.bench.predictor.lost:
-                raise DeviceLostError(mine.job.job_id) from error
-
-    def _give_up(self, mine: HeldJob, failure: Failure) -> None:
-        def change(job: Job) -> Job:
-            at = datetime.now(UTC)
-            if failure.code in RETRYABLE:
-                return lifecycle.release(job, lifecycle.Event.RELEASED, failure, at)
-            return lifecycle.fail(job, failure, at)
-
-        try:
-            mine.take()  # a job can fail before its turn
-            self._end(mine, change, failure.code)
-        except LeaseLostError:
-            logger.warning("not ours any more, failure not recorded", extra=self._about(mine.job))
-
-    def _end(self, mine: HeldJob, change: Callable[[Job], Job], code: Code | None = None) -> None:
-        job = self.settler.settle(mine.change(change))
-        about = {"state": job.state, "code": code, "timings": job.timings, "seconds": _since_claim(job)}
-        logger.info("attempt ended", extra=self._about(job) | about)
 
     def _leave(self, hands: Hands[InHand], why: BaseException) -> None:
         """Take nothing more; let end what ends soon; give everything else back."""
@@ -176,24 +127,8 @@ class Worker:
         for each in _still(hands.held):
             each.mine.let_go()
         for each in _still(lambda: hands.wait(max(0.0, until - time.monotonic()))):
-            self._give_back(each)
-
-    def _give_back(self, each: InHand) -> None:
-        try:
-            if each.mine.taken:
-                self._give_up(each.mine, _failure(Code.PREEMPTED, "The worker had to leave."))
-        except Exception:
-            logger.exception("not given back; its lease will run out", extra=self._about(each.mine.job))
-        each.delivery.nack()
-
-    def _about(self, job: Job) -> dict[str, object]:
-        return job.about | {"execution": self.holder}
-
-
-def _since_claim(job: Job) -> float:
-    """Say how long an attempt took that has just ended, in seconds."""
-    claimed = [change.at for change in job.history if change.event == lifecycle.Event.CLAIMED]
-    return round((job.updated_at - claimed[-1]).total_seconds(), 3)
+            self.handling.give_back(each.mine)
+            each.delivery.nack()
 
 
 def _still(look: Callable[[], list[InHand]]) -> list[InHand]:
@@ -216,19 +151,3 @@ def _asked_for(delivery: Delivery) -> str | None:
     except UndecodableMessageError:
         logger.exception("not a message of ours")
         return None
-
-
-def _why(error: Exception) -> Failure:
-    match error:
-        case FailedError():
-            return error.failure
-        case StorageUnavailableError():
-            return _failure(Code.STORAGE_UNAVAILABLE, str(error))
-        case _:
-            return _failure(Code.WORKER_LOST, f"The worker failed: {type(error).__name__}: {error}")
-
-
-def _failure(code: Code, message: str) -> Failure:
-    return Failure(
-        code=code, message=message, remedy="Upload the file again; if it persists, look at the worker's log."
-    )

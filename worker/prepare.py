@@ -1,5 +1,7 @@
 """Bring what a job names into a fresh folder: the input, pinned to its generation, and its references."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -47,10 +49,43 @@ def prepare(job: Job, uploads: Uploads, folder: Path) -> Prepared:
     """Download what the job names, and nothing else. Raises FailedError."""
     source = job.source
     folder.mkdir(parents=True)
-    try:
+    with explained():
         content = uploads.read(source.name, source.generation, MAX_INPUT_BYTES)
         document = read_input(source.name, content, msa_service=True)
-        _fetch_all(document, source.name, uploads, folder)
+        fetch_all(references(document), source.name, uploads, folder)
+    check_all(document, folder)
+    input_file = folder / f"{job.job_id}{PurePosixPath(source.name).suffix.lower()}"
+    input_file.write_bytes(normalised(content))
+    return Prepared(input_file, document)
+
+
+def fetch_all(names: Iterable[str], input_name: str, uploads: Uploads, folder: Path) -> None:
+    """Download files that lie beside an object under the same names into a folder, each within its limit.
+
+    Raises ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError.
+    """
+    left = MAX_TOGETHER_BYTES
+    for name in names:
+        uploads.download(beside(input_name, name), folder / name, min(left, largest(name)))
+        left -= (folder / name).stat().st_size
+
+
+def check_all(document: BoltzInput, folder: Path) -> None:
+    """Refuse here, by name, what Boltz would refuse late or not at all. Raises FailedError."""
+    for name in references(document):
+        with (folder / name).open(encoding="utf-8", errors="strict" if is_msa(name) else "replace") as lines:
+            wrong = (
+                msa.check_file(name, lines, document) if is_msa(name) else template.check_file(name, lines)
+            )
+        if wrong:
+            raise FailedError(wrong)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Put what is wrong with an input or its files into a failure. Raises FailedError."""
+    try:
+        yield
     except InvalidInput as error:
         raise FailedError(error.failures[0]) from error
     except ObjectGoneError as error:
@@ -59,25 +94,6 @@ def prepare(job: Job, uploads: Uploads, folder: Path) -> Prepared:
         raise FailedError(_too_large(str(error))) from error
     except ObjectUnreadableError as error:
         raise FailedError(_unusable(str(error))) from error
-    input_file = folder / f"{job.job_id}{PurePosixPath(source.name).suffix.lower()}"
-    input_file.write_bytes(normalised(content))
-    return Prepared(input_file, document)
-
-
-def _fetch_all(document: BoltzInput, input_name: str, uploads: Uploads, folder: Path) -> None:
-    left = MAX_TOGETHER_BYTES
-    for name in references(document):
-        uploads.download(beside(input_name, name), folder / name, min(left, largest(name)))
-        left -= (folder / name).stat().st_size
-        _check(name, folder / name, document)
-
-
-def _check(name: str, path: Path, document: BoltzInput) -> None:
-    """Refuse here, by name, what Boltz would refuse late or not at all."""
-    with path.open(encoding="utf-8", errors="strict" if is_msa(name) else "replace") as lines:
-        wrong = msa.check_file(name, lines, document) if is_msa(name) else template.check_file(name, lines)
-    if wrong:
-        raise FailedError(wrong)
 
 
 def _missing(what: str) -> Failure:

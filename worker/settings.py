@@ -1,27 +1,34 @@
-"""Settings of the worker, read from the environment; CLOUD_RUN_* are set by Cloud Run itself."""
+"""Settings of the worker, read from the environment; Cloud Run itself sets CLOUD_RUN_*, K_REVISION, PORT."""
 
+import secrets
 from pathlib import Path
 
 from pydantic import Field
 
 from gcp.project import Project
+from schemas.options import Options
 
 
-class WorkerSettings(Project):
-    """The Job: where its work comes from, where its model lies, how long it stays without work."""
+class PredictionSettings(Project):
+    """What every way of predicting needs: where the model lies, what it may take, where to work."""
 
-    work_subscription: str = Field("work", description="subscription that work is pulled from")
     boltz_cache: Path = Field(description="folder of the weights")
     device: str = Field("auto", description="auto (CUDA if there is one), cpu or cuda")
     work_dir: Path = Field(
         Path("/tmp/dropfold"),  # noqa: S108  Cloud Run's only writable folder, private to the task
         description="folder for the files of jobs in hand",
     )
-    idle_seconds: float = Field(30, gt=0, description="without work, then the worker leaves")
     renew_seconds: float = Field(30, gt=0, le=60, description="between two renewals of a lease")
     read_seconds: float = Field(120, gt=0, description="limit for parsing and featurising one input")
     prediction_seconds: float = Field(600, gt=0, description="limit for one turn on the device")
     result_cache: bool = Field(True, description="copy the outputs of an equal job that succeeded before")
+
+
+class WorkerSettings(PredictionSettings):
+    """The Job: where its work comes from, how long it stays without work."""
+
+    work_subscription: str = Field("work", description="subscription that work is pulled from")
+    idle_seconds: float = Field(30, gt=0, description="without work, then the worker leaves")
     task_seconds: float = Field(3600, gt=0, description="the task's own timeout, as it is deployed")
     cloud_run_execution: str = Field(description="set by Cloud Run: the execution's name")
     cloud_run_task_index: int = Field(0, description="set by Cloud Run: which of the execution's tasks")
@@ -31,3 +38,29 @@ class WorkerSettings(Project):
     def holder(self) -> str:
         """Name this process in leases, receipts and logs."""
         return f"{self.cloud_run_execution}/{self.cloud_run_task_index}/{self.cloud_run_task_attempt}"
+
+
+class ServiceSettings(PredictionSettings):
+    """The Service: where it listens, how many requests it holds, how long one may take.
+
+    ``grace_seconds`` is less than the 10 s from Cloud Run's SIGTERM to its SIGKILL.
+    """
+
+    bind_address: str = Field(
+        "0.0.0.0",  # noqa: S104  a container's only interface; who may call it is Cloud Run's to say
+        description="address to listen at",
+    )
+    port: int = Field(8080, ge=1, le=65535, description="port to listen at; set by Cloud Run")
+    queue_limit: int = Field(10, ge=1, le=1000, description="requests that are held at once")
+    request_seconds: float = Field(300, gt=0, le=3600, description="limit for the answer to one request")
+    grace_seconds: float = Field(6, gt=0, description="from SIGTERM until what is not done is given up")
+    default_options: Options = Field(
+        Options(), description="options where a request names none, as JSON; README has those left out"
+    )
+    k_revision: str = Field("service", description="set by Cloud Run: the revision's name")
+    instance: str = Field(default_factory=lambda: secrets.token_hex(4), description="tells instances apart")
+
+    @property
+    def holder(self) -> str:
+        """Name this process in leases, receipts and logs."""
+        return f"{self.k_revision}/{self.instance}"

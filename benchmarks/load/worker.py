@@ -30,6 +30,7 @@ from schemas.options import Options
 from worker.attempt import Bench
 from worker.device import Device
 from worker.drain import IN_HAND, Worker
+from worker.handling import Handling
 from worker.lease import LeaveError
 from worker.settings import WorkerSettings
 
@@ -154,11 +155,7 @@ def _work(settings: WorkerSettings) -> None:
         cache=ledger if settings.result_cache else None,
     )
     worker = Worker(
-        ledger=ledger,
-        settler=project.settler(settings),
-        bench=bench,
-        holder=settings.holder,
-        renew_seconds=settings.renew_seconds,
+        handling=Handling(ledger, project.settler(settings), bench, settings.holder, settings.renew_seconds),
         idle_seconds=settings.idle_seconds,
         take_until=started + settings.task_seconds - settings.prediction_seconds - settings.read_seconds,
     )

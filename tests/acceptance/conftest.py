@@ -6,37 +6,54 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 from google.cloud import pubsub_v1
-from outside import Completions, Stack
+from outside import Completions, Stack, using
 
 REPOSITORY = Path(__file__).parents[2]
-READY_SECONDS = 120
+READY_SECONDS = 300
 END_SECONDS = 15
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Run a stack for the session, in the mode that the caller's GPU_WORKER_MODE asks for.
+
+    Clients find it by the environment.
+    """
+    with running(tmp_path_factory.mktemp("stack"), os.environ) as stack, using(stack.environment):
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def sync_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Run another one, which pushes jobs to the Service; clients find it where a test says ``using``."""
+    run_dir = tmp_path_factory.mktemp("sync")
+    with running(run_dir, os.environ | {"GPU_WORKER_MODE": "sync"}) as stack:
+        yield stack
+
+
+@contextmanager
+def running(run_dir: Path, variables: Mapping[str, str]) -> Iterator[Stack]:
     """Run `make up` as a user does, until Ctrl-C, which must end it cleanly."""
-    run_dir = tmp_path_factory.mktemp("stack")
     with (run_dir / "terminal").open("wb") as terminal:
         up = subprocess.Popen(
             ["make", "up", f"ARGS=--run-dir {run_dir} --env-file {run_dir / 'env'}"],
             cwd=REPOSITORY,
+            env=variables,
             stdout=terminal,
             stderr=terminal,
             start_new_session=True,
         )
     try:
         environment = source(run_dir, up)
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in environment.items():
-                patch.setenv(name, value)
-            with listening(environment) as completions:
-                yield Stack(environment, run_dir, completions)
+        with ExitStack() as listener:
+            with using(environment):
+                completions = listener.enter_context(listening(environment))
+            yield Stack(environment, run_dir, completions)
         os.killpg(up.pid, signal.SIGINT)  # a terminal's Ctrl-C reaches the whole group
         up.wait(END_SECONDS)
         assert not (run_dir / "env").exists()

@@ -1,38 +1,23 @@
 """What README and docs/ tell a reader to do works, and what they name is there. Nothing of ours is imported.
 
-An HTML comment before a code block, which no reader sees, says what its command lines are to be held to:
-
-- ``<!-- runs -->``: they end with status 0;
-- ``<!-- drops OBJECT -->``: so, and the object's prediction then succeeds;
-- ``<!-- follows -->``: they go on, and print the name of an object that ends meanwhile.
-
-``, needs PROGRAM`` at the end skips the block where the program is missing.
+What a code block is held to is said in a comment before it; ``documents`` says how.
 """
 
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from documents import BLOCKS, DOCUMENTS, REPOSITORY, VERBS, Block, environment, lay_out, marked, need
 from outside import Stack
 
-REPOSITORY = Path(__file__).parents[2]
-DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
-BLOCK = re.compile(
-    r"^<!-- (?P<verb>\w+)(?: (?P<target>[^\s,]+))?(?:, needs (?P<program>\w+))? -->\n"
-    r"```(?P<language>\w+)\n(?P<code>.*?)^```$",
-    re.DOTALL | re.MULTILINE,
-)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(r"[\w-][\w.-]*(/[\w.-]+)*/?")
@@ -40,56 +25,10 @@ SECONDS = 120
 PATIENCE = 10
 
 
-@dataclass(frozen=True)
-class Block:
-    """A code block that its document marks."""
-
-    document: str
-    verb: str
-    target: str | None
-    program: str | None
-    language: str
-    code: str
-
-    @property
-    def command(self) -> list[str]:
-        return {"sh": ["sh", "-ec"], "python": [str(Path(".venv/bin/python")), "-c"]}[self.language] + [
-            self.code
-        ]
-
-
-BLOCKS = [
-    Block(document=str(path.relative_to(REPOSITORY)), **match.groupdict())
-    for path in DOCUMENTS
-    for match in BLOCK.finditer(path.read_text())
-]
-
-
-def marked(verb: str) -> pytest.MarkDecorator:
-    """Parametrise with the blocks of one verb; a document that lost its last one fails at collection."""
-    blocks = [block for block in BLOCKS if block.verb == verb]
-    assert blocks, f"no block is marked <!-- {verb} … -->"
-    names = [f"{block.document}-{block.target or block.program or block.language}" for block in blocks]
-    return pytest.mark.parametrize("block", blocks, ids=names)
-
-
 @pytest.fixture
 def checkout(stack: Stack, tmp_path: Path) -> Path:
     """Return a folder that looks like the repository while `make up` runs, with this stack as its own."""
-    (tmp_path / ".local").mkdir()
-    (tmp_path / ".local" / "env").symlink_to(stack.run_dir / "env")
-    (tmp_path / ".venv").symlink_to(Path(sys.prefix))
-    (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
-    return tmp_path
-
-
-def need(program: str | None) -> None:
-    if program and not (Path(sys.executable).with_name(program).exists() or shutil.which(program)):
-        pytest.skip(f"NO {program.upper()} ON THIS MACHINE: what the documents do with it is not tested")
-
-
-def environment(checkout: Path) -> dict[str, str]:
-    return os.environ | {"CLOUDSDK_CONFIG": str(checkout / "gcloud"), "HOME": str(checkout)}
+    return lay_out(stack, tmp_path)
 
 
 @marked("drops")
@@ -176,7 +115,7 @@ def test_other_commands_in_the_documents_work(block: Block, checkout: Path) -> N
 def test_every_comment_before_a_code_block_is_understood() -> None:
     comments = sum(len(re.findall(r"^<!--.*-->\n```", path.read_text(), re.MULTILINE)) for path in DOCUMENTS)
     assert comments == len(BLOCKS)
-    assert {block.verb for block in BLOCKS} <= {"runs", "drops", "follows"}
+    assert {block.verb for block in BLOCKS} <= VERBS
 
 
 def names_a_file(code: str) -> bool:

@@ -238,9 +238,10 @@ def test_twenty_files_at_once_are_twenty_receipts_by_warm_workers(
     assert len({event.attributes["ce-id"] for event in events}) == 20
     assert len(stack.receipts(folder)) == 20
     workers = {stack.receipt(event)["worker"] for event in events}
-    assert 1 <= len(workers) <= MAX_WORKERS
+    assert 1 <= len(workers) <= (1 if stack.sync else MAX_WORKERS)
     loads = {name: log.count('"checkpoint": "boltz2_conf.ckpt"') for name, log in stack.worker_logs().items()}
     assert set(loads.values()) <= {0, 1}, loads
+    assert sum(loads.values()) >= 1
 
 
 @pytest.mark.skipif(
@@ -300,6 +301,8 @@ def test_the_same_event_three_times_is_one_job_and_one_result(stack: Stack, fold
 
 
 def test_a_new_worker_is_started_when_the_last_one_has_left(stack: Stack, folder: str) -> None:
+    if stack.sync:
+        pytest.skip("the Service does not leave when it is idle")
     stack.inputs.blob(f"{folder}/a.yaml").upload_from_string(PROTEIN_YAML)
     first = stack.receipt(only(stack.completions.wait(folder, 1)[f"{folder}/a.yaml"]))
     deadline = time.monotonic() + 60

@@ -28,6 +28,7 @@ from worker.attempt import Bench
 from worker.children import Children
 from worker.device import Device, DeviceLostError
 from worker.drain import IN_HAND, Worker
+from worker.handling import Handling
 from worker.lease import LeaveError
 from worker.settings import WorkerSettings
 
@@ -93,11 +94,7 @@ def _drain(settings: WorkerSettings, children: Children) -> None:
         cache=ledger,
     )
     worker = Worker(
-        ledger=ledger,
-        settler=project.settler(settings),
-        bench=bench,
-        holder=settings.holder,
-        renew_seconds=settings.renew_seconds,
+        handling=Handling(ledger, project.settler(settings), bench, settings.holder, settings.renew_seconds),
         idle_seconds=settings.idle_seconds,
         take_until=time.monotonic() + settings.task_seconds,
     )

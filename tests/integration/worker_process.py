@@ -29,7 +29,7 @@ from schemas.receipt import Receipt, receipt_name
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 120.0
 """How long anything may take that a test waits for; nothing here takes that long on an idle machine."""
-CHILDREN_SECONDS = 10.0
+CHILDREN_SECONDS = 60.0
 QUICK = Options(recycling_steps=0, sampling_steps=2, sampling_steps_affinity=2, samples_affinity=1)
 WORK, COMPLETIONS = "work", "completions"
 REQUESTED = PredictionRequested.model_fields["type"].default
@@ -159,15 +159,15 @@ class Pipeline:
 
 @dataclass(frozen=True)
 class WorkerProcess:
-    """One life of ``python -m worker``, in a session of its own, and what it has printed so far."""
+    """One life of ``python -m worker`` (or another module), in its own session, and what it has printed."""
 
     process: subprocess.Popen[bytes]
     log: Path
 
     @classmethod
-    def start(cls, log: Path, env: Mapping[str, str]) -> Self:
+    def start(cls, log: Path, env: Mapping[str, str], module: str = "worker") -> Self:
         """Start a worker with exactly these variables."""
-        command = bound([sys.executable, "-m", "worker"])
+        command = bound([sys.executable, "-m", module])
         with log.open("wb") as output:
             process = subprocess.Popen(
                 command, env=env, cwd=ROOT, stdout=output, stderr=output, start_new_session=True

@@ -5,7 +5,7 @@ The predictor here is not Boltz-2: what is tested is the way of jobs, not of str
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,31 +13,24 @@ from threading import Event
 
 import pytest
 from fakes import NOW, MemoryBucket, MemoryDelivery, MemoryLedger, MemoryTopic, a_job, a_source
-from paper import write_prediction
+from paper import SOON, Hook, PaperPredictor
 
 from jobs import lifecycle
 from jobs.objects import StorageUnavailableError
 from jobs.settle import Settler
 from schemas.failure import Code, FailedError, Failure
-from schemas.job import Job, Model, Output, State
+from schemas.job import Job, Output, State
 from schemas.messages import CapacityWanted, Message, PredictionRequested
 from schemas.options import Options
 from worker.attempt import Bench
 from worker.device import Device, DeviceLostError
 from worker.drain import Worker
+from worker.handling import Handling
 from worker.hands import Hands
 from worker.lease import LeaveError
 
 INPUT = b"sequences:\n  - protein: {id: A, sequence: NLYIQ, msa: empty}\n"
 WITH_MSA = INPUT.replace(b"empty", b"msas/trp.a3m")
-SOON = 10
-"""Seconds after which a test gives up waiting; none of them comes near."""
-
-Hook = Callable[[Path], object]
-
-
-def nothing(_input_file: Path) -> None:
-    pass
 
 
 def letter(input_file: Path) -> str:
@@ -51,43 +44,6 @@ def waiting(event: Event) -> None:
 def by_letter(**hooks: Callable[[], object]) -> Hook:
     """Do what is named for the job, and nothing for the others."""
     return lambda input_file: hooks.get(letter(input_file), lambda: None)()
-
-
-@dataclass
-class PaperPredictor:
-    """Writes files of the form that Boltz-2 writes, for one chain of five residues.
-
-    ``read`` is called before the turn on the device, ``before`` in it.
-    """
-
-    before: Hook = nothing
-    model: Model = field(
-        default_factory=lambda: Model(
-            name="paper", version="1", weights_digest="sha256:0", random_weights=True
-        )
-    )
-    seen: list[Path] = field(default_factory=list)
-    read: Hook = nothing
-    device: Device = field(default_factory=lambda: Device(limit=SOON))
-    ready_at: datetime = NOW
-
-    @property
-    def lost(self) -> bool:
-        return self.device.lost
-
-    def predict(
-        self, input_file: Path, options: Options, seed: int, out: Path, begin: Callable[[], object]
-    ) -> Mapping[str, float]:
-        assert options.samples == 1
-        assert seed == 5
-        self.read(input_file)
-        return self.device.turn(begin, lambda: self.write(input_file, out))
-
-    def write(self, input_file: Path, out: Path) -> Mapping[str, float]:
-        self.seen.append(input_file)
-        self.before(input_file)
-        write_prediction(out, input_file.stem, residues=5)
-        return {"predict": 1.0}
 
 
 @dataclass
@@ -145,9 +101,8 @@ class Shop:
     def drain(self, deliveries: Iterable[MemoryDelivery | None]) -> None:
         settler = Settler(self.ledger, self.results, self.requests, self.completions)
         bench = Bench(self.uploads, self.results, self.predictor, self.folder, NOW)
-        worker = Worker(
-            self.ledger, settler, bench, "worker-1", self.renew_seconds, self.idle_seconds, self.take_until
-        )
+        handling = Handling(self.ledger, settler, bench, "worker-1", self.renew_seconds)
+        worker = Worker(handling, self.idle_seconds, self.take_until)
         worker.drain(deliveries)
 
     def job(self, name: str = "a") -> Job:
@@ -219,6 +174,7 @@ def test_a_job_is_predicted_delivered_and_settled(shop: Shop) -> None:
     receipt = shop.receipt()
     assert receipt["scores"] == {"confidence_score": 0.5}
     assert receipt["worker"] == "worker-1"
+    assert shop.predictor.seeds == [5]
     assert {"queued", "download", "predict", "upload"} <= set(job.timings)
     assert [message.attributes["state"] for message in shop.completions.messages] == ["SUCCEEDED"]
 

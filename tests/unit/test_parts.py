@@ -91,6 +91,27 @@ def test_the_small_model_gets_one_thread_and_few_steps_and_real_weights_the_prod
     assert "DEFAULT_OPTIONS" not in parts.part_env(real, "on_upload")
 
 
+def test_the_service_is_a_part_only_where_jobs_are_pushed_to_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "service" not in parts.commands(site, SOURCE)
+    assert "SERVICE_URL" not in parts.client_env(site)
+    monkeypatch.setenv("GPU_WORKER_MODE", "sync")
+    pushed = Site(site.run_dir, site.ports, site.plan, Path("/weights"), sync=parts.is_sync())
+    assert list(parts.commands(pushed, SOURCE)["service"])[-1] == "worker.service"
+    env = parts.part_env(pushed, "service")
+    assert (env["BIND_ADDRESS"], env["PORT"]) == ("127.0.0.1", str(site.ports.service))
+    asked = parts.part_env(pushed, "on_request")
+    assert asked["GPU_WORKER_URL"] == parts.client_env(pushed)["SERVICE_URL"]
+    assert parts.part_env(pushed, "on_dead")["GPU_WORKER_MODE"] == "sync"
+
+
+def test_a_mode_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPU_WORKER_MODE", "both")
+    with pytest.raises(emulators.MissingError, match="GPU_WORKER_MODE=both"):
+        parts.is_sync()
+
+
 def test_weights_are_real_only_where_the_folder_that_the_caller_names_holds_them(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -1,0 +1,41 @@
+"""Have each requested job attempted by the Service; its message is done with when the job is settled.
+
+The way of ``GPU_WORKER_MODE=sync``. Whatever keeps the Service from it fails the function, so that Pub/Sub
+delivers the message again, later each time.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from schemas.messages import CapacityWanted, PredictionRequested, UndecodableMessageError
+
+CAPACITY = CapacityWanted.model_fields["type"].default
+
+logger = logging.getLogger(__name__)
+
+
+class Service(Protocol):
+    """The worker's Service."""
+
+    def push(self, job_id: str) -> None:
+        """Have a job attempted and wait until it is settled. Raises what kept it from that."""
+
+
+@dataclass(frozen=True)
+class Pusher:
+    """Pushes what is asked for to the Service."""
+
+    service: Service
+
+    def push(self, data: bytes, attributes: Mapping[str, str]) -> None:
+        """Push the job that a message asks for; the sweep's bell asks for none: its jobs have messages."""
+        if attributes.get("ce-type") == CAPACITY:
+            return
+        try:
+            job_id = PredictionRequested.decode(data, attributes).data.job_id
+        except UndecodableMessageError:
+            logger.exception("not a message of ours")
+            return
+        self.service.push(job_id)

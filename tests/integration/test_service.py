@@ -1,0 +1,188 @@
+"""The Service as Cloud Run starts it: a process of its own, with the small model, at the emulators."""
+
+import json
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import google.auth.jwt
+import pytest
+import requests
+from integration.worker_process import ROOT, SECONDS, Pipeline, WorkerProcess, until
+
+from functions.push import Pusher
+from gcp.service import ServiceBusyError, WorkerService
+from local import credentials
+from local.processes import free_ports, is_well
+from local.small_model import DEFAULT, ensure
+from schemas.job import State
+from schemas.messages import PredictionRequested
+
+TINY = "sequences:\n- protein: {id: A, sequence: MKTAY, msa: empty}\n"
+PLACES, MORE = 10, 4
+QUICK = '{"recycling_steps":0,"sampling_steps":2}'
+AS_YAML = {"Content-Type": "application/yaml"}
+Start = Callable[..., tuple[str, WorkerProcess]]
+
+
+@pytest.fixture
+def pipeline(pubsub_host: str, firestore_host: str, storage_host: str, project: str) -> Pipeline:
+    assert all((pubsub_host, firestore_host, storage_host))
+    return Pipeline.make(project)
+
+
+@pytest.fixture
+def start(pipeline: Pipeline, tmp_path: Path) -> Iterator[Start]:
+    """Return what starts a Service, with settings to change, until it is ready; it ends with the test."""
+    services = list[WorkerProcess]()
+    [port] = free_ports(1)
+    usual = {
+        "PYTHONPATH": ROOT,
+        "INPUT_BUCKET": pipeline.settings.input_bucket,
+        "OUTPUT_BUCKET": pipeline.settings.output_bucket,
+        "BOLTZ_CACHE": ensure(DEFAULT),
+        "WORK_DIR": tmp_path / "work",
+        "BIND_ADDRESS": "127.0.0.1",
+        "PORT": port,
+        "DEFAULT_OPTIONS": QUICK,
+        "OMP_NUM_THREADS": 1,
+        "PYTHONWARNINGS": "ignore::FutureWarning",
+    }
+
+    def start_one(**changed: object) -> tuple[str, WorkerProcess]:
+        env = os.environ | {name: str(value) for name, value in (usual | changed).items()}
+        services.append(WorkerProcess.start(tmp_path / "service.log", env, "worker.service"))
+        until(lambda: is_well(port, "/healthz/ready") or services[-1].process.poll() is not None)
+        return f"http://127.0.0.1:{port}", services[-1]
+
+    yield start_one
+    for service in services:
+        service.destroy()
+
+
+def ask(url: str, body: str = TINY, **options: object) -> requests.Response:
+    asked = {name: str(value) for name, value in options.items()}
+    return requests.post(f"{url}/predict", body, params=asked, headers=AS_YAML, timeout=SECONDS)
+
+
+def test_ten_at_once_are_answered_by_one_model_as_the_job_would_and_more_are_asked_to_come_again(
+    pipeline: Pipeline, start: Start
+) -> None:
+    url, service = start(QUEUE_LIMIT=PLACES)
+    with ThreadPoolExecutor(PLACES + MORE) as pool:
+        answers = list(pool.map(lambda seed: ask(url, seed=seed, sampling_steps=40), range(PLACES + MORE)))
+    statuses = Counter(answer.status_code for answer in answers)
+    assert set(statuses) == {200, 429}, statuses
+    assert statuses[200] >= PLACES
+    assert all(answer.headers["Retry-After"] for answer in answers if answer.status_code == 429)
+    assert len({answer.text for answer in answers if answer.ok}) == statuses[200]
+    assert len(service.said("model loaded")) == 1, [line["message"] for line in service.lines]
+
+    job = pipeline.drop("run/a.yaml", TINY, seed=7)
+    request = PredictionRequested.of(pipeline.job(job)).encode()
+    pusher = Pusher(WorkerService(url, audience=None, seconds=SECONDS))
+    pusher.push(request.data, request.attributes)
+    assert pipeline.job(job).state is State.SUCCEEDED
+    assert pipeline.completions() == {f"{job}-succeeded": 1}
+    pusher.push(request.data, request.attributes)  # delivered again: it has ended
+    assert (pipeline.job(job).attempt, pipeline.receipt(job).worker) == (1, pipeline.job(job).worker)
+
+    asked = ask(url, seed=7)
+    own = asked.text.replace(asked.headers["Dropfold-Job-Id"], job)
+    assert own == pipeline.outputs(job)["model_0.cif"].decode()
+    service.send(signal.SIGTERM)
+    assert service.ends(10) == 0
+
+
+def test_who_waits_too_long_is_told_and_a_device_that_hangs_is_told_of(
+    pipeline: Pipeline, start: Start
+) -> None:
+    url, service = start(REQUEST_SECONDS=2, PREDICTION_SECONDS=5)
+    late = ask(url, sampling_steps=1000, samples=25)
+    assert late.status_code == 504
+    assert late.json()["job_id"] == late.headers["Dropfold-Job-Id"]
+    assert is_well(int(url.rpartition(":")[2]), "/healthz/live")
+    until(lambda: requests.get(f"{url}/healthz/live", timeout=SECONDS).status_code == 503)
+    assert ask(url).status_code == 503
+    job = pipeline.drop("run/a.yaml", TINY)
+    with pytest.raises(ServiceBusyError, match="503"):
+        WorkerService(url, audience=None, seconds=SECONDS).push(job)
+    assert (pipeline.job(job).state, pipeline.job(job).attempt) == (State.QUEUED, 0)
+    service.send(signal.SIGTERM)
+    assert service.ends(10) == 1
+
+
+def test_a_job_under_way_is_given_back_when_the_service_has_to_leave(
+    pipeline: Pipeline, start: Start
+) -> None:
+    url, service = start(GRACE_SECONDS=1)
+    job = pipeline.drop("run/long.yaml", TINY, sampling_steps=1000, samples=25)
+    with ThreadPoolExecutor() as pool:
+        push = pool.submit(WorkerService(url, audience=None, seconds=SECONDS).push, job)
+        until(lambda: pipeline.job(job).state is State.RUNNING)
+        service.send(signal.SIGTERM)
+        assert isinstance(push.exception(), ServiceBusyError)
+        assert service.ends(10) == 0
+    assert (pipeline.job(job).state, pipeline.job(job).attempt) == (State.QUEUED, 1)
+
+
+def test_a_wrong_setting_is_said_and_ends_the_service(start: Start) -> None:
+    _, service = start(QUEUE_LIMIT=0)
+    assert service.ends() == 2
+    assert "queue_limit" in service.lines[-1]["message"]
+
+
+class Door(BaseHTTPRequestHandler):
+    """Gives identity tokens out as Google's token server does, and notes who knocks at a Service."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        if self.path == "/token":
+            [assertion] = parse_qs(body)["assertion"]
+            said = google.auth.jwt.decode(assertion, verify=False)
+            token = f"token for {said['target_audience']}"
+            self.answer(200, {"id_token": assertion, "said": token})
+        else:
+            self.server.seen.append((self.path, self.headers.get("Authorization", "")))  # type: ignore[attr-defined]
+            self.answer(200, {"state": "SUCCEEDED"})
+
+    def answer(self, status: int, content: dict[str, Any]) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def door() -> Iterator[HTTPServer]:
+    server = HTTPServer(("127.0.0.1", 0), Door)
+    server.seen = []  # type: ignore[attr-defined]
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+
+
+def test_a_push_carries_a_token_for_the_service(
+    door: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, key = f"http://127.0.0.1:{door.server_port}", tmp_path / "key.json"
+    credentials.write_key(key, "a-project")
+    key.write_text(json.dumps(json.loads(key.read_text()) | {"token_uri": f"{url}/token"}))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+    service = WorkerService(url, audience="https://worker.example", seconds=10)
+    service.push("a" * 16)
+    service.push("b" * 16)
+    seen: list[tuple[str, str]] = door.seen  # type: ignore[attr-defined]
+    assert [path for path, _ in seen] == [f"/jobs/{'a' * 16}", f"/jobs/{'b' * 16}"]
+    for _, authorization in seen:
+        kind, token = authorization.split()
+        assert kind == "Bearer"
+        assert google.auth.jwt.decode(token, verify=False)["target_audience"] == "https://worker.example"

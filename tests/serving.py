@@ -1,0 +1,139 @@
+"""The Service behind a real HTTP server on 127.0.0.1, in a thread of this process, all else in memory."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import requests
+import uvicorn
+from fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic, a_job, a_source
+from fastapi import FastAPI
+from paper import SOON, PaperPredictor
+
+from jobs import lifecycle
+from jobs.settle import Settler
+from local.processes import free_ports
+from schemas.job import Job, State
+from schemas.options import Options
+from worker.attempt import Bench
+from worker.handling import Handling
+from worker.web.app import Desk
+from worker.web.jobs import Jobs
+from worker.web.prediction import Predictions
+from worker.web.queue import Queue
+from worker.web.waiting import Departure
+
+ENDS_SECONDS = 20
+YAML = "sequences:\n  - protein: {id: A, sequence: NLYIQ, msa: empty}\n"
+TYPES = {"yaml": {"Content-Type": "application/yaml"}, "fasta": {"Content-Type": "text/x-fasta"}}
+PLACES, HANDS = 10, 3
+
+
+class Served:
+    """A server that runs; ``call`` does something in the thread of its event loop."""
+
+    def __init__(self, app: FastAPI) -> None:
+        [self.port] = free_ports(1)
+        self._app = app
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def call(self, action: Callable[[], object]) -> None:
+        self._loop.call_soon_threadsafe(action)
+
+    def start(self) -> None:
+        self._thread.start()
+        assert self._ready.wait(ENDS_SECONDS)
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(ENDS_SECONDS)
+        assert not self._thread.is_alive()
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        config = uvicorn.Config(
+            self._app, host="127.0.0.1", port=self.port, log_config=None, timeout_graceful_shutdown=5
+        )
+        self._server = uvicorn.Server(config)
+        serving = asyncio.create_task(self._server.serve())
+        while not self._server.started and not serving.done():
+            await asyncio.sleep(0.01)
+        self._ready.set()
+        await serving
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[Served]:
+    """Serve an app for a block."""
+    served = Served(app)
+    served.start()
+    try:
+        yield served
+    finally:
+        served.stop()
+
+
+@dataclass
+class Service:
+    """A Service and everything that it reaches, in memory."""
+
+    folder: Path
+    predictor: PaperPredictor = field(default_factory=PaperPredictor)
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    uploads: MemoryBucket = field(default_factory=lambda: MemoryBucket("in"))
+    results: MemoryBucket = field(default_factory=lambda: MemoryBucket("out"))
+    asked: MemoryTopic = field(default_factory=MemoryTopic)
+    completions: MemoryTopic = field(default_factory=MemoryTopic)
+    desk: Desk = field(init=False)
+    served: Served = field(init=False)
+
+    def __post_init__(self) -> None:
+        settler = Settler(self.ledger, self.results, self.asked, self.completions)
+        bench = Bench(self.uploads, self.results, self.predictor, self.folder, NOW)
+        self.desk = Desk(
+            predictor=self.predictor,
+            predictions=Predictions(self.predictor, self.uploads, self.folder),
+            jobs=Jobs(Handling(self.ledger, settler, bench, "service-1", renew_seconds=30)),
+            queue=Queue(PLACES, HANDS),
+            departure=Departure(grace=0.3),
+            input_bucket="in",
+            request_seconds=SOON,
+            defaults=Options(sampling_steps=20),
+        )
+        self.desk.ready.set()
+
+    def post(self, path: str = "/predict", body: str | bytes = YAML, **how: Any) -> requests.Response:  # noqa: ANN401
+        how.setdefault("headers", {})
+        if "files" not in how:
+            how["headers"] = TYPES["yaml"] | how["headers"]
+            how["data"] = body
+        return requests.post(self.served.url + path, timeout=SOON * 2, **how)
+
+    def get(self, path: str) -> requests.Response:
+        return requests.get(self.served.url + path, timeout=SOON)
+
+    def queue(self, name: str = "a", attempt: int = 0) -> Job:
+        job = a_job(
+            job_id=name * 16,
+            source=a_source(f"run42/{name}.yaml"),
+            output_prefix=f"run42/{name}/",
+            options=Options(seed=5),
+            attempt=attempt,
+        )
+        self.uploads.put(job.source.name, YAML.encode())
+        return self.ledger.create(lifecycle.take_in(job, datetime.now(UTC)))
+
+    def state(self, name: str = "a") -> State:
+        job = self.ledger.get(name * 16)
+        assert job
+        return job.state

@@ -1,0 +1,442 @@
+"""The Service over HTTP, with a predictor that writes small files of the right form, all else in memory."""
+
+import io
+import json
+import socket
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+import requests
+from fakes import a_job
+from paper import SOON, Hook
+from serving import PLACES, TYPES, YAML, Service, serving
+
+from schemas.boltz_input import MAX_INPUT_BYTES, read_input
+from schemas.failure import RETRYABLE, Code, FailedError, Failure
+from schemas.job import State
+from schemas.options import Options
+from schemas.sampling import seed_of
+from worker.web.answers import Format, negotiated
+from worker.web.app import create
+from worker.web.asked import MAX_BODY_BYTES
+from worker.web.problems import STATUSES
+
+FASTA = ">A|protein|empty\nNLYIQ\n"
+WITH_MSA = YAML.replace("empty", "msas/trp.a3m")
+MSA = b">q\nNLYIQ\n"
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    made = Service(tmp_path / "work")
+    with serving(create(made.desk)) as made.served:
+        yield made
+    made.predictor.device._thread.shutdown()
+
+
+@pytest.fixture
+def together() -> Iterator[ThreadPoolExecutor]:
+    """Clients that ask at the same time."""
+    with ThreadPoolExecutor(PLACES * 2) as pool:
+        yield pool
+
+
+@pytest.fixture
+def gate(service: Service) -> Iterator[Event]:
+    """Hold predictions back until the test opens it; it opens at the test's end, so that no thread stays."""
+    opened = Event()
+    service.predictor.before = lambda _: opened.wait(SOON * 2)
+    yield opened
+    opened.set()
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + SOON
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def problem(answer: requests.Response, status: int) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    told = dict(answer.json())
+    assert told["status"] == status
+    assert told["title"]
+    assert told["detail"]
+    return told
+
+
+def error(answer: requests.Response, status: int) -> dict[str, str]:
+    [only] = problem(answer, status)["errors"]
+    return dict(only)
+
+
+def failing(code: Code) -> Hook:
+    def fail(_input_file: Path) -> None:
+        raise FailedError(Failure(code=code, message="It failed.", remedy="Do something else."))
+
+    return fail
+
+
+@pytest.mark.parametrize(("body", "kind"), [(YAML, "yaml"), (FASTA, "fasta")])
+def test_an_input_is_answered_with_its_best_structure(service: Service, body: str, kind: str) -> None:
+    answer = service.post(body=body, headers=TYPES[kind])
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Content-Type"].startswith("chemical/x-cif")
+    assert answer.text.startswith("data_")
+    assert answer.headers["Dropfold-Random-Weights"] == "true"
+    assert len(answer.headers["Dropfold-Job-Id"]) == 16
+
+
+def test_a_client_gets_the_form_that_it_accepts(service: Service) -> None:
+    pdb = service.post(headers={"Accept": "chemical/x-pdb"})
+    assert pdb.headers["Content-Type"].startswith("chemical/x-pdb")
+    assert "ATOM" in pdb.text
+    told = service.post("/predict?samples=2&seed=3", headers={"Accept": "application/json"}).json()
+    assert told["scores"] == {"confidence_score": 0.5}
+    assert told["model"]["random_weights"] is True
+    assert (told["options"]["seed"], told["options"]["samples"]) == (3, 2)
+    assert told["timings"]["predict"] == 1.0
+    texts = {file["name"]: file["text"] for file in told["files"]}
+    assert texts["model_1.cif"].startswith("data_")
+    assert texts["pae_model_0.npz"] is None
+    archive = zipfile.ZipFile(io.BytesIO(service.post(headers={"Accept": "application/zip"}).content))
+    assert archive.testzip() is None
+    names = {f"{kind}_model_0.npz" for kind in ("plddt", "pae", "pde")}
+    assert set(archive.namelist()) == names | {
+        "model_0.cif",
+        "confidence_model_0.json",
+        "prediction.json",
+    }
+    assert json.loads(archive.read("prediction.json"))["model"]["random_weights"] is True
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("*/*", Format.CIF),
+        ("", Format.CIF),
+        ("text/html, */*;q=0.1", Format.CIF),
+        ("application/*", Format.JSON),
+        ("application/zip;q=0.9, application/json;q=0.8", Format.ZIP),
+        ("chemical/x-cif;q=0, chemical/*", Format.PDB),
+        ("text/html", None),
+        ("application/json;q=x", None),
+    ],
+)
+def test_accept_is_read_as_http_says(accept: str, form: Format | None) -> None:
+    assert negotiated(accept, list(Format)) is form
+
+
+def test_options_are_the_deployment_s_unless_asked_for_and_the_seed_is_the_job_s(service: Service) -> None:
+    told = service.post("/predict?recycling_steps=1", headers={"Accept": "application/json"}).json()
+    seed = seed_of(read_input("a.yaml", YAML.encode()))
+    assert told["options"] == Options(sampling_steps=20, recycling_steps=1, seed=seed).model_dump()
+    assert service.predictor.seeds == [seed]
+
+
+def test_every_error_of_an_input_is_listed_with_its_remedy(service: Service) -> None:
+    wrong = YAML.replace("NLYIQ", "nlyiq").replace("id: A", "id: AAAAAA")
+    told = problem(service.post(body=wrong), 422)
+    assert [each["field"] for each in told["errors"]] == [
+        "sequences[0].protein.id",
+        "sequences[0].protein.sequence",
+    ]
+    assert all(each["code"] == "INVALID_INPUT" and each["remedy"] for each in told["errors"])
+    assert told["errors"][0]["value"] == "AAAAAA"
+    assert service.predictor.seen == []
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [("samples=0&seed=x", {"query.samples", "query.seed"}), ("sampels=2", {"query.sampels"})],
+)
+def test_parameters_are_held_to_the_limits_of_the_options(
+    service: Service, query: str, names: set[str]
+) -> None:
+    told = problem(service.post(f"/predict?{query}"), 422)
+    assert {each["field"] for each in told["errors"]} == names
+
+
+def test_what_cannot_be_an_input_is_refused_before_it_is_read(service: Service) -> None:
+    assert error(service.post(headers={"Content-Type": "text/plain"}), 415)["code"] == "UNSUPPORTED_FILE"
+    assert error(service.post(body="#" * (MAX_INPUT_BYTES + 1)), 413)["code"] == "TOO_LARGE"
+    assert error(service.post(headers={"Accept": "text/html"}), 406)["field"] == "header.Accept"
+    assert error(service.post("/predict?output_format=pdb", headers={"Accept": "chemical/x-cif"}), 406)
+    two = YAML.replace("id: A", "id: AB")
+    assert error(service.post(body=two, headers={"Accept": "chemical/x-pdb"}), 422)["value"] == "pdb"
+    problem(service.post(headers={"Content-Type": "multipart/form-data"}), 400)
+    problem(service.get("/nowhere"), 404)
+    problem(service.get("/predict"), 405)
+
+
+def parts(files: Mapping[str, bytes], body: str = WITH_MSA) -> list[tuple[str, tuple[str, Any]]]:
+    sent = [("files", (name, content)) for name, content in files.items()]
+    return [("input", ("any.yaml", body)), *sent]
+
+
+def test_files_that_the_input_names_come_with_it(service: Service) -> None:
+    looked = []
+
+    def look(input_file: Path) -> None:
+        looked.append((input_file.parent / "msas" / "trp.a3m").read_bytes())
+
+    service.predictor.before = look
+    answer = service.post(files=parts({"msas/trp.a3m": MSA}))
+    assert answer.status_code == 200, answer.text
+    service.uploads.put("run42/msas/trp.a3m", MSA)
+    assert service.post("/predict?beside=gs://in/run42/", WITH_MSA).status_code == 200
+    assert looked == [MSA, MSA]
+
+
+def test_no_name_from_outside_reaches_the_disk_unchecked(service: Service) -> None:
+    missing = error(service.post(body=WITH_MSA), 422)
+    assert (missing["code"], missing["value"]) == ("MISSING_REFERENCE", "msas/trp.a3m")
+    for name in ("../trp.a3m", "/etc/passwd", "other.a3m"):
+        files = parts({"msas/trp.a3m": MSA, name: b"x"})
+        assert error(service.post(files=files), 422)["field"] == "body.files"
+    outside = WITH_MSA.replace("msas/", "../")
+    assert error(service.post(files=parts({"../trp.a3m": MSA}, outside)), 422)["code"] == "INVALID_INPUT"
+    for folder in ("gs://other/run42/", "gs://in/../", "gs://in/run42", "run42/"):
+        asked = service.post("/predict", WITH_MSA, params={"beside": folder})
+        assert error(asked, 422)["field"] == "query.beside"
+    assert error(service.post("/predict?beside=gs://in/run42/", WITH_MSA), 422)["code"] == "MISSING_REFERENCE"
+    assert service.predictor.seen == []
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        [("input", ("a.yaml", YAML)), ("input", ("b.yaml", YAML))],
+        [("input", (None, YAML))],
+        [("files", ("trp.a3m", MSA))],
+        [("input", ("a.yaml", YAML)), ("other", ("a.a3m", MSA))],
+        [("input", ("a.yaml", YAML)), ("files", ("a.a3m", MSA)), ("files", ("a.a3m", MSA))],
+    ],
+)
+def test_parts_that_nobody_understands_are_refused(service: Service, sent: list[Any]) -> None:
+    assert error(service.post(files=sent), 422)["field"].startswith("body.")
+
+
+def test_every_part_has_a_limit(service: Service) -> None:
+    large = [("input", ("a.yaml", "#" * (MAX_INPUT_BYTES + 1)))]
+    assert error(service.post(files=large), 413)["code"] == "TOO_LARGE"
+    files = parts({"msas/trp.a3m": bytes(MAX_BODY_BYTES)})
+    assert error(service.post(files=files), 413)["code"] == "TOO_LARGE"
+    assert error(service.post(files=[("input", ("letter.txt", "hello"))]), 415)
+
+
+@pytest.mark.parametrize("code", [*STATUSES, *RETRYABLE])
+def test_a_failure_is_answered_by_its_code(service: Service, code: Code) -> None:
+    service.predictor.before = failing(code)
+    told = error(service.post(), STATUSES.get(code, 503))
+    assert (told["code"], told["remedy"]) == (code, "Do something else.")
+
+
+def test_a_defect_is_told_without_its_details(service: Service) -> None:
+    def surprise(_input_file: Path) -> None:
+        raise KeyError("secret")
+
+    service.predictor.before = surprise
+    answer = service.post()
+    assert problem(answer, 500)["job_id"] == answer.headers["Dropfold-Job-Id"]
+    assert "secret" not in answer.text
+
+
+def test_nothing_of_a_request_stays(service: Service) -> None:
+    assert service.post().status_code == 200
+    service.predictor.before = failing(Code.NO_OUTPUT)
+    assert service.post().status_code == 500
+    assert list(service.folder.iterdir()) == []
+    assert len({path.parent for path in service.predictor.seen}) == 2
+
+
+def test_ten_are_held_and_the_others_are_asked_to_come_again(
+    service: Service, gate: Event, together: ThreadPoolExecutor
+) -> None:
+    held = [together.submit(service.post) for _ in range(PLACES)]
+    until(lambda: service.desk.queue._taken == PLACES)
+    for _ in range(3):
+        refused = service.post()
+        problem(refused, 429)
+        assert int(refused.headers["Retry-After"]) > 0
+    gate.set()
+    assert [each.result().status_code for each in held] == [200] * PLACES
+    assert service.post().status_code == 200
+
+
+def gone(service: Service) -> socket.socket:
+    """Ask over a connection that can be broken off."""
+    connection = socket.create_connection(("127.0.0.1", service.served.port))
+    head = (
+        f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: text/yaml\r\nContent-Length: {len(YAML)}\r\n\r\n"
+    )
+    connection.sendall(head.encode() + YAML.encode())
+    return connection
+
+
+def test_a_client_that_goes_away_frees_its_place_and_is_not_predicted_for(
+    service: Service, gate: Event, together: ThreadPoolExecutor
+) -> None:
+    first = together.submit(service.post)
+    until(lambda: len(service.predictor.seen) == 1)
+    clients = [gone(service) for _ in range(PLACES - 1)]
+    until(lambda: service.desk.queue._taken == PLACES)
+    for client in clients:
+        client.close()
+    until(lambda: service.desk.queue._taken == 1)
+    second = together.submit(service.post)
+    gate.set()
+    assert [first.result().status_code, second.result().status_code] == [200, 200]
+    assert len(service.predictor.seen) == 2
+
+
+def test_an_answer_that_takes_too_long_is_504_with_the_job_id(
+    service: Service, gate: Event, together: ThreadPoolExecutor
+) -> None:
+    object.__setattr__(service.desk, "request_seconds", 0.3)
+    answers = [each.result() for each in [together.submit(service.post) for _ in range(5)]]
+    assert len({problem(answer, 504)["job_id"] for answer in answers}) == 5
+    gate.set()
+    until(lambda: not list(service.folder.iterdir()))
+    assert len(service.predictor.seen) == 1  # the others were not begun: nobody waited any more
+
+
+def test_a_dead_device_is_told_to_whoever_looks_and_asks(service: Service) -> None:
+    assert [service.get(f"/healthz/{path}").status_code for path in ("live", "ready")] == [200, 200]
+    service.predictor.before = failing(Code.CUDA_ERROR)
+    answer = service.post()
+    assert error(answer, 503)["code"] == "CUDA_ERROR"
+    assert answer.headers["Retry-After"]
+    for path in ("live", "ready"):
+        problem(service.get(f"/healthz/{path}"), 503)
+    problem(service.post(), 503)
+    assert len(service.predictor.seen) == 1
+
+
+def test_nothing_is_taken_until_the_model_is_loaded(service: Service) -> None:
+    service.desk.ready.clear()
+    problem(service.get("/healthz/ready"), 503)
+    assert service.get("/healthz/live").json() == {"status": "ok"}
+    problem(service.post(), 503)
+
+
+def test_who_leaves_takes_nothing_new_and_gives_up_after_the_grace(
+    service: Service, gate: Event, together: ThreadPoolExecutor
+) -> None:
+    asked = together.submit(service.post)
+    until(lambda: len(service.predictor.seen) == 1)
+    service.served.call(service.desk.departure.begin)
+    until(lambda: service.desk.departure.begun)
+    problem(service.post(), 503)
+    problem(service.get("/healthz/ready"), 503)
+    problem(asked.result(), 503)
+    gate.set()
+
+
+def test_what_ends_within_the_grace_is_answered(
+    service: Service, gate: Event, together: ThreadPoolExecutor
+) -> None:
+    asked = together.submit(service.post)
+    until(lambda: len(service.predictor.seen) == 1)
+    service.served.call(service.desk.departure.begin)
+    gate.set()
+    assert asked.result().status_code == 200
+
+
+def test_a_pushed_job_is_attempted_and_settled(service: Service) -> None:
+    job = service.queue()
+    answer = service.post(f"/jobs/{job.job_id}")
+    assert answer.json() == {"job_id": job.job_id, "state": "SUCCEEDED"}
+    receipt = json.loads(service.results.objects["run42/a/receipt.json"][1])
+    assert (receipt["state"], receipt["worker"]) == ("SUCCEEDED", "service-1")
+    assert [message.attributes["state"] for message in service.completions.messages] == ["SUCCEEDED"]
+    assert service.post(f"/jobs/{job.job_id}").json()["state"] == "SUCCEEDED"
+    assert len(service.predictor.seen) == 1
+
+
+def test_a_job_is_pushed_in_vain_where_there_is_nothing_to_do(service: Service) -> None:
+    service.ledger.create(a_job(State.RUNNING, job_id="b" * 16))
+    assert service.post(f"/jobs/{'b' * 16}").json()["state"] == "RUNNING"
+    problem(service.post(f"/jobs/{'c' * 16}"), 404)
+    problem(service.post("/jobs/x"), 422)
+    assert service.predictor.seen == []
+
+
+def test_a_job_that_is_pushed_twice_at_once_is_attempted_once(
+    service: Service, together: ThreadPoolExecutor
+) -> None:
+    job = service.queue()
+    answers = list(together.map(service.post, [f"/jobs/{job.job_id}"] * 2))
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert (len(service.predictor.seen), service.ledger.only().attempt) == (1, 1)
+
+
+def test_a_job_that_fails_in_passing_is_asked_for_again(service: Service) -> None:
+    service.predictor.before = failing(Code.STORAGE_UNAVAILABLE)
+    job = service.queue()
+    assert service.post(f"/jobs/{job.job_id}").json()["state"] == "QUEUED"
+    assert len(service.asked.messages) == 1
+
+
+def test_a_job_on_a_dead_device_is_given_back_and_the_push_fails(service: Service) -> None:
+    service.predictor.before = failing(Code.CUDA_ERROR)
+    job = service.queue()
+    problem(service.post(f"/jobs/{job.job_id}"), 503)
+    assert service.state() is State.QUEUED
+    assert len(service.asked.messages) == 1
+    problem(service.get("/healthz/live"), 503)
+
+
+def test_a_job_attempted_before_is_alone_in_hand(
+    service: Service, gate: Event, together: ThreadPoolExecutor
+) -> None:
+    first = together.submit(service.post)
+    until(lambda: len(service.predictor.seen) == 1)
+    suspects = [service.queue(name, attempt=1) for name in "ab"]
+    pushed = [together.submit(service.post, f"/jobs/{job.job_id}") for job in suspects]
+    until(lambda: service.desk.queue._taken == 3)
+    assert service.desk.jobs._held == set()
+    gate.set()
+    assert first.result().status_code == 200
+    assert [each.result().json()["state"] for each in pushed] == ["SUCCEEDED"] * 2
+
+
+def test_a_push_whose_time_is_up_goes_on_where_its_job_was_claimed_and_is_dropped_where_not(
+    service: Service, gate: Event, together: ThreadPoolExecutor
+) -> None:
+    object.__setattr__(service.desk, "request_seconds", 0.5)
+    first, second = service.queue("a"), service.queue("b")
+    claimed = together.submit(service.post, f"/jobs/{first.job_id}")
+    until(lambda: len(service.predictor.seen) == 1)
+    waiting = together.submit(service.post, f"/jobs/{second.job_id}")
+    for push, job in ((claimed, first), (waiting, second)):
+        assert problem(push.result(), 504)["job_id"] == job.job_id
+    gate.set()
+    until(lambda: service.state("a") is State.SUCCEEDED)
+    assert service.state("b") is State.QUEUED
+
+
+def test_who_leaves_gives_claimed_jobs_back_and_claims_no_more(
+    service: Service, gate: Event, together: ThreadPoolExecutor
+) -> None:
+    pushed: list[Future[requests.Response]] = []
+    for name in "ab":
+        job = service.queue(name)
+        pushed.append(together.submit(service.post, f"/jobs/{job.job_id}"))
+        until(lambda: service.desk.queue._taken == len(pushed))
+    until(lambda: State.RUNNING in {service.state("a"), service.state("b")})
+    service.served.call(service.desk.departure.begin)
+    for push in pushed:
+        problem(push.result(), 503)
+    service.desk.jobs.give_back()
+    assert {service.state("a"), service.state("b")} == {State.QUEUED}
+    assert len(service.asked.messages) == 1
+    gate.set()

@@ -1,0 +1,110 @@
+"""One job in this process: opened, attempted, ended as the ledger knows it, or given back.
+
+Whatever brings the job, a message that was pulled or a request that was pushed, its way is this one.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from jobs import lifecycle
+from jobs.ledger import Ledger
+from jobs.objects import StorageUnavailableError
+from jobs.settle import Settler
+from schemas.failure import RETRYABLE, Code, FailedError, Failure
+from schemas.job import Job
+from worker.attempt import Bench
+from worker.device import DeviceLostError
+from worker.lease import HeldJob, LeaseLostError, holding
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Handling:
+    """What it takes to handle jobs; ``holder`` names this process, ``renew_seconds`` is for leases."""
+
+    ledger: Ledger
+    settler: Settler
+    bench: Bench
+    holder: str
+    renew_seconds: float
+
+    def open(self, job: Job, in_time: Callable[[], bool]) -> HeldJob:
+        """Take a queued job in hand; ``in_time`` may still keep it from being claimed."""
+        return HeldJob(self.ledger, job, self.holder, self.renew_seconds, in_time)
+
+    def handle(self, held: HeldJob) -> None:
+        """Attempt the job and record how it ended. Raises DeviceLostError, LeaveError.
+
+        Whatever is not finished after this is in the ledger, where the sweep finds it.
+        """
+        with holding(held) as mine:
+            self._attempt(mine)
+
+    def give_back(self, mine: HeldJob) -> None:
+        """Let another process have a job, because this one has to leave."""
+        try:
+            if mine.taken:
+                self._give_up(mine, _failure(Code.PREEMPTED, "The worker had to leave."))
+        except Exception:
+            logger.exception("not given back; its lease will run out", extra=self._about(mine.job))
+
+    def _attempt(self, mine: HeldJob) -> None:
+        try:
+            done = self.bench.attempt(mine)
+            self._end(mine, lambda job: lifecycle.succeed(job, done, datetime.now(UTC)))
+        except LeaseLostError:
+            logger.warning("not ours any more, result thrown away", extra=self._about(mine.job))
+        except DeviceLostError:
+            raise
+        except Exception as error:
+            failure = _why(error)
+            logger.warning("attempt failed", extra=self._about(mine.job), exc_info=error)
+            self._give_up(mine, failure)
+            if self.bench.predictor.lost:
+                raise DeviceLostError(mine.job.job_id) from error
+
+    def _give_up(self, mine: HeldJob, failure: Failure) -> None:
+        def change(job: Job) -> Job:
+            at = datetime.now(UTC)
+            if failure.code in RETRYABLE:
+                return lifecycle.release(job, lifecycle.Event.RELEASED, failure, at)
+            return lifecycle.fail(job, failure, at)
+
+        try:
+            mine.take()  # a job can fail before its turn
+            self._end(mine, change, failure.code)
+        except LeaseLostError:
+            logger.warning("not ours any more, failure not recorded", extra=self._about(mine.job))
+
+    def _end(self, mine: HeldJob, change: Callable[[Job], Job], code: Code | None = None) -> None:
+        job = self.settler.settle(mine.change(change))
+        about = {"state": job.state, "code": code, "timings": job.timings, "seconds": _since_claim(job)}
+        logger.info("attempt ended", extra=self._about(job) | about)
+
+    def _about(self, job: Job) -> dict[str, object]:
+        return job.about | {"execution": self.holder}
+
+
+def _since_claim(job: Job) -> float:
+    """Say how long an attempt took that has just ended, in seconds."""
+    claimed = [change.at for change in job.history if change.event == lifecycle.Event.CLAIMED]
+    return round((job.updated_at - claimed[-1]).total_seconds(), 3)
+
+
+def _why(error: Exception) -> Failure:
+    match error:
+        case FailedError():
+            return error.failure
+        case StorageUnavailableError():
+            return _failure(Code.STORAGE_UNAVAILABLE, str(error))
+        case _:
+            return _failure(Code.WORKER_LOST, f"The worker failed: {type(error).__name__}: {error}")
+
+
+def _failure(code: Code, message: str) -> Failure:
+    return Failure(
+        code=code, message=message, remedy="Upload the file again; if it persists, look at the worker's log."
+    )

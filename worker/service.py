@@ -1,0 +1,159 @@
+"""The Service: the worker's model over HTTP, for those who wait, and for jobs that are pushed to it.
+
+Exit status as the job's: 0 when the platform asked to leave, 1 when the device failed or something else kept
+it from serving, 2 when a setting is missing or wrong.
+"""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import FrameType
+
+import uvicorn
+from pydantic import ValidationError
+
+from worker import uncollected  # isort: skip  first: it is about the imports that follow
+from gcp import logs, project
+from worker.attempt import Bench, Predictor
+from worker.children import Children
+from worker.device import Device, DeviceLostError
+from worker.drain import IN_HAND
+from worker.handling import Handling
+from worker.lease import LeaveError
+from worker.read_ahead import read_ahead
+from worker.settings import ServiceSettings
+from worker.web import app
+from worker.web.app import Desk
+from worker.web.jobs import Jobs
+from worker.web.prediction import Predictions
+from worker.web.queue import Queue
+from worker.web.waiting import Departure
+
+LAST_SECONDS = 1
+"""Between the answers to those who wait still when the grace is over, and the end of their connections."""
+
+BACKLOG = 128
+KEEP_ALIVE_SECONDS = 620
+"""Longer than the 600 s of Google's load balancers, which would else meet a connection as it is closed."""
+
+logger = logging.getLogger("worker.service")
+
+
+class Server(uvicorn.Server):
+    """A server that tells when it is asked to leave, before it waits for the requests under way."""
+
+    def __init__(self, config: uvicorn.Config, on_leaving: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_leaving = on_leaving
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal, in the main thread, which is the event loop's."""
+        self._on_leaving()
+        super().handle_exit(sig, frame)
+
+
+def main() -> int:
+    """Serve until the platform asks to leave; return the exit status."""
+    logs.configure()
+    try:
+        settings = ServiceSettings()
+    except ValidationError as error:
+        logger.critical("settings: %s", error)
+        return 2
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
+    children = Children(settings.read_seconds, "worker.model.reading", "worker.model.writing")
+    try:
+        return _serve(settings, children)
+    except LeaveError:
+        logger.info("left as asked, before it served")
+        return 0
+    except (Exception, SystemExit) as error:  # the latter is how uvicorn says that it cannot listen
+        logger.critical("the Service failed: %s", error, exc_info=True)
+        return 1
+    finally:
+        children.stop()
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # leaving once is enough
+    raise LeaveError
+
+
+def _serve(settings: ServiceSettings, children: Children) -> int:
+    desk = _desk(settings, _predictor(settings, children))
+    threading.Thread(target=_become_ready, args=(desk,), name="ready", daemon=True).start()
+    config = uvicorn.Config(
+        app.create(desk),
+        host=settings.bind_address,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=int(settings.grace_seconds) + LAST_SECONDS,
+    )
+    try:
+        Server(config, desk.departure.begin).run()
+    except LeaveError:
+        desk.jobs.give_back()
+        logger.info("left as asked", extra={"execution": settings.holder, "device_lost": desk.predictor.lost})
+        return 1 if desk.predictor.lost else 0
+    return 1  # nobody asked it to leave
+
+
+def _predictor(settings: ServiceSettings, children: Children) -> Predictor:
+    read_ahead(settings.boltz_cache, "boltz2_conf.ckpt")
+    from worker import predictor  # noqa: PLC0415  torch: seconds, while the children start
+
+    uncollected.collect_again()
+    device = Device(settings.prediction_seconds)
+    return predictor.Predictor(settings.boltz_cache, children, device, settings.device)
+
+
+def _desk(settings: ServiceSettings, predictor: Predictor) -> Desk:
+    uploads = project.bucket(settings, settings.input_bucket)
+    ledger = project.ledger(settings)
+    bench = Bench(
+        uploads=uploads,
+        results=project.bucket(settings, settings.output_bucket),
+        predictor=predictor,
+        work_dir=settings.work_dir,
+        started_at=datetime.now(UTC),
+        cache=ledger if settings.result_cache else None,
+    )
+    settler, holder = project.settler(settings), settings.holder
+    return Desk(
+        predictor=predictor,
+        predictions=Predictions(predictor, uploads, settings.work_dir),
+        jobs=Jobs(Handling(ledger, settler, bench, holder, settings.renew_seconds)),
+        queue=Queue(settings.queue_limit, IN_HAND),
+        departure=Departure(settings.grace_seconds),
+        input_bucket=settings.input_bucket,
+        request_seconds=settings.request_seconds,
+        defaults=settings.default_options,
+    )
+
+
+def _become_ready(desk: Desk) -> None:
+    """Wait until the model is loaded; where it cannot be, the device counts as lost."""
+    try:
+        about = {"model": desk.predictor.model, "ready_at": desk.predictor.ready_at}
+    except DeviceLostError:
+        logger.critical("the model cannot be loaded", exc_info=True)
+        return
+    desk.ready.set()
+    logger.info("ready", extra=about)
+
+
+if __name__ == "__main__":
+    status = main()
+    logging.shutdown()
+    sys.stdout.flush()
+    # As in the job: threads in C++ must not be there when the interpreter ends.
+    os._exit(status)

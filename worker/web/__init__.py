@@ -1,0 +1,1 @@
+"""The worker over HTTP: requests in, the same predictions out."""

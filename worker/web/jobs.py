@@ -1,0 +1,60 @@
+"""Jobs that are pushed to the Service: the attempt of the worker's job, one request for each."""
+
+import logging
+import threading
+from dataclasses import dataclass, field
+
+from schemas.job import Job, State
+from worker.handling import Handling
+from worker.lease import HeldJob, LeaveError
+from worker.web.queue import Wanted
+from worker.web.waiting import GivenUpError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """The jobs in hand. Whoever goes away gives them back."""
+
+    handling: Handling
+    _held: set[HeldJob] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def find(self, job_id: str) -> Job | None:
+        """Read a job as it is now."""
+        return self.handling.ledger.get(job_id)
+
+    def handle(self, job: Job, wanted: Wanted) -> Job | None:
+        """Attempt a queued job and settle it; return it as it is afterwards.
+
+        It is not begun where nobody wants it any more when the device is free for it; once begun it is ended.
+        Raises GivenUpError, DeviceLostError.
+        """
+        mine = self.handling.open(job, wanted)
+        with self._lock:
+            self._held.add(mine)
+        try:
+            self.handling.handle(mine)
+        except LeaveError as error:
+            raise GivenUpError(job.job_id) from error
+        except Exception:
+            logger.exception("the job did not end", extra=job.about)
+            raise
+        finally:
+            with self._lock:
+                self._held.discard(mine)
+        return self.find(job.job_id)
+
+    def give_back(self) -> None:
+        """Give back what is in hand, because the process goes."""
+        with self._lock:
+            held = list(self._held)
+        for mine in held:
+            mine.let_go()
+            self.handling.give_back(mine)
+
+
+def is_done_with(job: Job) -> bool:
+    """Tell whether a push of this job has nothing to do: it is taken, has ended, or waits for a file."""
+    return job.state is not State.QUEUED

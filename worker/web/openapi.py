@@ -1,0 +1,14 @@
+"""Print the Service's OpenAPI document, as it is committed: ``python -m worker.web.openapi``."""
+
+import json
+
+from worker.web.app import create
+
+
+def text() -> str:
+    """Return the document as JSON."""
+    return json.dumps(create().openapi(), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    print(text(), end="")  # noqa: T201

@@ -1,0 +1,121 @@
+"""One request's prediction, in a folder of its own that is gone afterwards."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from schemas.boltz_input import BoltzInput, normalised, references
+from schemas.failure import Code
+from schemas.job import Model
+from schemas.options import Options
+from worker import outputs
+from worker.attempt import Predictor, Stopwatch
+from worker.prepare import Uploads, check_all, explained, fetch_all
+from worker.web.problems import RefusedError, refusal
+from worker.web.queue import Wanted
+from worker.web.waiting import GivenUpError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to predict: a checked document, its bytes, and files by the names that the document has for them.
+
+    ``beside`` is the folder of the input bucket where the other files lie, with a slash at its end.
+    """
+
+    job_id: str
+    content: bytes
+    suffix: str
+    document: BoltzInput
+    options: Options
+    files: Mapping[str, BinaryIO]
+    beside: str | None
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """A proven prediction: its files by public name, in a folder that will go."""
+
+    job_id: str
+    model: Model
+    options: Options
+    scores: Mapping[str, float]
+    timings: Mapping[str, float]
+    files: Mapping[str, Path]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Where requests are predicted: the warm model, the input bucket, a folder to work in."""
+
+    predictor: Predictor
+    uploads: Uploads
+    work_dir: Path
+
+    def predict(self, order: Order, render: Callable[[Predicted], T], wanted: Wanted) -> T:
+        """Predict, and hand what there is to ``render``.
+
+        Raises FailedError, RefusedError, StorageUnavailableError, DeviceLostError, and GivenUpError where it
+        is not ``wanted`` any more when the device is free for it.
+        """
+        _check(wanted)
+        self.work_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.work_dir, prefix=f"{order.job_id}-") as folder:
+            watch = Stopwatch()
+            with watch.stage("download"):
+                input_file = self._laid_out(order, Path(folder) / "input")
+            out, seed = Path(folder) / "output", order.options.seed or 0
+            begin = lambda: _check(wanted)  # noqa: E731
+            seconds = self.predictor.predict(input_file, order.options, seed, out, begin)
+            watch.seconds |= {stage: round(taken, 3) for stage, taken in seconds.items()}
+            expected = outputs.expected(order.document, order.options)
+            return render(self._predicted(order, outputs.collect(order.job_id, out, expected), watch))
+
+    def _predicted(self, order: Order, files: Mapping[str, Path], watch: Stopwatch) -> Predicted:
+        scores = outputs.scores(files)
+        return Predicted(order.job_id, self.predictor.model, order.options, scores, watch.seconds, files)
+
+    def _laid_out(self, order: Order, folder: Path) -> Path:
+        """Lay the input and its files into a fresh folder; the checks have let pass every name in it."""
+        folder.mkdir()
+        names = references(order.document)
+        _lay_inline({name: order.files[name] for name in names if name in order.files}, folder)
+        if missing := [name for name in names if name not in order.files]:
+            if order.beside is None:
+                raise _missing(missing)
+            with explained():
+                fetch_all(missing, order.beside, self.uploads, folder)
+        check_all(order.document, folder)
+        input_file = folder / f"{order.job_id}{order.suffix}"
+        input_file.write_bytes(normalised(order.content))
+        return input_file
+
+
+def _check(wanted: Wanted) -> None:
+    if not wanted():
+        raise GivenUpError
+
+
+def _lay_inline(files: Mapping[str, BinaryIO], folder: Path) -> None:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            shutil.copyfileobj(content, file)
+
+
+def _missing(names: list[str]) -> RefusedError:
+    return refusal(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        Code.MISSING_REFERENCE,
+        f"The input names {', '.join(names)}, which the request does not hold.",
+        "Send each as a part `files` under this name, or name their folder of the input bucket: `beside`.",
+        field="body.files",
+        value=names[0],
+    )

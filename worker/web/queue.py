@@ -1,0 +1,79 @@
+"""The queue in front of the one model: so many requests at once, a few of them in hand, the others wait."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+Wanted = Callable[[], bool]
+"""Whether anybody still waits for the work; it changes while the work goes on."""
+
+
+class FullError(Exception):
+    """Every place is taken."""
+
+
+class Queue:
+    """Belongs to one event loop. ``places`` bounds what is held, ``hands`` what is worked on at once.
+
+    Who leaves its place early is not waited for: work that has not begun does not begin any more, work that
+    has begun keeps its hand until it ends.
+    """
+
+    def __init__(self, places: int, hands: int) -> None:
+        self.places, self._hands = places, hands
+        self._taken = 0
+        self._free = asyncio.Semaphore(hands)
+        self._entrance = asyncio.Lock()
+        self._pool = ThreadPoolExecutor(hands, thread_name_prefix="hand")
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place. Raises FullError."""
+        if self._taken >= self.places:
+            raise FullError
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
+
+    async def run(self, work: Callable[[Wanted], T], *, alone: bool = False) -> T:
+        """Wait for a free hand, or with ``alone`` for all of them, and work in a thread.
+
+        Raises what ``work`` raises. Cancelled, it tells the work that nobody wants it any more.
+        """
+        hands = self._hands if alone else 1
+        await self._take(hands)
+        given_up = threading.Event()
+        working = asyncio.get_running_loop().run_in_executor(self._pool, work, lambda: not given_up.is_set())
+        working.add_done_callback(lambda _: self._release(hands))
+        working.add_done_callback(_heard)
+        try:
+            return await asyncio.shield(working)
+        finally:
+            given_up.set()
+
+    async def _take(self, hands: int) -> None:
+        """Take hands in the order of asking, so that two who want all of them do not wait for each other."""
+        taken = 0
+        async with self._entrance:
+            try:
+                for taken in range(hands):  # noqa: B007  read where it is cut short
+                    await self._free.acquire()
+            except asyncio.CancelledError:
+                self._release(taken)
+                raise
+
+    def _release(self, hands: int) -> None:
+        for _ in range(hands):
+            self._free.release()
+
+
+def _heard(working: "asyncio.Future[T]") -> None:
+    """Take note of an error that nobody waits for any more; it has been logged where it happened."""
+    if not working.cancelled():
+        working.exception()

@@ -1,0 +1,74 @@
+"""Waiting for an answer only as long as it is wanted: in time, by a client that is there, by a server too."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+T = TypeVar("T")
+
+
+class TooLateError(Exception):
+    """The answer took longer than a request may."""
+
+
+class GivenUpError(Exception):
+    """Work was not begun: nobody waits for it any more, or the process leaves."""
+
+
+class UnavailableError(Exception):
+    """Another process may serve the request, this one cannot; the message is the reason in words."""
+
+
+def leaving() -> UnavailableError:
+    """Make the error of a process that has to leave: begins nothing more, and waits for nothing more."""
+    return UnavailableError("This instance is leaving.")
+
+
+class Departure:
+    """The way out: from ``begin`` on nothing new is taken, ``grace`` seconds later all is given up."""
+
+    def __init__(self, grace: float) -> None:
+        self._grace = grace
+        self._over = asyncio.Event()
+        self.begun = False
+
+    def begin(self) -> None:
+        """Begin to leave; called in the thread of the event loop, also by a signal's handler."""
+        if not self.begun:
+            self.begun = True
+            asyncio.get_running_loop().call_later(self._grace, self._over.set)
+
+    async def over(self) -> None:
+        """Wait for the end of the grace."""
+        await self._over.wait()
+
+
+async def answered(
+    work: Coroutine[Any, Any, T], seconds: float, departure: Departure, client: Request | None = None
+) -> T:
+    """Wait for work; what ends before it cancels it. ``client`` is one whose body has been read.
+
+    Raises TooLateError, UnavailableError, ClientDisconnect, and what the work raises.
+    """
+    working, over = asyncio.create_task(work), asyncio.create_task(departure.over())
+    gone = [asyncio.create_task(_gone(client))] if client else []
+    tasks = {working, over, *gone}
+    try:
+        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        if over.done():
+            raise leaving()
+        raise ClientDisconnect if any(task.done() for task in gone) else TooLateError
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _gone(client: Request) -> None:
+    while (await client.receive())["type"] != "http.disconnect":
+        pass

@@ -28,12 +28,14 @@ locals {
       env         = {}
     }
     on_request = {
-      description = "Keeps enough workers alive."
+      description = "Keeps enough workers alive, or pushes each job to the service."
       # One, so that two decisions never count the same worker as missing; bells that ring meanwhile share it.
       instances   = 1
       concurrency = 80
-      seconds     = 60
+      seconds     = 360 # more than GPU_WORKER_SECONDS, for which the service may hold a push
       env = {
+        GPU_WORKER_MODE    = var.gpu_worker_mode
+        GPU_WORKER_URL     = local.service_url
         CLOUD_RUN_JOB_NAME = google_cloud_run_v2_job.worker.name
         CLOUD_RUN_REGION   = var.region
         MAX_WORKERS        = var.max_workers
@@ -46,6 +48,7 @@ locals {
       concurrency = 8
       seconds     = 60
       env = {
+        GPU_WORKER_MODE   = var.gpu_worker_mode
         WORK_SUBSCRIPTION = local.work
       }
     }

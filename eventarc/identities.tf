@@ -195,6 +195,16 @@ resource "google_cloud_run_v2_service_iam_member" "calls_service" {
   member   = each.key
 }
 
+# In the sync mode on_request pushes each job to the service.
+resource "google_cloud_run_v2_service_iam_member" "pushes_to_service" {
+  count = var.service ? 1 : 0
+
+  name     = google_cloud_run_v2_service.worker[0].name
+  location = var.region
+  role     = "roles/run.invoker"
+  member   = local.members["on_request"]
+}
+
 resource "google_project_iam_member" "receives_events" {
   project = var.project
   role    = "roles/eventarc.eventReceiver"

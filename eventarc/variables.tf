@@ -76,6 +76,17 @@ variable "service" {
   default     = false
 }
 
+variable "gpu_worker_mode" {
+  description = "How work reaches a GPU: async starts executions of the job, sync pushes each job to the service."
+  type        = string
+  default     = "async"
+
+  validation {
+    condition     = contains(["async", "sync"], var.gpu_worker_mode)
+    error_message = "gpu_worker_mode must be async or sync."
+  }
+}
+
 variable "service_callers" {
   description = "Who may call the service: members such as user:ada@example.com or serviceAccount:…"
   type        = set(string)

@@ -12,6 +12,9 @@ locals {
     TASK_SECONDS      = local.task_seconds
   }
 
+  # Empty where there is no service.
+  service_url = var.service ? google_cloud_run_v2_service.worker[0].uri : ""
+
   service_env = {
     BOLTZ_CACHE = var.boltz_cache
     WORK_DIR    = "/work"
@@ -129,8 +132,8 @@ resource "google_cloud_run_v2_service" "worker" {
     }
 
     containers {
-      image   = var.image
-      command = ["python", "-m", "worker.service"]
+      image = var.image
+      args  = ["python", "-m", "worker.service"] # not command: the image's own prepares /tmp
 
       ports {
         container_port = 8080

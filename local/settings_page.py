@@ -63,6 +63,10 @@ def _type(field: FieldInfo) -> str:
 
 
 def _default(field: FieldInfo) -> str:
+    if field.default_factory:
+        return "made up"
+    if field.default is None:
+        return "none"
     return "required" if field.is_required() else f"`{_text(field.default)}`"
 
 

@@ -21,7 +21,13 @@ JOB = plan.resources()["google_cloud_run_v2_job.worker"]["template"][0]["templat
 SERVICE = plan.resources()["google_cloud_run_v2_service.worker"]["template"][0]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
-SET_BY_CLOUD_RUN = {"CLOUD_RUN_EXECUTION", "CLOUD_RUN_TASK_INDEX", "CLOUD_RUN_TASK_ATTEMPT"}
+SET_BY_CLOUD_RUN = {
+    "CLOUD_RUN_EXECUTION",
+    "CLOUD_RUN_TASK_INDEX",
+    "CLOUD_RUN_TASK_ATTEMPT",
+    "K_REVISION",
+    "PORT",
+}
 
 PREDEFINED_ROLES = {
     "roles/artifactregistry.writer",
@@ -213,8 +219,9 @@ def test_every_pause_of_a_schedule_has_its_cron_line() -> None:
 
 
 def environment(component: str) -> set[str]:
-    own = plan.local_values()["worker_env"] if component == "worker" else FUNCTIONS[component]["env"]
-    return {*plan.local_values()["project_env"], *own}
+    values = plan.local_values()
+    own = FUNCTIONS[component]["env"] if component in FUNCTIONS else values[f"{component}_env"]
+    return {*values["project_env"], *own}
 
 
 @pytest.mark.parametrize("component", ENTRY_POINTS)

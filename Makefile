@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN = .venv/bin/python -W ignore::FutureWarning
 
-COMPILE = UV_FIND_LINKS="$$PIP_FIND_LINKS" .venv/bin/uv pip compile --quiet --no-config --generate-hashes --no-header \
+COMPILE = UV_FIND_LINKS="$$PIP_FIND_LINKS" .venv/bin/uv pip compile --quiet --no-config --generate-hashes --custom-compile-command "make lock" \
 	--python-version 3.11 --python-platform x86_64-manylinux_2_28 --constraint constraints.txt --output-file
 
 .PHONY: help demo test up lint schemas lock image-test environment clean
@@ -32,8 +32,8 @@ schemas: environment ## write what is made from the models: schemas/v1/*.schema.
 lock: environment ## write constraints.txt from the installed environment, and what the image installs
 	@$(RUN) -m local.lock
 	@$(COMPILE) worker/requirements.cuda.lock worker/requirements.txt worker/requirements.cuda.txt \
-		--override worker/requirements.cuda.txt > .local/lock.log
-	@$(COMPILE) worker/requirements.cpu.lock worker/requirements.txt > .local/lock.log
+		--override worker/requirements.cuda.txt
+	@$(COMPILE) worker/requirements.cpu.lock worker/requirements.txt
 
 image-test: environment ## build the worker's image with the small model and run it: see docs/image.md
 	$(RUN) -m pytest tests/image $(ARGS)

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from schemas.options import Options
@@ -20,12 +21,13 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp())
     (folder / "chignolin.yaml").write_text(INPUT)
     predictor = Predictor(Path(os.environ["BOLTZ_CACHE"]), children, Device(600))
-    ready_at = predictor.ready_at
+    ready_at, cpu_seconds = predictor.ready_at, time.process_time()
     options = Options(seed=1, recycling_steps=0, sampling_steps=5)
     timings = predictor.predict(folder / "chignolin.yaml", options, 1, folder / "out", lambda: None)
     children.stop()
     found = {
         "ready_at": ready_at.timestamp(),
+        "cpu_seconds": cpu_seconds,
         "timings": timings,
         "files": sorted(path.name for path in folder.glob("out/predictions/chignolin/*")),
     }

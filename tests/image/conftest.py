@@ -57,8 +57,16 @@ def storage(builder: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield folder
         subprocess.run(["podman", "rm", "--all", "--force"], check=True, stdout=subprocess.DEVNULL)
         if not kept:
-            subprocess.run(["podman", "rmi", "--all", "--force"], check=True, stdout=subprocess.DEVNULL)
-            shutil.rmtree(folder)
+            remove(folder)
+
+
+def remove(storage: Path) -> None:
+    """Remove a container storage; what is mounted there keeps nothing but its folder from going."""
+    subprocess.run(["buildah", "rm", "--all"], check=True, stdout=subprocess.DEVNULL)
+    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for mount in reversed([each for each in mounts if Path(each).is_relative_to(storage)]):
+        subprocess.run(["umount", "--lazy", mount], check=True)
+    shutil.rmtree(storage)
 
 
 @pytest.fixture(scope="session")

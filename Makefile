@@ -2,10 +2,13 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN = .venv/bin/python -W ignore::FutureWarning
 
-.PHONY: help demo test chaos up lint schemas lock environment clean
+COMPILE = UV_FIND_LINKS="$$PIP_FIND_LINKS" .venv/bin/uv pip compile --quiet --no-config --generate-hashes --custom-compile-command "make lock" \
+	--python-version 3.11 --python-platform x86_64-manylinux_2_28 --constraint constraints.txt --output-file
+
+.PHONY: help demo test chaos up lint schemas lock image-test environment clean
 
 help: ## say what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 demo: environment ## drop the examples into a local stack and show what comes back
 	@$(RUN) -m local.demo $(ARGS)
@@ -31,8 +34,14 @@ schemas: environment ## write what is made from the models: schemas/v1/, docs/li
 	@$(RUN) -m jobs.diagram > docs/lifecycle.md
 	@$(RUN) -m local.settings_page > docs/settings.md
 
-lock: environment ## write constraints.txt from the installed environment
+lock: environment ## write constraints.txt from the installed environment, and what the image installs
 	@$(RUN) -m local.lock
+	@$(COMPILE) worker/requirements.cuda.lock worker/requirements.txt worker/requirements.cuda.txt \
+		--override worker/requirements.cuda.txt
+	@$(COMPILE) worker/requirements.cpu.lock worker/requirements.txt
+
+image-test: environment ## build the worker's image with the small model and run it: see docs/image.md
+	$(RUN) -m pytest tests/image $(ARGS)
 
 environment: # the virtual environment of every target
 	@test -n "$(PYTHON)" || { echo "dropfold needs Python 3.11: apt-get install python3 python3-venv"; exit 1; }

@@ -25,6 +25,7 @@ from worker.drain import IN_HAND, Worker
 from worker.handling import Handling
 from worker.lease import LeaveError
 from worker.read_ahead import read_ahead
+from worker.report import page
 from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ def main() -> int:
         logger.critical("settings: %s", error)
         return 2
     signal.signal(signal.SIGTERM, _leave)
-    children = Children(settings.read_seconds, "worker.model.reading", "worker.model.writing")
+    children = Children(
+        settings.read_seconds, "worker.model.reading", "worker.model.writing", "worker.report.page"
+    )
     try:
         _work(settings, children)
     except LeaveError:
@@ -81,6 +84,7 @@ def _work(settings: WorkerSettings, children: Children) -> None:
         work_dir=settings.work_dir,
         started_at=started_at,
         cache=ledger if settings.result_cache else None,
+        draw=lambda prediction, path: children.run(page.write, prediction, path),
     )
     worker = Worker(
         handling=Handling(ledger, project.settler(settings), bench, settings.holder, settings.renew_seconds),

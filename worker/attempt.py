@@ -1,5 +1,6 @@
 """One attempt at one job: prepare, predict, prove, upload. Failures raise; no state is decided here."""
 
+import logging
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,8 +17,16 @@ from worker import outputs
 from worker.cache import Ledger, copied, fingerprint
 from worker.lease import HeldJob
 from worker.prepare import Prepared, Uploads, prepare
+from worker.report.page import Prediction
 
-CONTENT_TYPES = {".cif": "chemical/x-cif", ".pdb": "chemical/x-pdb", ".json": "application/json"}
+CONTENT_TYPES = {
+    ".cif": "chemical/x-cif",
+    ".html": "text/html; charset=utf-8",
+    ".json": "application/json",
+    ".pdb": "chemical/x-pdb",
+}
+REPORT = "report.html"
+logger = logging.getLogger(__name__)
 
 
 class Predictor(Protocol):
@@ -76,7 +85,8 @@ class Stopwatch:
 class Bench:
     """Where attempts are made: input and output bucket, the warm model, a folder to work in.
 
-    ``cache`` is where results of earlier jobs are found; without it everything is computed.
+    ``cache`` is where results of earlier jobs are found; without it everything is computed. ``draw`` writes a
+    prediction's page to a path.
     """
 
     uploads: Uploads
@@ -85,6 +95,7 @@ class Bench:
     work_dir: Path
     started_at: datetime
     cache: Ledger | None = None
+    draw: Callable[[Prediction, Path], None] | None = None
 
     def attempt(self, mine: HeldJob) -> Result:
         """Attempt a job, and take it when the device is free for it.
@@ -136,7 +147,24 @@ class Bench:
         watch.seconds |= {stage: round(taken, 3) for stage, taken in seconds.items()}
         expected = outputs.expected(prepared.document, options)
         files = outputs.collect(mine.job.job_id, out, expected)
-        return files, outputs.scores(files)
+        with watch.stage("report"):
+            page = self._report(mine.job, prepared, files, watch, out / REPORT)
+        return files | page, outputs.scores(files)
+
+    def _report(
+        self, job: Job, prepared: Prepared, files: Mapping[str, Path], watch: Stopwatch, path: Path
+    ) -> dict[str, Path]:
+        """Draw the page. A prediction is delivered without one rather than not at all."""
+        if self.draw is None:
+            return {}
+        text = prepared.input_file.read_text(encoding="utf-8")
+        seconds = dict(watch.seconds)
+        try:
+            self.draw(Prediction(job, self.predictor.model, prepared.document, text, files, seconds), path)
+        except Exception:
+            logger.exception("no report", extra=job.about)
+            return {}
+        return {REPORT: path}
 
     def _waited(self, job: Job) -> dict[str, float]:
         """Say how long the job was queued, until its claim, and how long of that this worker was starting."""

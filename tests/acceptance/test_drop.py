@@ -84,6 +84,13 @@ def test_a_dropped_file_becomes_structure_receipt_and_event(stack: Stack, folder
     prefix = f"gs://{stack.outputs.name}/{folder}/dodecamer/{receipt['job_id']}/"
     assert event.data["receipt"] == f"{prefix}receipt.json"
     check_structure(stack, receipt, {"A": 12, "B": 12})
+    assert (
+        b"dodecamer.yaml"
+        in stack.outputs.blob(f"{folder}/dodecamer/{receipt['job_id']}/report.html").download_as_bytes()
+    )
+    assert f"{folder}/dodecamer/{receipt['job_id']}/report.html" in {
+        each["name"] for each in receipt["outputs"]
+    }
 
 
 def test_the_event_is_a_cloud_event_that_filters_understand(stack: Stack, folder: str) -> None:

@@ -1,0 +1,125 @@
+"""The page of a prediction, made from files as Boltz-2 writes them; test_report_page.py looks at it."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from fakes import a_job
+from predictions import MODEL, a_prediction
+
+from schemas.options import Options
+from worker.report import affinity, page
+from worker.report.tokens import Token, tokens
+
+VOID = {"meta", "link", "input", "br", "img"}
+
+
+class Balanced(HTMLParser):
+    """Holds every element to its end tag, and keeps what is in script elements."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.scripts: list[str] = []
+
+    def handle_starttag(self, tag: str, _attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.open.pop() != tag:  # an option, a row or an item may end with its parent
+            assert self.open, f"</{tag}> ends nothing"
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] == ["script"]:
+            self.scripts[-1] += data
+
+
+def parsed(html: str) -> Balanced:
+    parser = Balanced()
+    parser.feed(html)
+    assert not parser.open
+    return parser
+
+
+def test_the_page_is_whole_and_holds_every_sample(tmp_path: Path) -> None:
+    html = page.render(a_prediction(tmp_path, samples=2))
+    data = json.loads(parsed(html).scripts[0])
+    assert [sample["rank"] for sample in data["samples"]] == [0, 1]
+    assert len(data["tokens"]) == len(data["samples"][0]["plddt"])
+    assert "Random weights" in html
+
+
+def test_it_asks_for_nothing_from_anywhere(tmp_path: Path) -> None:
+    html = page.render(a_prediction(tmp_path))
+    markup = re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)
+    assert not re.search(r"""(src|href)=["'](?!data:)""", markup)
+    assert "url(" not in markup
+    assert "@import" not in markup
+
+
+def test_what_an_uploader_wrote_is_text_and_nothing_else(tmp_path: Path) -> None:
+    evil = "</script><script>alert(1)</script>{{ 7 * 7 }}"
+    prediction = a_prediction(tmp_path, text=f"# {evil}\n", name=f"{evil}.yaml")
+    html = page.render(prediction)
+    assert "<script>alert" not in html
+    assert "{{ 7 * 7 }}" in html
+    assert len(parsed(html).scripts) == 3
+
+
+def test_real_weights_have_no_banner_and_poor_confidence_a_warning(tmp_path: Path) -> None:
+    model = MODEL.model_copy(update={"random_weights": False})
+    html = page.render(a_prediction(tmp_path, model=model, plddt=0.3))
+    assert "Random weights" not in html
+    assert "Low confidence" in html
+    assert "Single-sequence mode" in html
+    assert "Low confidence" not in page.render(a_prediction(tmp_path / "good", model=model, plddt=0.9))
+
+
+def test_five_hundred_residues_in_five_samples_stay_below_five_megabytes(tmp_path: Path) -> None:
+    prediction = a_prediction(tmp_path, residues=500, samples=5)
+    page.write(prediction, tmp_path / "report.html")
+    assert (tmp_path / "report.html").stat().st_size < 5_000_000
+
+
+def test_maps_beyond_the_first_samples_are_left_out_and_the_rest_is_there(tmp_path: Path) -> None:
+    html = page.render(a_prediction(tmp_path, samples=7))
+    samples = json.loads(parsed(html).scripts[0])["samples"]
+    assert [sample["pae"] is not None for sample in samples] == [True] * 5 + [False] * 2
+    assert all(sample["structure"] for sample in samples)
+
+
+def test_a_standard_residue_is_a_token_and_so_is_each_atom_of_anything_else(tmp_path: Path) -> None:
+    prediction = a_prediction(tmp_path)
+    found = tokens(prediction.files["model_0.cif"])
+    assert found[0] == Token("A", "ALA 1")
+    assert [token.name for token in found if token.chain == "L"] == ["LIG 1 C1", "LIG 1 C2", "LIG 1 O1"]
+
+
+@pytest.mark.parametrize(
+    ("value", "probability", "ic50", "words"),
+    [
+        (0.0, 0.9, "1 µM", "for a binder"),
+        (-3.0, 0.5, "1 nM", "cannot tell"),
+        (3.0, 0.1, "1 mM", "does not take"),
+    ],
+)
+def test_an_affinity_is_said_in_words_and_units(
+    value: float, probability: float, ic50: str, words: str
+) -> None:
+    said = affinity.in_words({"affinity_pred_value": value, "affinity_probability_binary": probability})
+    assert (said["ic50"], words in said["verdict"]) == (ic50, True)
+    assert float(said["pic50"]) == 6 - value
+
+
+def test_options_are_shown_as_they_were(tmp_path: Path) -> None:
+    prediction = a_prediction(tmp_path)
+    html = page.render(prediction)
+    assert prediction.job.options == Options(seed=5)
+    for name in Options.model_fields:
+        assert f"<dt>{name.replace('_', ' ')}</dt>" in html
+    assert a_job().job_id in html

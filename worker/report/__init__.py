@@ -1,0 +1,1 @@
+"""The page that shows a prediction to a person: self-contained, offline."""

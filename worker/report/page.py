@@ -1,0 +1,141 @@
+"""report.html: structures, what the model thinks of them, and what went in, in one file without network.
+
+3Dmol.js draws the structures (BSD licence, in assets/); its code and the data are part of the page.
+Structures and matrices are packed (zlib, base64), so that 500 residues stay below 5 MB with several samples.
+"""
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from schemas.boltz_grammar import BoltzInput
+from schemas.boltz_text import EMPTY_MSA
+from schemas.job import Job, Model
+from worker.report.affinity import in_words
+from worker.report.tokens import Token, tokens
+
+ASSETS = Path(__file__).with_name("assets")
+PAE_STEP = 0.125
+"""Angstrom per unit of a packed matrix: one byte reaches 31.875, and Boltz-2's bins end at 32."""
+
+MATRICES = 5
+"""Samples whose PAE is shown; the files of the others have theirs."""
+
+LOW_CONFIDENCE = 0.5
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a page shows: the job, the model, the input and its text, public files by name, seconds."""
+
+    job: Job
+    model: Model
+    document: BoltzInput
+    text: str
+    files: Mapping[str, Path]
+    seconds: Mapping[str, float]
+
+
+def write(prediction: Prediction, path: Path) -> None:
+    """Write the page of a prediction that ``worker.outputs.collect`` has found whole."""
+    path.write_text(render(prediction), encoding="utf-8")
+
+
+def render(prediction: Prediction) -> str:
+    """Return the page."""
+    samples = [_sample(prediction.files, rank) for rank in range(prediction.job.options.samples)]
+    known = tokens(_structure(prediction.files, 0))
+    template = Environment(
+        loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    ).get_template("report.html.jinja")
+    return template.render(
+        job=prediction.job,
+        model=prediction.model,
+        text=prediction.text,
+        seconds=prediction.seconds,
+        chains=_chains(prediction.document),
+        samples=samples,
+        affinity=_affinity(prediction.files),
+        warnings=_warnings(prediction, samples),
+        assets={name: _asset(name) for name in ("3Dmol-min.js", "report.js", "report.css")},
+        data=_embedded(known, samples),
+    )
+
+
+def _asset(name: str) -> Markup:
+    return Markup((ASSETS / name).read_text(encoding="utf-8"))  # noqa: S704  a file of this program
+
+
+def _structure(files: Mapping[str, Path], rank: int) -> Path:
+    return next(files[name] for suffix in ("cif", "pdb") if (name := f"model_{rank}.{suffix}") in files)
+
+
+def _sample(files: Mapping[str, Path], rank: int) -> dict[str, Any]:
+    structure = _structure(files, rank)
+    return {
+        "rank": rank,
+        "format": structure.suffix[1:],
+        "structure": _packed(structure.read_bytes()),
+        "confidence": json.loads(files[f"confidence_model_{rank}.json"].read_text()),
+        "plddt": _array(files[f"plddt_model_{rank}.npz"], "plddt").round(4).tolist(),
+        "pae": _matrix(files[f"pae_model_{rank}.npz"]) if rank < MATRICES else None,
+    }
+
+
+def _array(path: Path, name: str) -> npt.NDArray[np.float64]:
+    with np.load(path) as content:
+        return np.asarray(content[name], dtype=np.float64)
+
+
+def _matrix(path: Path) -> str:
+    steps = np.clip(np.rint(_array(path, "pae") / PAE_STEP), 0, 255)
+    return _packed(steps.astype(np.uint8).tobytes())
+
+
+def _packed(content: bytes) -> str:
+    return base64.b64encode(zlib.compress(content, 9)).decode()
+
+
+def _chains(document: BoltzInput) -> list[dict[str, str]]:
+    """Say of each chain, in Boltz-2's order, what it is."""
+    return [
+        {"id": chain, "kind": entry.kind, "what": _what(entry.molecule)}
+        for entry in document.sequences
+        for chain in entry.molecule.id
+    ]
+
+
+def _what(molecule: Any) -> str:  # noqa: ANN401  any molecule of the grammar
+    sequence = getattr(molecule, "sequence", None)
+    return f"{len(sequence)} residues" if sequence else molecule.smiles or ", ".join(molecule.ccd)
+
+
+def _affinity(files: Mapping[str, Path]) -> Mapping[str, str] | None:
+    path = files.get("affinity.json")
+    return in_words(json.loads(path.read_text())) if path else None
+
+
+def _warnings(prediction: Prediction, samples: Sequence[Mapping[str, Any]]) -> list[str]:
+    """List what a reader should know before believing the page; random weights have a banner of their own."""
+    proteins = [entry.protein for entry in prediction.document.sequences if entry.protein]
+    found = []
+    if samples[0]["confidence"]["complex_plddt"] < LOW_CONFIDENCE:
+        found.append("Low confidence: the model expects large parts of this structure to be wrong.")
+    if any(protein.msa == EMPTY_MSA for protein in proteins):
+        found.append("Single-sequence mode: without an MSA, a protein's structure is usually less accurate.")
+    return found
+
+
+def _embedded(known: Sequence[Token], samples: Sequence[Mapping[str, Any]]) -> Markup:
+    """Write data for a script element, which ends at ``</`` whatever is around it."""
+    content = {"tokens": known, "samples": samples, "paeStep": PAE_STEP}
+    return Markup(json.dumps(content, separators=(",", ":")).replace("</", "<\\/"))  # noqa: S704  made safe here

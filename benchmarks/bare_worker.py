@@ -24,7 +24,7 @@ from schemas.messages import PredictionRequested
 from schemas.options import Options
 from worker import uncollected
 from worker.attempt import Bench
-from worker.children import Children
+from worker.children import PRELOAD, Children
 from worker.device import Device
 from worker.drain import Worker
 from worker.handling import Handling
@@ -49,7 +49,7 @@ class Drained:
 def drain(inputs: Path, scratch: Path, weights: Path, options: Options, on: str = "cpu") -> Drained:
     """Drain one job per input of a folder; ``weights`` is a BOLTZ_CACHE, ``on`` names the device."""
     started_at = datetime.now(UTC)
-    children, device = Children(LIMIT, "worker.model.reading", "worker.model.writing"), Device(LIMIT)
+    children, device = Children(LIMIT, *PRELOAD), Device(LIMIT)
     from worker.predictor import Predictor  # noqa: PLC0415  as the worker does
 
     uncollected.collect_again()

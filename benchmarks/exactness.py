@@ -25,9 +25,9 @@ import torch
 
 from local.small_model import DEFAULT, ensure
 from schemas.options import Options
-from worker.children import Children
+from worker.children import PRELOAD, Children
 from worker.device import Device
-from worker.predictor import PRELOAD, Predictor
+from worker.predictor import Predictor
 
 INPUTS = Path(__file__).with_name("exact")
 AT_ONCE = 3

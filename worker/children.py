@@ -17,6 +17,9 @@ from pebble import CONSTS, ProcessExpired, ProcessFuture, ProcessPool
 
 from schemas.failure import Code, FailedError, Failure
 
+PRELOAD = ("worker.model.reading", "worker.model.writing", "worker.report.page")
+"""What children do, by module: their fork server imports it once."""
+
 CHILDREN = 2  # one reads the next input while another writes the last prediction
 NICENESS = 10  # where processors are few, the process that computes comes first
 CONSTS.term_timeout = 0.1  # a child in the middle of a call into C does not hear SIGTERM: SIGKILL comes soon

@@ -26,7 +26,6 @@ from worker.model.randomness import Draw
 from worker.model.task import Task
 from worker.model.weights import AFFINITY, COMPONENTS, STRUCTURE, Loaded
 
-PRELOAD = ("worker.model.reading", "worker.model.writing")
 T = TypeVar("T")
 Sample = Callable[[Loaded, Task, torch.device], None]
 

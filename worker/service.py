@@ -19,12 +19,13 @@ from pydantic import ValidationError
 from worker import uncollected  # isort: skip  first: it is about the imports that follow
 from gcp import logs, project
 from worker.attempt import Bench, Predictor
-from worker.children import Children
+from worker.children import PRELOAD, Children
 from worker.device import Device, DeviceLostError
 from worker.drain import IN_HAND
 from worker.handling import Handling
 from worker.lease import LeaveError
 from worker.read_ahead import read_ahead
+from worker.report import page
 from worker.settings import ServiceSettings
 from worker.web import app
 from worker.web.app import Desk
@@ -66,7 +67,7 @@ def main() -> int:
         return 2
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    children = Children(settings.read_seconds, "worker.model.reading", "worker.model.writing")
+    children = Children(settings.read_seconds, *PRELOAD)
     try:
         return _serve(settings, children)
     except LeaveError:
@@ -85,7 +86,7 @@ def _leave(_number: int, _frame: FrameType | None) -> None:
 
 
 def _serve(settings: ServiceSettings, children: Children) -> int:
-    desk = _desk(settings, _predictor(settings, children))
+    desk = _desk(settings, _predictor(settings, children), children)
     threading.Thread(target=_become_ready, args=(desk,), name="ready", daemon=True).start()
     config = uvicorn.Config(
         app.create(desk),
@@ -116,7 +117,7 @@ def _predictor(settings: ServiceSettings, children: Children) -> Predictor:
     return predictor.Predictor(settings.boltz_cache, children, device, settings.device)
 
 
-def _desk(settings: ServiceSettings, predictor: Predictor) -> Desk:
+def _desk(settings: ServiceSettings, predictor: Predictor, children: Children) -> Desk:
     uploads = project.bucket(settings, settings.input_bucket)
     ledger = project.ledger(settings)
     bench = Bench(
@@ -126,6 +127,7 @@ def _desk(settings: ServiceSettings, predictor: Predictor) -> Desk:
         work_dir=settings.work_dir,
         started_at=datetime.now(UTC),
         cache=ledger if settings.result_cache else None,
+        draw=lambda prediction, path: children.run(page.write, prediction, path),
     )
     settler, holder = project.settler(settings), settings.holder
     return Desk(

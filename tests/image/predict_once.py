@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 from schemas.options import Options
-from worker.children import Children
+from worker.children import PRELOAD, Children
 from worker.device import Device
-from worker.predictor import PRELOAD, Predictor
+from worker.predictor import Predictor
 
 INPUT = "sequences:\n- protein: {id: A, sequence: GYDPETGTWG, msa: empty}\n"
 

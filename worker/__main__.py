@@ -44,9 +44,7 @@ def main() -> int:
         logger.critical("settings: %s", error)
         return 2
     signal.signal(signal.SIGTERM, _leave)
-    children = Children(
-        settings.read_seconds, "worker.model.reading", "worker.model.writing", "worker.report.page"
-    )
+    children = Children(settings.read_seconds, *PRELOAD)
     try:
         _work(settings, children)
     except LeaveError:

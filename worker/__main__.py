@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from worker import uncollected  # isort: skip  first: it is about the imports that follow
 from gcp import logs, project
 from worker.attempt import Bench
-from worker.children import Children
+from worker.children import PRELOAD, Children
 from worker.device import Device, DeviceLostError
 from worker.drain import IN_HAND, Worker
 from worker.handling import Handling

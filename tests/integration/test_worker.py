@@ -11,6 +11,7 @@ from integration.worker_process import ROOT, WORK, Pipeline, WorkerProcess, unti
 from local.small_model import DEFAULT, ensure
 from schemas.failure import Code
 from schemas.job import Change, State
+from worker.attempt import REPORT
 
 TINY, OTHER, THIRD = (
     f"sequences:\n- protein: {{id: A, sequence: {sequence}, msa: empty}}\n"
@@ -20,7 +21,7 @@ CARBONS = f"sequences:\n- ligand: {{id: A, smiles: {'C' * 300}}}\n"  # minutes f
 STRUCTURE = "boltz2_conf.ckpt"
 FILES_PER_SAMPLE = 5
 POISON = Path(__file__).parent / "poison"
-STAGES = {"queued", "start_up", "download", "parse", "featurise", "predict", "write", "upload"}
+STAGES = {"queued", "start_up", "download", "parse", "featurise", "predict", "write", "report", "upload"}
 AT_ONCE = 20.0  # what was nacked is there again; what was not, only when its lease of 60 s runs out
 Start = Callable[..., WorkerProcess]
 
@@ -87,7 +88,7 @@ def test_workers_that_are_asked_to_leave_lose_nothing(pipeline: Pipeline, start:
     until(lambda: pipeline.all_are(State.SUCCEEDED, (long, *others)))
     assert [pipeline.job(job).attempt for job in (long, *others)] == [3, 1, 1]
     assert reasons(pipeline.job(long).history) == [Code.PREEMPTED, Code.PREEMPTED]
-    assert len(pipeline.outputs(long)) == 3 * FILES_PER_SAMPLE
+    assert len(pipeline.outputs(long)) == 3 * FILES_PER_SAMPLE + 1  # and the page
     until(lambda: pipeline.completions() == {f"{job}-succeeded": 1 for job in (long, *others)}, AT_ONCE)
 
 
@@ -105,7 +106,7 @@ def test_what_a_killed_worker_had_is_finished_by_the_next(pipeline: Pipeline, st
     until(lambda: pipeline.job(job).state is State.SUCCEEDED)
     assert pipeline.receipt(job).attempt == 2
     assert reasons(pipeline.job(job).history) == [Code.WORKER_LOST]
-    assert len(pipeline.outputs(job)) == FILES_PER_SAMPLE
+    assert len(pipeline.outputs(job)) == FILES_PER_SAMPLE + 1
     until(lambda: pipeline.completions() == {f"{job}-succeeded": 1}, AT_ONCE)
 
 
@@ -144,7 +145,9 @@ def test_a_life_with_a_result_an_endless_input_and_a_copy(pipeline: Pipeline, st
     start(RESULT_CACHE="false")
     until(lambda: pipeline.job(anew).state is State.SUCCEEDED)
     assert pipeline.receipt(anew).cached_from is None
-    assert pipeline.outputs(anew) == pipeline.outputs(job)
+    again, before = pipeline.outputs(anew), pipeline.outputs(job)
+    assert again.pop(REPORT) != before.pop(REPORT)  # each names its own job
+    assert again == before
 
 
 def check_log(worker: WorkerProcess, pipeline: Pipeline, ends: dict[str, State]) -> None:

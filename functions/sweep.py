@@ -41,12 +41,12 @@ class Sweep:
             raise SweepError(f"{left} jobs are left for the next pass; the log says which and why")
 
     def _unserved(self, now: datetime) -> Iterable[Job]:
-        """Find queued jobs whose request seems lost: nothing runs, or what was taken in long after them does.
+        """Find queued jobs whose request seems lost: none is served, or what was taken in long after them is.
 
         A queue that is merely long is served in about its order; asked for again, it would grow by itself.
         """
-        running = self.ledger.newest_running()
-        reached = min(now, running.created_at) if running else now
+        served = self.ledger.newest_running() or self.ledger.last_ended(since=now - self.request_again_after)
+        reached = min(now, served.created_at) if served else now
         return self.ledger.unserved(before=reached - self.request_again_after)
 
     def _each(self, jobs: Iterable[Job], finish: Callable[[Job], None]) -> int:

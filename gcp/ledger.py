@@ -8,6 +8,7 @@ from google.cloud import firestore
 from google.cloud.firestore_v1.base_query import FieldFilter
 
 from jobs.ledger import AlreadyRecordedError, ConflictError
+from jobs.lifecycle import KEEP
 from schemas.job import Effect, Job, State
 
 COLLECTION = "jobs"
@@ -116,6 +117,12 @@ class FirestoreLedger:
         running = self._where("state", "==", State.RUNNING.value)
         newest = running.order_by("created_at", direction=firestore.Query.DESCENDING).limit(1)
         return next(iter(self._find(newest)), None)
+
+    def last_ended(self, since: datetime) -> Job | None:
+        """Find the job that ended last, if after a time: how long it is kept counts from there."""
+        ended = self._where("expire_at", ">", since + KEEP)
+        last = ended.order_by("expire_at", direction=firestore.Query.DESCENDING).limit(1)
+        return next(iter(self._find(last)), None)
 
     def lapsed(self, now: datetime) -> Sequence[Job]:
         """Find running jobs whose lease has expired, and waiting ones whose time is up."""

@@ -57,5 +57,8 @@ class Ledger(Protocol):
     def newest_running(self) -> Job | None:
         """Find the running job that was taken in last."""
 
+    def last_ended(self, since: datetime) -> Job | None:
+        """Find the job that ended last, if that was after a time."""
+
     def lapsed(self, now: datetime) -> Sequence[Job]:
         """Find running jobs whose lease has expired, and waiting ones whose time is up."""

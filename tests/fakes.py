@@ -108,6 +108,10 @@ class MemoryLedger:
         running = [job for job in self.all() if job.state is State.RUNNING]
         return max(running, key=lambda job: job.created_at, default=None)
 
+    def last_ended(self, since: datetime) -> Job | None:
+        ended = [job for job in self.all() if job.state.terminal and job.updated_at > since]
+        return max(ended, key=lambda job: job.updated_at, default=None)
+
     def lapsed(self, now: datetime) -> Sequence[Job]:
         def over(job: Job) -> bool:
             ends = [job.wait_until, job.lease.expires_at if job.lease else None]

@@ -21,6 +21,7 @@ for ten files as for all, sweep and launch apart; with all queued, the 95th perc
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -70,6 +71,7 @@ class Run:
 def main(arguments: list[str] | None = None) -> int:
     """Run the benchmark; 1 if a claim does not hold."""
     files = _parser().parse_args(arguments).files
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that its stacks and its folder go with it
     runs, run, console = ROOT / ".local" / "runs", Run(), Console()
     runs.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="load-", dir=runs) as scratch, progress() as bar:
@@ -131,6 +133,7 @@ def _many(folder: Path, files: int, run: Run, bar: Progress) -> tuple[PerJob, En
             _queue(many, depth - arriving, numbers, run, bar)
             with run.phase(f"arrivals at {depth:,}"):
                 run.latencies[depth] = _compare(few, many, numbers, bar)
+            bar.console.print(report.latencies({depth: run.latencies[depth]}))  # the rest takes long
         many.gate.open_to(NO_GATE)
         with run.phase("drain"):
             _drain(many, bar, "predictions")

@@ -39,7 +39,7 @@ def show(console: Console, found: Report) -> int:
     )
     console.print(_phases(found.seconds, found.became.uploads))
     console.print(_operations(found.few, found.many))
-    console.print(_latencies(found.latencies))
+    console.print(latencies(found.latencies))
     comparisons = found.many.comparison[READ]
     console.print(f"Comparing bucket and ledger, every ten minutes here: {comparisons:.2f} reads per job")
     _show_ends(console, found.became)
@@ -76,11 +76,12 @@ def _cells(count: PerJob, kind: str) -> tuple[str, str, str]:
     return f"{count.work[kind]:.2f}", f"{background:.2f}", f"{background * count.jobs / count.minutes:.1f}"
 
 
-def _latencies(latencies: Latencies) -> Table:
+def latencies(measured: Latencies) -> Table:
+    """Tabulate seconds from upload to request, by depth of the queue."""
     table = Table(
         "queued", "p50", "p95", "beside it, 10 queued: p50", "p95", "p95 is longer", title="Upload to request"
     )
-    for depth, (deep, shallow) in latencies.items():
+    for depth, (deep, shallow) in measured.items():
         figures = [
             f"{value * 1000:.0f} ms" for times in (deep, shallow) for value in (p(times, 50), p(times, 95))
         ]

@@ -170,6 +170,18 @@ def test_the_newest_running_is_the_one_taken_in_last_whoever_was_claimed_last(le
     assert newest.job_id == "2" * 16
 
 
+def test_the_last_ended_is_found_if_it_ended_after_a_time(ledger: Ledger) -> None:
+    assert ledger.last_ended(since=NOW - timedelta(days=1)) is None
+    for minutes, job_id in enumerate(("1" * 16, "2" * 16)):
+        ended = lifecycle.supersede(a_job(job_id=job_id), NOW - timedelta(minutes=minutes))
+        ledger.create(ended)
+    ledger.create(_queued(3))
+    last = ledger.last_ended(since=NOW - timedelta(minutes=5))
+    assert last is not None
+    assert last.job_id == "1" * 16
+    assert ledger.last_ended(since=NOW) is None
+
+
 def test_a_backlog_longer_than_a_page_comes_in_turn(ledger: Ledger) -> None:
     numbers = range(PAGE + 5)
     with ThreadPoolExecutor(8) as pool:  # the later the id, the longer ago

@@ -125,6 +125,17 @@ def test_a_queue_that_is_merely_long_is_not_requested_again() -> None:
     assert house.requested_types() == ["capacity"]
 
 
+@pytest.mark.parametrize(("minutes", "again"), [(14, 0), (16, 3)])
+def test_a_queue_counts_as_served_for_a_period_after_a_job_of_it_ended(minutes: int, again: int) -> None:
+    house = House()
+    served, ended_at = running(LONG_AGO), datetime.now(UTC) - timedelta(minutes=minutes)
+    house.ledger.create(lifecycle.supersede(served, ended_at).evolve(pending=()))
+    for number in range(3):
+        house.ledger.create(queued(LONG_AGO + timedelta(minutes=number), number))
+    house.sweep()
+    assert len(house.requested_ids()) == again
+
+
 def test_a_job_is_requested_again_where_one_that_came_long_after_it_runs() -> None:
     house = House()
     house.ledger.create(running(LONG_AGO + timedelta(minutes=16)))

@@ -24,6 +24,10 @@ locals {
       { field = "state", order = "ASCENDING" },
       { field = "created_at", order = "DESCENDING" },
     ]
+    last_in_state = [
+      { field = "state", order = "ASCENDING" },
+      { field = "updated_at", order = "DESCENDING" },
+    ]
     oldest_pending = [
       { field = "pending", contains = true },
       { field = "updated_at", order = "ASCENDING" },

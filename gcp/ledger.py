@@ -8,7 +8,6 @@ from google.cloud import firestore
 from google.cloud.firestore_v1.base_query import FieldFilter
 
 from jobs.ledger import AlreadyRecordedError, ConflictError
-from jobs.lifecycle import KEEP
 from schemas.job import Effect, Job, State
 
 COLLECTION = "jobs"
@@ -119,9 +118,10 @@ class FirestoreLedger:
         return next(iter(self._find(newest)), None)
 
     def last_ended(self, since: datetime) -> Job | None:
-        """Find the job that ended last, if after a time: how long it is kept counts from there."""
-        ended = self._where("expire_at", ">", since + KEEP)
-        last = ended.order_by("expire_at", direction=firestore.Query.DESCENDING).limit(1)
+        """Find the job that ended last, if after a time."""
+        states = [state.value for state in State if state.terminal]
+        ended = self._where("state", "in", states).where(filter=FieldFilter("updated_at", ">", since))
+        last = ended.order_by("updated_at", direction=firestore.Query.DESCENDING).limit(1)
         return next(iter(self._find(last)), None)
 
     def lapsed(self, now: datetime) -> Sequence[Job]:

@@ -36,6 +36,7 @@ SEARCHES: dict[str, tuple[object, ...]] = {
     "unsettled": (NOW,),
     "unserved": (NOW,),
     "newest_running": (),
+    "last_ended": (NOW,),
 }
 """Methods that find jobs, with arguments. The others look jobs up by id, or compare a single field."""
 

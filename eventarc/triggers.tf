@@ -1,4 +1,4 @@
-# Events of the input bucket, by Eventarc, as topology.yaml says. docs/decisions/010 says why a script finishes them.
+# Events of the input bucket, by Eventarc, as topology.yaml says. docs/decisions/007 says why a script finishes them.
 
 locals {
   buckets = {

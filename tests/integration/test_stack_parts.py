@@ -407,7 +407,8 @@ def assert_ends_cleanly(up: Up, number: signal.Signals) -> None:
     status, _, complaint = up.end(number)
     assert time.monotonic() - asked < ENDS_SECONDS
     assert (status, complaint) == (0, "")
-    assert not writers(up.run_dir)
+    # A part whose start was interrupted is ended by the kernel, a moment after the process that started it.
+    eventually(lambda: not writers(up.run_dir))
 
 
 def test_up_ends_with_one_line_and_status_1_when_a_part_is_killed(up: Up) -> None:

@@ -233,7 +233,7 @@ def test_every_part_has_a_limit(service: Service) -> None:
     assert error(service.post(files=[("input", ("letter.txt", "hello"))]), 415)
 
 
-@pytest.mark.parametrize("code", [*STATUSES, *RETRYABLE])
+@pytest.mark.parametrize("code", [*STATUSES, *sorted(RETRYABLE)])
 def test_a_failure_is_answered_by_its_code(service: Service, code: Code) -> None:
     service.predictor.before = failing(code)
     told = error(service.post(), STATUSES.get(code, 503))

@@ -12,6 +12,7 @@ import google_crc32c
 
 from jobs.ledger import AlreadyRecordedError, ConflictError
 from jobs.objects import ContentDiffersError, Look, ObjectGoneError, ObjectTooLargeError
+from jobs.settle import Settler
 from schemas.job import Effect, Job, Output, Source, State
 from schemas.messages import Message
 
@@ -229,3 +230,17 @@ class MemoryDelivery:
 
     def nack(self) -> None:
         self.answers.append("nack")
+
+
+@dataclass
+class Outside:
+    """Everything a settler reaches, in memory."""
+
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    receipts: MemoryBucket = field(default_factory=lambda: MemoryBucket("out"))
+    requests: MemoryTopic = field(default_factory=MemoryTopic)
+    completions: MemoryTopic = field(default_factory=MemoryTopic)
+
+    @property
+    def settler(self) -> Settler:
+        return Settler(self.ledger, self.receipts, self.requests, self.completions)

@@ -1,29 +1,17 @@
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
-from fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic, a_job, a_source
+from fakes import NOW, Outside, a_job, a_source
 
 from dropfold import cancel
 from jobs import lifecycle
-from jobs.settle import Settler
 from schemas.failure import Code
 from schemas.job import Job, State
 from worker.lease import HeldJob, LeaseLostError
 
 
-@dataclass
-class House:
+class House(Outside):
     """A ledger with jobs, and what settling reaches."""
-
-    ledger: MemoryLedger = field(default_factory=MemoryLedger)
-    receipts: MemoryBucket = field(default_factory=lambda: MemoryBucket("out"))
-    requests: MemoryTopic = field(default_factory=MemoryTopic)
-    completions: MemoryTopic = field(default_factory=MemoryTopic)
-
-    @property
-    def settler(self) -> Settler:
-        return Settler(self.ledger, self.receipts, self.requests, self.completions)
 
     def add(self, number: int, name: str, state: State = State.QUEUED) -> Job:
         identity = f"{number:016x}"

@@ -1,27 +1,13 @@
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
-from fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic, a_job
+from fakes import NOW, Outside, a_job
 
 from jobs import lifecycle
 from jobs.settle import Settler
 from schemas.job import Job, State
 from schemas.messages import Message, PredictionCompleted, PredictionRequested
-
-
-@dataclass
-class Outside:
-    """Everything a settler reaches, in memory."""
-
-    ledger: MemoryLedger = field(default_factory=MemoryLedger)
-    receipts: MemoryBucket = field(default_factory=lambda: MemoryBucket("out"))
-    requests: MemoryTopic = field(default_factory=MemoryTopic)
-    completions: MemoryTopic = field(default_factory=MemoryTopic)
-
-    @property
-    def settler(self) -> Settler:
-        return Settler(self.ledger, self.receipts, self.requests, self.completions)
 
 
 def recorded(outside: Outside, job: Job) -> Job:

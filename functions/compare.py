@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Protocol, TypeVar
 
-from functions.intake import Intake, is_input
+from functions.intake import Intake
+from jobs.examine import is_input
 from jobs.ledger import Ledger
 from schemas.job import Source, job_id
 

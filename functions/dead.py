@@ -8,8 +8,9 @@ from functools import partial
 
 from pydantic_core import from_json
 
-from functions.intake import Intake, is_input
+from functions.intake import Intake
 from jobs import lifecycle
+from jobs.examine import is_input
 from jobs.ledger import Ledger
 from jobs.settle import Settler
 from schemas.failure import Code, Failure

@@ -9,25 +9,16 @@ from typing import Protocol
 
 from functions.generations import Generations
 from functions.recent import Recent
-from functions.references import Found, any_missing, find, unreadable
 from jobs import lifecycle
+from jobs.examine import Accepted, Examiner, is_input, is_reference
 from jobs.ledger import AlreadyRecordedError, ConflictError, Ledger
-from jobs.objects import Look, ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError
+from jobs.objects import Look, ObjectGoneError
+from jobs.references import Found, any_missing, find
 from jobs.settle import Settler
-from schemas.boltz_input import (
-    INPUT_SUFFIXES,
-    MAX_INPUT_BYTES,
-    REFERENCE_SUFFIXES,
-    BoltzInput,
-    InvalidInput,
-    count_tokens,
-    read_input,
-)
-from schemas.boltz_tree import shorten
-from schemas.failure import Code, Failure
+from schemas.boltz_input import InvalidInput
+from schemas.failure import Failure
 from schemas.job import Job, Source, State, job_id
-from schemas.options import Options, Request, read_metadata
-from schemas.sampling import seed_of, unwritable
+from schemas.options import Options
 from schemas.trace import trace_of
 from schemas.upload import why_ignored
 
@@ -64,16 +55,6 @@ class Uploads(Protocol):
 
 
 @dataclass(frozen=True)
-class Accepted:
-    """An upload that can be predicted."""
-
-    request: Request
-    missing: tuple[str, ...]
-    seed: int
-    tokens: int
-
-
-@dataclass(frozen=True)
 class Intake:
     """What intake works with; ``default_options`` and ``msa_service`` are settings."""
 
@@ -86,7 +67,7 @@ class Intake:
 
     def on_upload(self, source: Source, traceparent: str | None = None) -> None:
         """Do what an upload calls for; the same event again changes nothing."""
-        if _suffix(source.name) in REFERENCE_SUFFIXES:
+        if is_reference(source.name):
             self._wake(source.name)
         elif why := why_ignored(source.name):
             logger.info("ignored", extra={"object": source.uri, "why": why})
@@ -134,7 +115,7 @@ class Intake:
     def _arrived(self, job: Job) -> Job | None:
         """Return the job after the last of its files came; None where one is gone again."""
         try:
-            found = find(job.source.name, self._document(job.source), self.uploads)
+            found = find(job.source.name, self._examiner.document(job.source), self.uploads)
         except InvalidInput as error:  # a validator that was deployed meanwhile
             found = Found((), error.failures)
         if found.failures:
@@ -183,17 +164,14 @@ class Intake:
         return recorded
 
     def _read(self, job: Job) -> Job:
-        source, at = job.source, job.created_at
-        if refused := _refuse_unread(source):
-            return lifecycle.take_in(job.evolve(errors=(refused,)), at)
         try:
             examined = self._examined(job)
         except ObjectGoneError:
             return self.generations.close_unread(job)
-        return lifecycle.take_in(examined, at)
+        return lifecycle.take_in(examined, job.created_at)
 
     def _examined(self, job: Job) -> Job:
-        result = self._examine(job.source)
+        result = self._examiner.examine(job.source)
         if not isinstance(result, Accepted):
             return job.evolve(errors=result)
         seed = result.request.options.seed
@@ -205,34 +183,9 @@ class Intake:
             waits_for=result.missing,
         )
 
-    def _examine(self, source: Source) -> Accepted | tuple[Failure, ...]:
-        asked = read_metadata(source.metadata, self.default_options)
-        refused = asked if isinstance(asked, tuple) else ()
-        try:
-            document = self._document(source)
-        except InvalidInput as error:
-            return (*refused, *error.failures)
-        if isinstance(asked, tuple):
-            return refused
-        if refusal := unwritable(document, asked.options, "metadata.dropfold-output-format"):
-            return (refusal,)
-        found = find(source.name, document, self.uploads)
-        return found.failures or Accepted(asked, found.missing, seed_of(document), count_tokens(document))
-
-    def _document(self, source: Source) -> BoltzInput:
-        """Read and check the input. Raises InvalidInput, ObjectGoneError."""
-        try:
-            content = self.uploads.read(source.name, source.generation, MAX_INPUT_BYTES)
-        except ObjectTooLargeError as error:
-            raise InvalidInput((_too_large(str(error)),)) from error
-        except ObjectUnreadableError as error:
-            raise InvalidInput((unreadable(error),)) from error
-        return read_input(source.name, content, msa_service=self.msa_service)
-
-
-def is_input(name: str) -> bool:
-    """Tell whether an upload of this name gets a receipt."""
-    return why_ignored(name) is None and _suffix(name) not in REFERENCE_SUFFIXES
+    @property
+    def _examiner(self) -> Examiner:
+        return Examiner(self.uploads, self.default_options, self.msa_service)
 
 
 def _blank(source: Source, traceparent: str | None) -> Job:
@@ -248,30 +201,6 @@ def _blank(source: Source, traceparent: str | None) -> Job:
         trace=trace_of(identity, traceparent),
         output_prefix=output_prefix(source.name, identity),
     )
-
-
-def _suffix(name: str) -> str:
-    return PurePosixPath(name).suffix.lower()
-
-
-def _refuse_unread(source: Source) -> Failure | None:
-    suffix, shown = _suffix(source.name), shorten(source.name, 300)
-    if suffix not in INPUT_SUFFIXES:
-        known = ", ".join(sorted(INPUT_SUFFIXES))
-        return Failure(
-            code=Code.UNSUPPORTED_FILE,
-            message=f"{shown}: files of type {shorten(suffix) or 'none'} are no Boltz-2 input.",
-            value=suffix or None,
-            remedy=f"Upload one of {known}; MSA and template files are taken beside their input.",
-        )
-    if source.size > MAX_INPUT_BYTES:
-        return _too_large(f"{shown} has {source.size:,} bytes; the limit is {MAX_INPUT_BYTES:,}.")
-    return None
-
-
-def _too_large(what: str) -> Failure:
-    remedy = "Split the input; MSAs belong into .a3m files beside it."
-    return Failure(code=Code.TOO_LARGE, message=what, remedy=remedy)
 
 
 def output_prefix(name: str, identity: str) -> str:

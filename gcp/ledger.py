@@ -1,6 +1,6 @@
 """The ledger in Firestore: collection ``jobs``, document id = job id, precondition = last update time."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from google.api_core.exceptions import AlreadyExists, FailedPrecondition, NotFound
@@ -55,7 +55,7 @@ class FirestoreLedger:
 
     def count(self, state: State, most: int) -> int:
         """Count the jobs in a state, and stop at so many; one read per thousand."""
-        return int(self._where("state", "==", state.value).limit(most).count().get()[0][0].value)
+        return self._count(self._where("state", "==", state.value).limit(most))
 
     def succeeded_as(self, fingerprint: str) -> Job | None:
         """Find a job that succeeded with this fingerprint; no other has one."""
@@ -80,19 +80,28 @@ class FirestoreLedger:
 
     def unfinished(self, bucket: str, prefix: str) -> Sequence[Job]:
         """Find the jobs that have not ended, of objects whose names begin with a prefix, by name."""
-        states = [state.value for state in State if not state.terminal]
-        query = self._where("source.bucket", "==", bucket).where(filter=FieldFilter("state", "in", states))
-        query = query.order_by("source.name").start_at({"source.name": prefix})
-        return self._find(query.end_at({"source.name": prefix + LAST}))
+        return self._find(self._under(bucket, prefix, [state for state in State if not state.terminal]))
 
-    def unknown(self, job_ids: Sequence[str]) -> set[str]:
-        """Return those of these ids that no job has; a read per id, of an id's existence only."""
-        missing: set[str] = set()
+    def under(self, bucket: str, prefix: str, states: Iterable[State], most: int) -> Sequence[Job]:
+        """Find jobs in these states, of objects whose names begin with a prefix, by name; at most so many."""
+        return self._find(self._under(bucket, prefix, states).limit(most))
+
+    def count_under(self, bucket: str, prefix: str, state: State) -> int:
+        """Count the jobs in a state of objects whose names begin with a prefix; one read per thousand."""
+        return self._count(self._under(bucket, prefix, [state]))
+
+    def states(self, job_ids: Sequence[str]) -> Mapping[str, State]:
+        """Return the states of those of these ids that a job has; a read per id."""
+        states: dict[str, State] = {}
         for start in range(0, len(job_ids), BATCH):
             asked = [self._jobs.document(job_id) for job_id in job_ids[start : start + BATCH]]
             found = self._client.get_all(asked, field_paths=["state"])
-            missing |= {snapshot.id for snapshot in found if not snapshot.exists}
-        return missing
+            states |= {snapshot.id: State(snapshot.get("state")) for snapshot in found if snapshot.exists}
+        return states
+
+    def unknown(self, job_ids: Sequence[str]) -> set[str]:
+        """Return those of these ids that no job has; a read per id."""
+        return set(job_ids) - self.states(job_ids).keys()
 
     def waiting(self) -> Sequence[Job]:
         """Find jobs that wait for a file, the longest unchanged first; a page of them."""
@@ -124,6 +133,17 @@ class FirestoreLedger:
         last = ended.order_by("updated_at", direction=firestore.Query.DESCENDING).limit(1)
         return next(iter(self._find(last)), None)
 
+    def longest_queued(self) -> Job | None:
+        """Find the queued job that has not changed for longest."""
+        queued = self._where("state", "==", State.QUEUED.value).order_by("updated_at").limit(1)
+        return next(iter(self._find(queued)), None)
+
+    def predicted(self, since: datetime, most: int) -> Sequence[Job]:
+        """Find jobs that succeeded or failed after a time, the last first; at most so many."""
+        states = [State.SUCCEEDED.value, State.FAILED.value]
+        ended = self._where("state", "in", states).where(filter=FieldFilter("updated_at", ">", since))
+        return self._find(ended.order_by("updated_at", direction=firestore.Query.DESCENDING).limit(most))
+
     def lapsed(self, now: datetime) -> Sequence[Job]:
         """Find running jobs whose lease has expired, and waiting ones whose time is up."""
         expired = self._find(self._where("lease.expires_at", "<", now).limit(PAGE))
@@ -131,6 +151,15 @@ class FirestoreLedger:
 
     def _where(self, field: str, operator: str, value: object) -> firestore.Query:
         return self._jobs.where(filter=FieldFilter(field, operator, value))
+
+    def _under(self, bucket: str, prefix: str, states: Iterable[State]) -> firestore.Query:
+        named = [state.value for state in states]
+        query = self._where("source.bucket", "==", bucket).where(filter=FieldFilter("state", "in", named))
+        query = query.order_by("source.name").start_at({"source.name": prefix})
+        return query.end_at({"source.name": prefix + LAST})
+
+    def _count(self, query: firestore.Query) -> int:
+        return int(query.count().get()[0][0].value)
 
     def _find(self, query: firestore.Query) -> list[Job]:
         snapshots: Iterable[firestore.DocumentSnapshot] = query.stream()

@@ -1,19 +1,18 @@
 """Buckets in Cloud Storage: reads pinned to a generation, writes that create or replace knowingly."""
 
-import base64
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import google_crc32c
 from google.api_core.exceptions import GoogleAPIError, NotFound, PreconditionFailed
 from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption
 from requests.exceptions import RequestException
 
 from gcp.encoding import beginning, decoded, unpack
+from jobs.checksum import crc32c
 from jobs.objects import (
     ContentDiffersError,
     Look,
@@ -23,7 +22,6 @@ from jobs.objects import (
 )
 from schemas.job import Output, Source
 
-CHUNK = 1024 * 1024
 LISTED = 1000
 LISTED_FIELDS = "items(name,generation,size,crc32c,timeCreated,metadata),nextPageToken"
 
@@ -73,19 +71,31 @@ class Bucket:
             blob = self._bucket.get_blob(name)
         return int(blob.generation) if blob else None
 
-    def listed(self) -> Iterator[Source]:
-        """List all objects, a page of a thousand per call, in the order of their names."""
-        with self._explained(""):
-            for blob in self._bucket.list_blobs(page_size=LISTED, fields=LISTED_FIELDS):
-                yield Source(
-                    bucket=self.name,
-                    name=blob.name,
-                    generation=blob.generation,
-                    size=blob.size,
-                    crc32c=blob.crc32c,
-                    time=blob.time_created,
-                    metadata=blob.metadata or {},
-                )
+    def source(self, name: str) -> Source | None:
+        """Return the object that has this name now, or None where there is none."""
+        with self._explained(name):
+            blob = self._bucket.get_blob(name)
+        return self._source(blob) if blob else None
+
+    def listed(self, prefix: str = "") -> Iterator[Source]:
+        """List all objects with a prefix, a page of a thousand per call, in the order of their names."""
+        with self._explained(prefix):
+            pages = self._bucket.list_blobs(prefix=prefix or None, page_size=LISTED, fields=LISTED_FIELDS)
+            yield from map(self._source, pages)
+
+    def drop(self, path: Path, name: str, metadata: Mapping[str, str], over: int = 0) -> Source | None:
+        """Upload a file over this generation of its object, 0 where there is none.
+
+        None where the object has another generation; what is there is the caller's to judge.
+        """
+        blob = self._bucket.blob(name)
+        blob.metadata = dict(metadata)
+        with self._explained(name):
+            try:
+                blob.upload_from_filename(str(path), if_generation_match=over, checksum="crc32c")
+            except PreconditionFailed:
+                return None
+        return self._source(blob)
 
     def download(self, name: str, to: Path, limit: int) -> None:
         """Fetch an object's current generation, decompressed if it is stored so.
@@ -121,7 +131,7 @@ class Bucket:
                 return self._put(path, name, content_type, over)
             except PreconditionFailed:
                 there = self._there(name)
-        if there.crc32c != _crc32c(path):
+        if there.crc32c != crc32c(path):
             raise ContentDiffersError(self._uri(name))
         return Output(name=name, size=there.size, crc32c=there.crc32c)
 
@@ -137,6 +147,17 @@ class Bucket:
                 self._rewrite(there, self._bucket.blob(name))
         made = self._same(output, name)
         return Output(name=name, size=made.size, crc32c=made.crc32c)
+
+    def _source(self, blob: storage.Blob) -> Source:
+        return Source(
+            bucket=self.name,
+            name=blob.name,
+            generation=blob.generation,
+            size=blob.size,
+            crc32c=blob.crc32c,
+            time=blob.time_created,
+            metadata=blob.metadata or {},
+        )
 
     def _put(self, path: Path, name: str, content_type: str, generation: int) -> Output:
         blob = self._bucket.blob(name)
@@ -197,11 +218,3 @@ class _Limited:
     def seek(self, position: int) -> int:
         """Go back, as the client does where a server begins again."""
         return self.content.seek(position)
-
-
-def _crc32c(path: Path) -> str:
-    checksum = google_crc32c.Checksum()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            checksum.update(chunk)
-    return base64.b64encode(checksum.digest()).decode()

@@ -42,7 +42,8 @@ def is_usable() -> bool:
 def digest() -> str:
     """Identify what should be installed, and by which Python."""
     content = b"".join((ROOT / name).read_bytes() for name in FILES)
-    return hashlib.sha256(content + sys.version.encode()).hexdigest()
+    package = (ROOT / "pyproject.toml").read_text().partition("\n[tool.ruff]")[0]
+    return hashlib.sha256(content + package.encode() + sys.version.encode()).hexdigest()
 
 
 def check_machine() -> None:
@@ -61,12 +62,16 @@ def check_machine() -> None:
 def install() -> None:
     """Create the environment and install the requirements, with a counter on the terminal."""
     venv = [sys.executable, "-m", "venv", *([] if is_usable() else ["--clear"]), str(VENV)]
-    pip = [str(VENV / "bin" / "pip"), "install", "--progress-bar=off", "-r", "requirements.txt"]
+    pip = [str(VENV / "bin" / "pip"), "install", "--progress-bar=off"]
+    # The command `dropfold`, which runs this folder as it is; the backend is among what was just installed.
+    own = [*pip, "--no-index", "--no-deps", "--no-build-isolation", "--editable", "."]
     STAMP.unlink(missing_ok=True)
     print("First run: installing into .venv takes a minute or two.", end="", flush=True)
     with LOG.open("w") as log:
         run(venv, log, "apt-get install python3.11-venv, or free some disk space")
-        run(pip, log, "let pip reach its package index (`pip config list` names it); 3 GB of disk are needed")
+        remedy = "let pip reach its package index (`pip config list` names it); 3 GB of disk are needed"
+        run([*pip, "-r", "requirements.txt"], log, remedy)
+        run(own, log, "free some disk space, or `make clean` and try again")
     STAMP.write_text(digest())
     print("\nEnvironment ready in .venv", flush=True)
 

@@ -2,7 +2,7 @@
 
 import base64
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,10 +86,23 @@ class MemoryLedger:
         return sorted(found, key=lambda job: -job.source.generation)[:10]
 
     def unfinished(self, bucket: str, prefix: str) -> Sequence[Job]:
-        under = [
-            job for job in self.all() if job.source.bucket == bucket and job.source.name.startswith(prefix)
+        unfinished = [state for state in State if not state.terminal]
+        return self.under(bucket, prefix, unfinished, len(self.documents))
+
+    def under(self, bucket: str, prefix: str, states: Iterable[State], most: int) -> Sequence[Job]:
+        wanted = set(states)
+        found = [
+            job
+            for job in self.all()
+            if job.source.bucket == bucket and job.source.name.startswith(prefix) and job.state in wanted
         ]
-        return sorted((job for job in under if not job.state.terminal), key=lambda job: job.source.name)
+        return sorted(found, key=lambda job: job.source.name)[:most]
+
+    def count_under(self, bucket: str, prefix: str, state: State) -> int:
+        return len(self.under(bucket, prefix, [state], len(self.documents)))
+
+    def states(self, job_ids: Sequence[str]) -> Mapping[str, State]:
+        return {job_id: job.state for job_id in job_ids if (job := self.get(job_id))}
 
     def unknown(self, job_ids: Sequence[str]) -> set[str]:
         return {job_id for job_id in job_ids if job_id not in self.documents}
@@ -112,6 +125,15 @@ class MemoryLedger:
     def last_ended(self, since: datetime) -> Job | None:
         ended = [job for job in self.all() if job.state.terminal and job.updated_at > since]
         return max(ended, key=lambda job: job.updated_at, default=None)
+
+    def longest_queued(self) -> Job | None:
+        queued = [job for job in self.all() if job.state is State.QUEUED]
+        return min(queued, key=lambda job: job.updated_at, default=None)
+
+    def predicted(self, since: datetime, most: int) -> Sequence[Job]:
+        states = {State.SUCCEEDED, State.FAILED}
+        ended = [job for job in self.all() if job.state in states and job.updated_at > since]
+        return sorted(ended, key=lambda job: job.updated_at, reverse=True)[:most]
 
     def lapsed(self, now: datetime) -> Sequence[Job]:
         def over(job: Job) -> bool:
@@ -144,6 +166,8 @@ class MemoryBucket:
     name: str = "bucket"
     uploaded_at: datetime = field(default_factory=lambda: datetime.now(UTC), kw_only=True)
     objects: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    metadata: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    _writing: Lock = field(default_factory=Lock, repr=False)
 
     def put(self, name: str, body: bytes, generation: int = 7) -> None:
         self.objects[name] = (generation, body)
@@ -165,11 +189,32 @@ class MemoryBucket:
     def generation(self, name: str) -> int | None:
         return self.objects[name][0] if name in self.objects else None
 
-    def listed(self) -> Iterator[Source]:
-        for name, (generation, body) in sorted(self.objects.items()):
-            yield Source(
-                bucket=self.name, name=name, generation=generation, size=len(body), time=self.uploaded_at
-            )
+    def source(self, name: str) -> Source | None:
+        if name not in self.objects:
+            return None
+        generation, body = self.objects[name]
+        return Source(
+            bucket=self.name,
+            name=name,
+            generation=generation,
+            size=len(body),
+            crc32c=self._output(name).crc32c,
+            time=self.uploaded_at,
+            metadata=self.metadata.get(name, {}),
+        )
+
+    def listed(self, prefix: str = "") -> Iterator[Source]:
+        for name in sorted(self.objects):
+            if name.startswith(prefix) and (source := self.source(name)):
+                yield source
+
+    def drop(self, path: Path, name: str, metadata: Mapping[str, str], over: int = 0) -> Source | None:
+        with self._writing:
+            if (self.generation(name) or 0) != over:
+                return None
+            self.put(name, path.read_bytes(), over + 1)
+            self.metadata[name] = dict(metadata)
+            return self.source(name)
 
     def download(self, name: str, to: Path, limit: int) -> None:
         if name not in self.objects:

@@ -23,15 +23,22 @@ class SearchedError(Exception):
 
 
 class SearchingLedger(FirestoreLedger):
-    """The ledger up to the moment in which it would search."""
+    """The ledger up to the moment in which it would search or count."""
 
     def _find(self, query: firestore.Query) -> list[Job]:
+        raise SearchedError(query._to_protobuf())
+
+    def _count(self, query: firestore.Query) -> int:
         raise SearchedError(query._to_protobuf())
 
 
 SEARCHES: dict[str, tuple[object, ...]] = {
     "generations": ("in", "run/a.yaml"),
     "unfinished": ("in", "run/"),
+    "under": ("in", "run/", tuple(State), 20),
+    "count_under": ("in", "run/", State.FAILED),
+    "longest_queued": (),
+    "predicted": (NOW, 20),
     "waiting": (),
     "unsettled": (NOW,),
     "unserved": (NOW,),
@@ -41,7 +48,7 @@ SEARCHES: dict[str, tuple[object, ...]] = {
 """Methods that find jobs, with arguments. The others look jobs up by id, or compare a single field."""
 
 BY_ONE_FIELD = {"count", "succeeded_as", "waiting_for", "lapsed"}
-BY_ID = {"create", "get", "replace", "unknown"}
+BY_ID = {"create", "get", "replace", "states", "unknown"}
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from inbox import Inbox
 
-from functions.intake import is_input
+from jobs.examine import is_input
 from schemas.boltz_input import MAX_INPUT_BYTES
 from schemas.failure import Code
 from schemas.job import Job, State

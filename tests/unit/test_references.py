@@ -11,8 +11,8 @@ from fakes import MemoryBucket, MemoryLedger
 from inbox import Inbox
 
 from functions.intake import WakeError
-from functions.references import BEGINNING
 from jobs.objects import Look, ObjectUnreadableError
+from jobs.references import BEGINNING
 from schemas.boltz_files import MAX_MSA_BYTES, MAX_TEMPLATE_BYTES
 from schemas.failure import Code, FailedError
 from schemas.job import Job, State

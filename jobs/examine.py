@@ -1,0 +1,128 @@
+"""Whether an upload can be predicted: the same answer before it is sent as after, in the same words."""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from jobs.objects import Look, ObjectTooLargeError, ObjectUnreadableError
+from jobs.references import find, unreadable
+from schemas.boltz_input import (
+    INPUT_SUFFIXES,
+    MAX_INPUT_BYTES,
+    REFERENCE_SUFFIXES,
+    BoltzInput,
+    InvalidInput,
+    count_tokens,
+    read_input,
+)
+from schemas.boltz_tree import shorten
+from schemas.failure import Code, Failure
+from schemas.job import Source
+from schemas.options import Options, Request, read_metadata
+from schemas.sampling import seed_of, unwritable
+from schemas.upload import why_ignored
+
+
+class Uploads(Protocol):
+    """Where the upload lies, and what it refers to: a bucket, or a folder before it is sent."""
+
+    def read(self, name: str, generation: int, limit: int) -> bytes:
+        """Read one generation of an object.
+
+        Raises ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError.
+        """
+
+    def look(self, name: str, most: int) -> Look | None:
+        """Look at the object that has this name now, and at its ``most`` first bytes; None where none is.
+
+        Raises ObjectUnreadableError.
+        """
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """An upload that can be predicted."""
+
+    request: Request
+    document: BoltzInput
+    missing: tuple[str, ...]
+
+    @property
+    def seed(self) -> int:
+        """The seed that the input's content gives."""
+        return seed_of(self.document)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens, as Boltz-2 counts them."""
+        return count_tokens(self.document)
+
+
+@dataclass(frozen=True)
+class Examiner:
+    """Examines uploads; ``default_options`` and ``msa_service`` are settings of the intake."""
+
+    uploads: Uploads
+    default_options: Options
+    msa_service: bool = False
+
+    def examine(self, source: Source) -> Accepted | tuple[Failure, ...]:
+        """Accept an upload, or say every reason why not. Raises ObjectGoneError."""
+        if refused := _refuse_unread(source):
+            return (refused,)
+        asked = read_metadata(source.metadata, self.default_options)
+        refusals = asked if isinstance(asked, tuple) else ()
+        try:
+            document = self.document(source)
+        except InvalidInput as error:
+            return (*refusals, *error.failures)
+        if isinstance(asked, tuple):
+            return refusals
+        if refusal := unwritable(document, asked.options, "metadata.dropfold-output-format"):
+            return (refusal,)
+        found = find(source.name, document, self.uploads)
+        return found.failures or Accepted(asked, document, found.missing)
+
+    def document(self, source: Source) -> BoltzInput:
+        """Read and check the input. Raises InvalidInput, ObjectGoneError."""
+        try:
+            content = self.uploads.read(source.name, source.generation, MAX_INPUT_BYTES)
+        except ObjectTooLargeError as error:
+            raise InvalidInput((_too_large(str(error)),)) from error
+        except ObjectUnreadableError as error:
+            raise InvalidInput((unreadable(error),)) from error
+        return read_input(source.name, content, msa_service=self.msa_service)
+
+
+def is_input(name: str) -> bool:
+    """Tell whether an upload of this name gets a receipt."""
+    return why_ignored(name) is None and not is_reference(name)
+
+
+def is_reference(name: str) -> bool:
+    """Tell whether an upload of this name is a file that inputs refer to."""
+    return _suffix(name) in REFERENCE_SUFFIXES
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
+
+
+def _refuse_unread(source: Source) -> Failure | None:
+    suffix, shown = _suffix(source.name), shorten(source.name, 300)
+    if suffix not in INPUT_SUFFIXES:
+        known = ", ".join(sorted(INPUT_SUFFIXES))
+        return Failure(
+            code=Code.UNSUPPORTED_FILE,
+            message=f"{shown}: files of type {shorten(suffix) or 'none'} are no Boltz-2 input.",
+            value=suffix or None,
+            remedy=f"Upload one of {known}; MSA and template files are taken beside their input.",
+        )
+    if source.size > MAX_INPUT_BYTES:
+        return _too_large(f"{shown} has {source.size:,} bytes; the limit is {MAX_INPUT_BYTES:,}.")
+    return None
+
+
+def _too_large(what: str) -> Failure:
+    remedy = "Split the input; MSAs belong into .a3m files beside it."
+    return Failure(code=Code.TOO_LARGE, message=what, remedy=remedy)

@@ -1,85 +1,70 @@
-"""Entry point of the command, and the one place where it is put together: ``python -m dropfold``."""
+"""Entry point of the command, and where it is put together: ``dropfold``, or ``python -m dropfold``."""
 
-import sys
-from functools import cached_property
+import signal
+from types import FrameType
 
 import click
-from pydantic import ValidationError
 
-from dropfold import cancel
-from gcp import project
-from gcp.ledger import FirestoreLedger
-from jobs.settle import Settler
+from dropfold import cancel, doctor, drop, events, results, stats, status, validate, watch
+from dropfold.cloud import Cloud
+from dropfold.upload import LostError
+from gcp.trouble import ERRORS, explained
+from jobs.objects import ObjectGoneError, ObjectUnreadableError, StorageUnavailableError
 
+INTERRUPTED = 130
 EPILOG = """\b
-The project is named by environment variables: GOOGLE_CLOUD_PROJECT, INPUT_BUCKET, OUTPUT_BUCKET, and for a
-local stack what `. .local/env` sets besides.
+Environment: GOOGLE_CLOUD_PROJECT, INPUT_BUCKET, OUTPUT_BUCKET, and for a local stack what `. .local/env` sets
+besides; docs/settings.md has the others. NO_COLOR leaves colours out; without a terminal nothing moves.
+
+\b
+Exit status: 0 all is well, 1 something is not, 2 wrong usage or environment, 130 after Ctrl-C.
+
+\b
+Completion of the shell: eval "$(_DROPFOLD_COMPLETE=bash_source dropfold)", or zsh_source, fish_source.
 """
+COMMANDS = (drop, status, watch, results, cancel, events, validate, doctor, stats)
 
 
-class Cloud:
-    """The project that a command works on; opened when it is needed, so that help needs none."""
+class Commands(click.Group):
+    """The commands in the order in which a person needs them; trouble is one line."""
 
-    @cached_property
-    def settings(self) -> project.Project:
-        """What the environment says. Raises click.UsageError."""
+    def list_commands(self, _context: click.Context) -> list[str]:
+        """Return them as they were added."""
+        return list(self.commands)
+
+    def invoke(self, context: click.Context) -> object:
+        """Run a command, and say in one line what kept it."""
         try:
-            return project.Project()
-        except ValidationError as error:
-            missing = ", ".join(str(detail["loc"][0]).upper() for detail in error.errors())
-            remedy = "`. .local/env` does for a local stack"
-            raise click.UsageError(f"Set {missing} in the environment: {remedy}.") from error
-
-    @cached_property
-    def ledger(self) -> FirestoreLedger:
-        """Where the jobs are."""
-        return project.ledger(self.settings)
-
-    @cached_property
-    def settler(self) -> Settler:
-        """What follows a change of a job."""
-        return project.settler(self.settings)
+            return super().invoke(context)
+        except (StorageUnavailableError, ObjectGoneError, ObjectUnreadableError, LostError) as error:
+            remedy = "Try again: what is done stays done; `dropfold doctor` looks at each part"
+            raise click.ClickException(f"{_line(error)}. {remedy}.") from error
+        except ERRORS as error:
+            raise click.ClickException(explained(error)) from error
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted. What was sent stays; the same command goes on.", err=True)
+            raise SystemExit(INTERRUPTED) from None
 
 
-@click.group(epilog=EPILOG)
+@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="dropfold")
 @click.pass_context
 def main(context: click.Context) -> None:
     """Drop Boltz-2 inputs into a bucket, get predicted structures and receipts back."""
+    signal.signal(signal.SIGTERM, _leave)
     context.obj = Cloud()
 
 
-CANCEL_EPILOG = """\b
-Examples:
-  python -m dropfold cancel 0123456789abcdef          one job, by its id
-  python -m dropfold cancel run42/                    all unfinished jobs of a folder
-  python -m dropfold cancel gs://dropfold-in/run42/foo.yaml --yes
-
-\b
-Exit status: 0 all are cancelled, 1 none was there to cancel or some ended otherwise, 2 wrong usage.
-"""
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
-@main.command("cancel", epilog=CANCEL_EPILOG)
-@click.argument("targets", nargs=-1, required=True, metavar="ID|PREFIX...")
-@click.option("--yes", is_flag=True, help="Do not ask before cancelling more than one job.")
-@click.pass_obj
-def cancel_command(cloud: Cloud, targets: tuple[str, ...], yes: bool) -> None:
-    """Cancel jobs that have not ended, also running ones; files stay where they are.
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
-    Each cancelled job gets its receipt and its completion event, as every end does.
-    """
-    jobs = cancel.unfinished(cloud.ledger, cloud.settings.input_bucket, targets)
-    if not jobs:
-        raise click.ClickException(f"No unfinished job is named {' or '.join(targets)}, or lies under it.")
-    if len(jobs) > 1 and not yes:
-        click.confirm(f"Cancel {len(jobs)} jobs?", abort=True)
-    otherwise = 0
-    for job in jobs:
-        ended = cancel.cancel(cloud.settler, job)
-        otherwise += not cancel.is_cancelled(ended)
-        click.echo(f"{ended.job_id}  {ended.state:<10}  {ended.source.uri}")
-    sys.exit(1 if otherwise else 0)
 
+for each in COMMANDS:
+    main.add_command(each.command)
 
 if __name__ == "__main__":
-    main(prog_name="python -m dropfold")
+    main(prog_name="dropfold")

@@ -1,13 +1,27 @@
-"""Cancel jobs by id or by prefix of their objects' names."""
+"""Cancel jobs by id or by prefix of their objects' names: ``dropfold cancel``."""
 
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Protocol
 
+import click
+
+from dropfold.names import is_id, prefix
+from dropfold.terminal import say
 from jobs import lifecycle
 from jobs.settle import Settler
 from jobs.withdraw import withdraw
 from schemas.job import Job, State
+
+EPILOG = """\b
+Examples:
+  dropfold cancel 0123456789abcdef          one job, by its id
+  dropfold cancel run42/                    all unfinished jobs of a folder
+  dropfold cancel gs://dropfold-in/run42/foo.yaml --yes
+
+\b
+Exit status: 0 all are cancelled, 1 none was there to cancel or some ended otherwise, 2 wrong usage.
+"""
 
 
 class Ledger(Protocol):
@@ -18,6 +32,50 @@ class Ledger(Protocol):
 
     def unfinished(self, bucket: str, prefix: str) -> Sequence[Job]:
         """Find the jobs that have not ended, of objects whose names begin with a prefix."""
+
+
+class Settings(Protocol):
+    """Names of the project's parts."""
+
+    input_bucket: str
+
+
+class Cloud(Protocol):
+    """What cancelling needs of the project."""
+
+    @property
+    def settings(self) -> Settings:
+        """Names of the project's parts."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where jobs are found."""
+
+    @property
+    def settler(self) -> Settler:
+        """What follows a change of a job."""
+
+
+@click.command("cancel", epilog=EPILOG)
+@click.argument("targets", nargs=-1, required=True, metavar="ID|PREFIX...")
+@click.option("--yes", is_flag=True, help="Do not ask before cancelling more than one job.")
+@click.pass_obj
+def command(cloud: Cloud, targets: tuple[str, ...], *, yes: bool) -> None:
+    """Cancel jobs that have not ended.
+
+    Also running ones; files stay where they are. Each cancelled job gets its receipt and its completion event, as every end does.
+    """
+    jobs = unfinished(cloud.ledger, cloud.settings.input_bucket, targets)
+    if not jobs:
+        raise click.ClickException(f"No unfinished job is named {' or '.join(targets)}, or lies under it.")
+    if len(jobs) > 1 and not yes:
+        click.confirm(f"Cancel {len(jobs)} jobs?", abort=True)
+    otherwise = 0
+    for job in jobs:
+        ended = cancel(cloud.settler, job)
+        otherwise += not is_cancelled(ended)
+        say(ended.job_id, f"{ended.state:<10}", ended.source.uri)
+    raise SystemExit(1 if otherwise else 0)
 
 
 def unfinished(ledger: Ledger, bucket: str, targets: Iterable[str]) -> list[Job]:
@@ -37,5 +95,5 @@ def is_cancelled(job: Job) -> bool:
 
 
 def _named(ledger: Ledger, bucket: str, target: str) -> Sequence[Job]:
-    job = ledger.get(target) if "/" not in target else None
-    return [job] if job else ledger.unfinished(bucket, target.removeprefix(f"gs://{bucket}/"))
+    job = ledger.get(target) if is_id(target) else None
+    return [job] if job else ledger.unfinished(bucket, prefix(bucket, target))

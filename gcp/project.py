@@ -1,9 +1,12 @@
 """The project's parts by name, and how functions and worker reach them: the same on both sides."""
 
+from contextlib import AbstractContextManager
+
 from google.cloud import firestore, pubsub_v1, storage
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
+from gcp import topics
 from gcp.ledger import FirestoreLedger
 from gcp.objects import Bucket
 from gcp.topics import Subscription, Topic
@@ -33,6 +36,11 @@ def bucket(project: Project, name: str) -> Bucket:
 def subscription(project: Project, name: str) -> Subscription:
     """Open a subscription to pull from."""
     return Subscription(pubsub_v1.SubscriberClient(), project.google_cloud_project, name)
+
+
+def following(project: Project, topic: str, pattern: str) -> AbstractContextManager[Subscription]:
+    """Subscribe to a topic for a block; ``pattern`` is a filter of Pub/Sub, or empty."""
+    return topics.following(pubsub_v1.SubscriberClient(), project.google_cloud_project, topic, pattern)
 
 
 def settler(project: Project) -> Settler:

@@ -24,6 +24,13 @@ class WorkerJob:
         page = next(iter(self._executions.list_executions(request).pages)).executions
         return {execution.name: bool(execution.completion_time) for execution in page}
 
+    def alive(self, seconds: float) -> int:
+        """Count the executions that have not finished. Raises google.api_core's errors, within seconds."""
+        request = run_v2.ListExecutionsRequest(parent=self._name, page_size=PAGE)
+        pager = self._executions.list_executions(request, retry=None, timeout=seconds)
+        page = next(iter(pager.pages)).executions
+        return sum(not execution.completion_time for execution in page)
+
     def start(self) -> str | None:
         """Start one execution and return its name without waiting for it.
 

@@ -3,6 +3,7 @@
 import contextlib
 import queue
 import threading
+import uuid
 from collections.abc import Iterator
 
 from google.cloud import pubsub_v1
@@ -11,6 +12,8 @@ from google.cloud.pubsub_v1.subscriber.message import Message as PubsubMessage
 from schemas.messages import Message
 
 PUBLISH_SECONDS = 60
+EXPIRE_SECONDS = 24 * 3600
+"""Least that Pub/Sub takes."""
 
 
 class Topic:
@@ -61,6 +64,30 @@ class Subscription:
             _give_back(arrived)
             stream.cancel()
             stream.result()
+
+
+@contextlib.contextmanager
+def following(
+    subscriber: pubsub_v1.SubscriberClient, project: str, topic: str, pattern: str
+) -> Iterator[Subscription]:
+    """Subscribe to a topic for a block, with a subscription of its own that is deleted at its end.
+
+    ``pattern`` is a filter of Pub/Sub, or empty. Where the end is not reached, the subscription expires after
+    a day without a reader. Raises google.api_core's errors.
+    """
+    name = f"{topic}-follower-{uuid.uuid4().hex[:12]}"
+    path = subscriber.subscription_path(project, name)
+    request = {
+        "name": path,
+        "topic": subscriber.topic_path(project, topic),
+        "filter": pattern,
+        "expiration_policy": {"ttl": {"seconds": EXPIRE_SECONDS}},
+    }
+    subscriber.create_subscription(request=request)
+    try:
+        yield Subscription(subscriber, project, name)
+    finally:
+        subscriber.delete_subscription(subscription=path)
 
 
 def _until_done(

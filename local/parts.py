@@ -155,6 +155,17 @@ def client_env(site: Site, doors: Ports | None = None) -> dict[str, str]:
     } | ({"SERVICE_URL": url(ports.service)} if site.sync else {})
 
 
+def user_env(site: Site) -> dict[str, str]:
+    """Variables for a person's shell: those of every client, and what finds the workers."""
+    return client_env(site) | {
+        "CLOUD_RUN_ENDPOINT": url(site.ports.run_jobs),
+        "CLOUD_RUN_REGION": REGION,
+        "CLOUD_RUN_JOB_NAME": JOB,
+        "CLOUD_QUOTAS_ENDPOINT": url(site.ports.run_jobs),  # which knows no quotas, and says so
+        KEY_VARIABLE: str(site.key),
+    }
+
+
 def part_env(site: Site, name: str) -> dict[str, str]:
     """Whole environment of a part: the caller's, without its key to the real cloud, and the stack's."""
     own = {variable: value for variable, value in os.environ.items() if variable != KEY_VARIABLE}

@@ -73,7 +73,7 @@ def running(
         with _schedules(site, tick_seconds):
             yield Stack(
                 run_dir=site.run_dir,
-                env=parts.client_env(site),
+                env=parts.user_env(site),
                 ports=site.ports,
                 random_weights=site.real_weights is None,
                 pids=supervisor.pids,

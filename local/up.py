@@ -180,13 +180,17 @@ def _recipes(stack: Stack, env_file: Path) -> dict[str, str]:
     """Return what a person may want to do next, and the command line for it."""
     inputs, outputs = (f"gs://{stack.env[name]}/" for name in ("INPUT_BUCKET", "OUTPUT_BUCKET"))
     gsutil, gcloud = _gsutil(stack), _gcloud(stack)
-    python = f". {shlex.quote(str(env_file))} && {_beside_python('python')} -c"
+    sourced = f". {shlex.quote(str(env_file))} &&"
+    python = f"{sourced} {_beside_python('python')} -c"
+    dropfold = f"{sourced} {_beside_python('dropfold')}"
     return {
-        "Drop a folder with gsutil": f"{gsutil} -m cp -r FOLDER {inputs}",
+        "Drop a folder, and wait for it": f"{dropfold} drop FOLDER --wait",
+        "See the results": f"{dropfold} results --download results/",
+        "or drop it with gsutil": f"{gsutil} -m cp -r FOLDER {inputs}",
         "or with gcloud": f"{gcloud} cp -r FOLDER {inputs}",
         "or a file with Python": f"{python} '{DROP}'",
         "Read the completion events": f"{python} '{READ}'",
-        "See the results": f"{gsutil} ls -r {outputs}",
+        "List the results": f"{gsutil} ls -r {outputs}",
     } | _asking(stack)
 
 

@@ -1,0 +1,113 @@
+"""The project that the command works on, put together as it is needed, so that help needs none."""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+
+import click
+from pydantic import ValidationError
+
+from dropfold.events import Delivery
+from dropfold.settings import CommandSettings
+from gcp import project
+from gcp.health import Health
+from gcp.ledger import FirestoreLedger
+from gcp.objects import Bucket
+from gcp.runs import WorkerJob
+from gcp.trouble import ERRORS
+from jobs.settle import Settler
+
+HOLD = 100
+LOOK_SECONDS = 0.2
+WORKERS_SECONDS = 5
+"""How long a count of workers is good for."""
+
+
+class Cloud:
+    """A project. Its parts are opened once; threads share them."""
+
+    def __init__(self) -> None:
+        self._workers: tuple[float, int | None] = (float("-inf"), None)
+
+    @cached_property
+    def settings(self) -> CommandSettings:
+        """What the environment says. Raises click.UsageError."""
+        try:
+            return CommandSettings()
+        except ValidationError as error:
+            raise click.UsageError(_explained(error)) from error
+
+    @cached_property
+    def ledger(self) -> FirestoreLedger:
+        """Where the jobs are."""
+        return project.ledger(self.settings)
+
+    @cached_property
+    def inputs(self) -> Bucket:
+        """The input bucket."""
+        return project.bucket(self.settings, self.settings.input_bucket)
+
+    @cached_property
+    def outputs(self) -> Bucket:
+        """The output bucket."""
+        return project.bucket(self.settings, self.settings.output_bucket)
+
+    @cached_property
+    def settler(self) -> Settler:
+        """What follows a change of a job."""
+        return project.settler(self.settings)
+
+    @cached_property
+    def health(self) -> Health:
+        """Looks at each part."""
+        return Health(self.settings)
+
+    @property
+    def msa_service(self) -> bool:
+        """Whether MSAs need not be there."""
+        return self.settings.msa_service
+
+    def workers(self) -> int | None:
+        """Count the workers alive, as of the last seconds; None where nobody tells."""
+        counted_at, count = self._workers
+        if time.monotonic() - counted_at > WORKERS_SECONDS:
+            count = self._count_workers()
+            self._workers = (time.monotonic(), count)
+        return count
+
+    @contextmanager
+    def following(self, pattern: str) -> Iterator[Iterable[Delivery | None]]:
+        """Subscribe to the completion topic for a block."""
+        own = project.following(self.settings, self.settings.completed_topic, pattern)
+        with own as subscription, subscription.pulling(HOLD, LOOK_SECONDS) as messages:
+            yield messages
+
+    @cached_property
+    def _job(self) -> WorkerJob | None:
+        settings = self.settings
+        name, region = settings.cloud_run_job_name, settings.cloud_run_region
+        known = name and region
+        return (
+            WorkerJob(settings.google_cloud_project, region, name, settings.cloud_run_endpoint)
+            if known
+            else None
+        )
+
+    def _count_workers(self) -> int | None:
+        try:
+            return self._job.alive(WORKERS_SECONDS) if self._job else None
+        except ERRORS:
+            return None  # a figure beside the bars, which may stay away
+
+
+def _explained(error: ValidationError) -> str:
+    missing = [str(detail["loc"][0]).upper() for detail in error.errors() if detail["type"] == "missing"]
+    wrong = [
+        f"{str(detail['loc'][0]).upper()}={detail['input']!r}: {detail['msg']}"
+        for detail in error.errors()
+        if detail["type"] != "missing"
+    ]
+    remedy = "`. .local/env` does for a local stack, `terraform output environment` tells them for a project"
+    told = [f"set {', '.join(missing)} in the environment ({remedy})"] if missing else []
+    return f"{'; '.join([*told, *wrong])}."

@@ -1,0 +1,162 @@
+"""Look whether the project can be worked with, and say what to do: ``dropfold doctor``."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple, Protocol
+
+import click
+from rich.text import Text
+
+from dropfold.terminal import OUT, clean
+from jobs.finding import Finding, Found
+
+EPILOG = """\b
+Examples:
+  dropfold doctor
+
+\b
+Changes nothing. What an API does not offer, as emulators do not know rights, is "not checked here".
+Exit status: 0 nothing is wrong, 1 something is, 2 wrong usage.
+"""
+QUOTA = "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion"
+READ = ("storage.objects.get", "storage.objects.list")
+SHOWN = {Found.OK: ("ok", "green"), Found.UNKNOWN: ("not checked here", "yellow")}
+
+
+class Settings(Protocol):
+    """Names of the project's parts."""
+
+    google_cloud_project: str
+    input_bucket: str
+    output_bucket: str
+    requested_topic: str
+    completed_topic: str
+    cloud_run_job_name: str
+    cloud_run_region: str
+    cloud_run_endpoint: str
+    cloud_quotas_endpoint: str
+
+
+class Health(Protocol):
+    """Looks at parts of a project, none of which raises."""
+
+    def credentials(self) -> Finding:
+        """Look for credentials."""
+
+    def bucket(self, name: str) -> Finding:
+        """Look whether a bucket is there."""
+
+    def bucket_rights(self, name: str, rights: Sequence[str]) -> Finding:
+        """Look which rights on a bucket are missing."""
+
+    def topic(self, name: str) -> Finding:
+        """Look whether a topic is there."""
+
+    def topic_rights(self, name: str, rights: Sequence[str]) -> Finding:
+        """Look which rights on a topic are missing."""
+
+    def ledger(self) -> Finding:
+        """Look whether the ledger can be read."""
+
+    def worker(self, region: str, job: str, endpoint: str) -> Finding:
+        """Look whether the worker's Cloud Run job is there."""
+
+    def quota(self, quota: str, region: str, endpoint: str) -> Finding:
+        """Look how much a quota of Cloud Run grants in a region."""
+
+
+class Cloud(Protocol):
+    """What a look needs of the project."""
+
+    @property
+    def settings(self) -> Settings:
+        """Names of the project's parts."""
+
+    @property
+    def health(self) -> Health:
+        """Looks at them."""
+
+
+class Check(NamedTuple):
+    """One line: what is looked at, how, and what to do where it is wrong."""
+
+    name: str
+    look: Callable[[], Finding]
+    remedy: str
+
+
+@click.command("doctor", epilog=EPILOG)
+@click.pass_obj
+def command(cloud: Cloud) -> None:
+    """Say what is wrong, and what to do.
+
+    Looks at credentials, buckets, topics, ledger, rights, workers and quota.
+    """
+    wrong = 0
+    for check in checks(cloud.settings, cloud.health):
+        finding = check.look()
+        wrong += finding.found not in SHOWN
+        OUT.print(_line(check, finding))
+    raise SystemExit(1 if wrong else 0)
+
+
+def checks(settings: Settings, health: Health) -> Iterator[Check]:
+    """List what is looked at."""
+    yield Check("credentials", health.credentials, "run `gcloud auth application-default login`")
+    yield from _buckets(settings, health)
+    yield from _topics(settings, health)
+    reader = "ask for the role roles/datastore.viewer, and apply the Terraform plan if there is no database"
+    yield Check("ledger", health.ledger, reader)
+    yield from _workers(settings, health)
+
+
+def _buckets(settings: Settings, health: Health) -> Iterator[Check]:
+    rights = {
+        "INPUT_BUCKET": (settings.input_bucket, ("storage.objects.create", *READ)),
+        "OUTPUT_BUCKET": (settings.output_bucket, READ),
+    }
+    for variable, (name, wanted) in rights.items():
+        there = f"compare {variable} with the project's buckets, and ask to read it"
+        yield Check(f"bucket {name}", partial(health.bucket, name), there)
+        yield Check(
+            f"rights on {name}",
+            partial(health.bucket_rights, name, wanted),
+            "ask for roles/storage.objectUser on the input bucket, objectViewer on the output bucket",
+        )
+
+
+def _topics(settings: Settings, health: Health) -> Iterator[Check]:
+    rights = {
+        "REQUESTED_TOPIC": (settings.requested_topic, ("pubsub.topics.publish",)),
+        "COMPLETED_TOPIC": (settings.completed_topic, ("pubsub.topics.attachSubscription",)),
+    }
+    for variable, (name, wanted) in rights.items():
+        there = f"compare {variable} with the project's topics, and ask to see it"
+        yield Check(f"topic {name}", partial(health.topic, name), there)
+        yield Check(
+            f"rights on {name}",
+            partial(health.topic_rights, name, wanted),
+            "ask for roles/pubsub.editor: `events` subscribes, `cancel` publishes",
+        )
+
+
+def _workers(settings: Settings, health: Health) -> Iterator[Check]:
+    job, region = settings.cloud_run_job_name, settings.cloud_run_region
+    if not (job and region):
+        unset = Finding(Found.UNKNOWN, "CLOUD_RUN_JOB_NAME and CLOUD_RUN_REGION are not set")
+        yield Check("workers", lambda: unset, "")
+        return
+    worker = "compare CLOUD_RUN_JOB_NAME and CLOUD_RUN_REGION with the project, and ask for roles/run.viewer"
+    yield Check("workers", partial(health.worker, region, job, settings.cloud_run_endpoint), worker)
+    yield Check(
+        "quota of L4 GPUs",
+        partial(health.quota, QUOTA, region, settings.cloud_quotas_endpoint),
+        "docs/operations.md, Quotas, says how to ask for GPUs",
+    )
+
+
+def _line(check: Check, finding: Finding) -> Text:
+    word, colour = SHOWN.get(finding.found, (str(finding.found), "red"))
+    detail = f": {clean(finding.detail)}" if finding.detail else ""
+    remedy = "" if finding.found in SHOWN else f". To do: {check.remedy}"
+    return Text.assemble((f"{word:<16}", colour), f"  {check.name}{detail}{remedy}")

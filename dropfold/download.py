@@ -1,0 +1,82 @@
+"""Fetch what receipts name, and hold it to their digests."""
+
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from jobs.checksum import crc32c
+from jobs.objects import ObjectGoneError, ObjectTooLargeError
+from schemas.job import Output
+from schemas.receipt import Receipt
+
+STRUCTURES = frozenset({".cif", ".pdb"})
+REPORT = "report.html"
+
+
+class Outputs(Protocol):
+    """The output bucket."""
+
+    def download(self, name: str, to: Path, limit: int) -> None:
+        """Fetch an object. Raises ObjectGoneError, ObjectTooLargeError."""
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """A file to fetch, and where it goes."""
+
+    output: Output
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        """Where it goes: its object's name under the folder."""
+        return self.folder / self.output.name
+
+
+def wanted(receipt: Receipt, folder: Path) -> Iterator[Fetch]:
+    """Choose structures and report from what a receipt names."""
+    for output in receipt.outputs:
+        name = PurePosixPath(output.name)
+        if name.suffix in STRUCTURES or name.name == REPORT:
+            yield Fetch(output, folder)
+
+
+def folder_of(receipt: Receipt) -> str:
+    """Return the folder of a job's outputs; empty without outputs."""
+    return f"{posixpath.dirname(receipt.outputs[0].name)}/" if receipt.outputs else ""
+
+
+def fetched(outputs: Outputs, fetch: Fetch) -> str | None:
+    """Fetch a file unless it is there, and return what is wrong with it, if anything.
+
+    What is not what the receipt says is not left in its place.
+    """
+    if not _is_inside(fetch):
+        return f"{fetch.output.name} is not fetched: its name leads out of {fetch.folder}."
+    if _is_right(fetch.path, fetch.output):
+        return None
+    part = fetch.path.with_name(f".{fetch.path.name}.part")
+    try:
+        outputs.download(fetch.output.name, part, fetch.output.size)
+        if not _is_right(part, fetch.output):
+            told = f"{crc32c(part)}, not {fetch.output.crc32c}"
+            return f"{fetch.output.name} is not what its receipt says: its digest is {told}."
+        part.replace(fetch.path)
+    except ObjectGoneError:
+        return f"{fetch.output.name} is not in the bucket any more."
+    except ObjectTooLargeError as error:
+        return f"{fetch.output.name} is not what its receipt says: {error}"
+    finally:
+        part.unlink(missing_ok=True)
+    return None
+
+
+def _is_right(path: Path, output: Output) -> bool:
+    return path.is_file() and path.stat().st_size == output.size and crc32c(path) == output.crc32c
+
+
+def _is_inside(fetch: Fetch) -> bool:
+    """Tell whether a name stays in the folder, whatever an uploader wrote into it."""
+    return fetch.path.resolve().is_relative_to(fetch.folder.resolve())

@@ -1,0 +1,200 @@
+"""Send inputs, with what they refer to, to be predicted: ``dropfold drop``."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from dropfold import wait
+from dropfold.files import Checked, LocalFile, check, found
+from dropfold.metadata import BATCH, flags, metadata
+from dropfold.names import prefix
+from dropfold.status import SHOWN, Ledger, show_jobs
+from dropfold.terminal import ERR, complain, say, tell
+from dropfold.upload import Inputs, Outcome, Upload, Uploader
+from dropfold.watch import conclude
+from schemas.job import Source, State, job_id
+
+EPILOG = """\b
+Examples:
+  dropfold drop foo.yaml                             one file, as gs://IN/foo.yaml
+  dropfold drop screen/ --wait                       a folder, as gs://IN/screen/..., until all have ended
+  dropfold drop screen/ --to run42 --samples 5       its files as gs://IN/run42/..., five structures of each
+  dropfold drop foo.yaml --overwrite                 in place of another foo.yaml, whose job ends
+
+\b
+The same command again sends what is not there yet, and makes no job twice.
+Exit status: 0 all is sent (with --wait: and succeeded), 1 some is not, 2 wrong usage, 130 after Ctrl-C.
+"""
+
+
+class Bucket(Inputs, wait.Inputs, Protocol):
+    """The input bucket."""
+
+
+class Cloud(Protocol):
+    """What dropping needs of the project."""
+
+    @property
+    def inputs(self) -> Bucket:
+        """The input bucket."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where jobs are looked at."""
+
+    @property
+    def msa_service(self) -> bool:
+        """Whether MSAs need not be there."""
+
+    def workers(self) -> int | None:
+        """Count the workers alive, where that is known."""
+
+
+@dataclass
+class Plan:
+    """What is to be sent, and what is not and why."""
+
+    references: list[LocalFile] = field(default_factory=list)
+    inputs: list[LocalFile] = field(default_factory=list)
+    refused: list[Checked] = field(default_factory=list)
+    skipped: list[LocalFile] = field(default_factory=list)
+    waiting: list[Checked] = field(default_factory=list)
+
+
+@dataclass
+class Tally:
+    """What became of the files."""
+
+    jobs: list[str] = field(default_factory=list)
+    inputs: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
+    references: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
+
+
+@click.command("drop", epilog=EPILOG)
+@click.argument(
+    "paths", nargs=-1, required=True, metavar="FILE|DIR...", type=click.Path(exists=True, path_type=Path)
+)
+@click.option("--to", metavar="PREFIX", help="Folder of the bucket; a directory's own name if absent.")
+@click.option("--wait", "waits", is_flag=True, help="Wait until all have ended, and show how far it is.")
+@click.option("--overwrite", is_flag=True, help="Replace objects of the same name that differ.")
+@click.option("--check/--no-check", "checks", default=True, help="Check each file before it is sent.")
+@flags
+@click.option("--batch", help=BATCH)
+@click.pass_obj
+def command(
+    cloud: Cloud,
+    /,
+    paths: tuple[Path, ...],
+    to: str | None,
+    *,
+    waits: bool,
+    overwrite: bool,
+    checks: bool,
+    **options: object,
+) -> None:
+    """Send inputs to be predicted.
+
+    The MSA and template files that they name go along. Each input is checked as the intake checks it; one that will not do is told with every reason, and not sent.
+    What is no input in a directory is left out. Prints each input's job id as soon as it is there.
+    """
+    files = found(paths, None if to is None else prefix(cloud.inputs.name, to))
+    asked = metadata(options)
+    planned = plan(files, asked, msa_service=cloud.msa_service) if checks else unchecked(files)
+    _tell(planned)
+    sent = _send(planned, Uploader(cloud.inputs, asked, overwrite))
+    _conclude(planned, sent)
+    whole = not (planned.refused or sent.inputs[Outcome.DIFFERS] or sent.references[Outcome.DIFFERS])
+    if waits and sent.jobs:
+        whole &= _wait(cloud, sent.jobs)
+    raise SystemExit(0 if whole else 1)
+
+
+def plan(files: Sequence[LocalFile], asked: Mapping[str, str], *, msa_service: bool) -> Plan:
+    """Check inputs, and find what goes along."""
+    planned, along = Plan(), dict[str, LocalFile]()
+    for file in files:
+        if file.is_reference and file.named:
+            along[file.name] = file
+        elif file.is_input or (file.named and not file.is_reference):
+            _sort(planned, check(file, dict(asked), msa_service=msa_service), along)
+        elif not file.is_reference:
+            planned.skipped.append(file)
+    planned.references = list(along.values())
+    return planned
+
+
+def unchecked(files: Iterable[LocalFile]) -> Plan:
+    """Send everything as it is."""
+    planned = Plan()
+    for file in files:
+        (planned.references if file.is_reference else planned.inputs).append(file)
+    return planned
+
+
+def _sort(planned: Plan, checked: Checked, along: dict[str, LocalFile]) -> None:
+    if checked.failures:
+        planned.refused.append(checked)
+        return
+    planned.inputs.append(checked.file)
+    along |= {file.name: file for file in checked.references}
+    if checked.missing:
+        planned.waiting.append(checked)
+
+
+def _tell(planned: Plan) -> None:
+    for checked in planned.refused:
+        tell(f"Not sent: {checked.file.path}", "bold")
+        complain(checked.failures)
+    for file in planned.skipped:
+        tell(f"Left out, since it is no input: {file.path}", "dim")
+    for checked in planned.waiting:
+        what = ", ".join(checked.missing)
+        tell(f"{checked.file.path} will wait for what is not here: {what}", "yellow")
+
+
+def _send(planned: Plan, uploader: Uploader) -> Tally:
+    """Send what inputs refer to, then the inputs: none has to wait for its files."""
+    sent = Tally()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bars = Progress(
+        *columns, console=ERR, redirect_stdout=False, redirect_stderr=False, disable=not ERR.is_terminal
+    )
+    with bars:
+        for what, files in (("files beside them", planned.references), ("inputs", planned.inputs)):
+            for upload in bars.track(uploader.send_all(files), len(files) or None, description=what):
+                _note(sent, upload)
+    return sent
+
+
+def _note(sent: Tally, upload: Upload) -> None:
+    counts = sent.references if upload.file.is_reference else sent.inputs
+    counts[upload.outcome] += 1
+    if upload.outcome is Outcome.DIFFERS:
+        tell(f"Not sent: {upload.source.uri} is there and differs; --overwrite replaces it.", "yellow")
+    elif not upload.file.is_reference:
+        identity = _job(upload.source)
+        sent.jobs.append(identity)
+        say(identity, f"{upload.outcome:<13}", upload.source.uri)
+
+
+def _wait(cloud: Cloud, ids: Sequence[str]) -> bool:
+    jobs = wait.Jobs(cloud.ledger, ids)
+    succeeded = conclude(wait.follow(jobs, cloud.workers))
+    ended_badly = map(cloud.ledger.get, jobs.in_states(State.FAILED, State.REJECTED)[:SHOWN])
+    show_jobs(job for job in ended_badly if job)
+    return succeeded
+
+
+def _job(source: Source) -> str:
+    return job_id(source.bucket, source.name, source.generation)
+
+
+def _conclude(planned: Plan, sent: Tally) -> None:
+    counts = [f"{count} {outcome}" for outcome, count in sent.inputs.items() if count]
+    if planned.refused:
+        counts.append(f"{len(planned.refused)} not sent, for the reasons above")
+    tell(f"Inputs: {', '.join(counts) or 'none'}.")

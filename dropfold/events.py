@@ -1,0 +1,135 @@
+"""Follow the ends of jobs as they come: ``dropfold events``."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+import click
+
+from dropfold.terminal import OUT, clean, tell
+from schemas.messages import PredictionCompleted, UndecodableMessageError
+
+EPILOG = """\b
+Examples:
+  dropfold events                                    all, from now on, until Ctrl-C
+  dropfold events --filter state=FAILED --filter 'batch=run42*'
+  dropfold events --json | jq .data.receipt          each as a CloudEvent, one a line
+  dropfold events --count 1                          until the next one
+
+\b
+It subscribes for itself, and deletes the subscription when it ends. What ended before is not told.
+Exit status: 0 after --count events, 2 wrong usage, 130 after Ctrl-C.
+"""
+LONGEST_FILTER = 256
+"""Bytes that Pub/Sub takes."""
+
+
+class Delivery(Protocol):
+    """A message of a subscription."""
+
+    @property
+    def data(self) -> bytes:
+        """What it says."""
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        """What it says about itself."""
+
+    def ack(self) -> None:
+        """Take it as read."""
+
+
+class Cloud(Protocol):
+    """What following needs of the project."""
+
+    def following(self, pattern: str) -> AbstractContextManager[Iterable[Delivery | None]]:
+        """Subscribe to the completion topic for a block: messages, None where none came for a while."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One condition: an attribute's value, or how it begins."""
+
+    attribute: str
+    value: str
+    begins: bool
+
+    @classmethod
+    def read(cls, text: str) -> "Wanted":
+        """Read ``KEY=VALUE`` or ``KEY=BEGINNING*``. Raises click.BadParameter."""
+        attribute, equals, value = text.partition("=")
+        if not equals or not attribute or '"' in text or "\\" in text:
+            raise click.BadParameter(f"{text!r} is no KEY=VALUE: write state=FAILED, or batch=run42*.")
+        return cls(attribute, value.removesuffix("*"), value.endswith("*"))
+
+    def __str__(self) -> str:
+        where = (
+            f"attributes.{self.attribute}" if "-" not in self.attribute else f'attributes."{self.attribute}"'
+        )
+        return f'hasPrefix({where}, "{self.value}")' if self.begins else f'{where} = "{self.value}"'
+
+    def holds(self, attributes: Mapping[str, str]) -> bool:
+        """Tell whether a message is wanted; the Pub/Sub emulator delivers the others as well."""
+        value = attributes.get(self.attribute)
+        return value is not None and (value.startswith(self.value) if self.begins else value == self.value)
+
+
+@click.command("events", epilog=EPILOG)
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Only events with this attribute: state, batch, ce-type; * ends a beginning. Several must hold.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Write each event as CloudEvents' JSON, one a line.")
+@click.option("--count", type=click.IntRange(1), help="End after so many.")
+@click.pass_obj
+def command(cloud: Cloud, filters: Sequence[str], *, as_json: bool, count: int | None) -> None:
+    """Follow jobs as they end, from now on.
+
+    Hears the completion topic: a line for each job that ends.
+    """
+    wanted = [Wanted.read(text) for text in filters]
+    pattern = " AND ".join(map(str, wanted))
+    if len(pattern.encode()) > LONGEST_FILTER:
+        raise click.UsageError(
+            f"These filters make {len(pattern.encode())} bytes; Pub/Sub takes {LONGEST_FILTER}."
+        )
+    with cloud.following(pattern) as messages:
+        tell("Following; Ctrl-C ends it.", "dim")
+        for seen, event in enumerate(_events(messages, wanted), 1):
+            OUT.print(event.model_dump_json() if as_json else _line(event))
+            if seen == count:
+                break
+
+
+def _events(messages: Iterable[Delivery | None], wanted: Sequence[Wanted]) -> Iterator[PredictionCompleted]:
+    """Decode what is wanted; an event that comes twice is told once."""
+    told: set[str] = set()
+    for message in messages:
+        if message is None:
+            continue
+        message.ack()
+        event = _decoded(message) if all(each.holds(message.attributes) for each in wanted) else None
+        if event and event.id not in told:
+            told.add(event.id)
+            yield event
+
+
+def _decoded(message: Delivery) -> PredictionCompleted | None:
+    try:
+        return PredictionCompleted.decode(message.data, message.attributes)
+    except UndecodableMessageError as error:
+        tell(str(error).splitlines()[0], "yellow")
+        return None
+
+
+def _line(event: PredictionCompleted) -> str:
+    data = event.data
+    scores = (
+        f"  confidence {data.scores['confidence_score']:.3f}" if "confidence_score" in data.scores else ""
+    )
+    why = f"  {data.error.code}: {data.error.message}" if data.error else ""
+    return clean(f"{event.time:%H:%M:%S}  {data.job_id}  {event.state:<10}  {data.source.name}{scores}{why}")

@@ -1,0 +1,152 @@
+"""Files on this machine as the objects that they will be, and whether they can be predicted."""
+
+import os
+import posixpath
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from jobs.examine import Accepted, Examiner, is_reference
+from jobs.objects import Look, ObjectTooLargeError
+from schemas.boltz_files import beside
+from schemas.boltz_input import INPUT_SUFFIXES, references
+from schemas.failure import Code, Failure
+from schemas.job import MAX_NAME_BYTES, Source
+from schemas.options import Options
+from schemas.upload import why_ignored
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A file and the name of its object; ``named`` says whether a person named it, not only its folder."""
+
+    path: Path
+    name: str
+    named: bool = False
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether it is a file that inputs refer to."""
+        return is_reference(self.name)
+
+    @property
+    def is_input(self) -> bool:
+        """Whether its suffix is that of an input."""
+        return self.path.suffix.lower() in INPUT_SUFFIXES
+
+    def beside(self, reference: str) -> "LocalFile":
+        """Return the file that this input refers to."""
+        return LocalFile(self.path.parent / reference, beside(self.name, reference))
+
+
+@dataclass(frozen=True)
+class Checked:
+    """An input after the check: why it will not do, or which files it refers to, here and not here."""
+
+    file: LocalFile
+    failures: tuple[Failure, ...] = ()
+    references: tuple[LocalFile, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+def found(paths: Iterable[Path], to: str | None) -> list[LocalFile]:
+    """Find the files under paths, by name.
+
+    A folder's files keep their names in it, under ``to`` or else the folder's own name. Hidden files are left
+    out. Raises click.UsageError where two files would be one object.
+    """
+    files = [file for path in paths for file in _under(path, to)]
+    names: dict[str, Path] = {}
+    for file in files:
+        if names.setdefault(file.name, file.path) != file.path:
+            raise click.UsageError(f"{names[file.name]} and {file.path} would both be {file.name}: drop one.")
+    return sorted({file.name: file for file in files}.values(), key=lambda file: file.name)
+
+
+def check(file: LocalFile, metadata: dict[str, str], *, msa_service: bool) -> Checked:
+    """Check an input as the intake will."""
+    try:
+        return _check(file, metadata, msa_service=msa_service)
+    except OSError as error:
+        return Checked(file, (_unreadable(file, error),))
+
+
+def _check(file: LocalFile, metadata: dict[str, str], *, msa_service: bool) -> Checked:
+    if too_long := _too_long(file.name):
+        return Checked(file, (too_long,))
+    size, now = file.path.stat().st_size, datetime.now(UTC)
+    source = Source(bucket="", name=file.name, generation=0, size=size, time=now, metadata=metadata)
+    answer = Examiner(_Beside(file), Options(), msa_service).examine(source)
+    if not isinstance(answer, Accepted):
+        return Checked(file, answer)
+    there = (file.beside(name) for name in references(answer.document))
+    present = tuple(other for other in there if other.name not in answer.missing)
+    return Checked(file, references=present, missing=answer.missing)
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """Implements jobs.examine.Uploads with the folder that an input lies in."""
+
+    file: LocalFile
+
+    def read(self, name: str, generation: int, limit: int) -> bytes:
+        """Read the file of an object. Raises ObjectTooLargeError, OSError."""
+        with self._path(name).open("rb") as opened:
+            content = opened.read(limit + 1)
+        if len(content) > limit:
+            raise ObjectTooLargeError(f"{name} (generation {generation}) has over {limit:,} bytes.")
+        return content
+
+    def look(self, name: str, most: int) -> Look | None:
+        """Look at the file that would have this name. Raises OSError."""
+        path = self._path(name)
+        if not path.is_file():
+            return None
+        with path.open("rb") as opened:
+            beginning, size = opened.read(most), os.fstat(opened.fileno()).st_size
+        return Look(size, beginning, whole=len(beginning) == size)
+
+    def _path(self, name: str) -> Path:
+        folder = posixpath.dirname(self.file.name)
+        own = name == self.file.name
+        return self.file.path if own else self.file.path.parent / posixpath.relpath(name, folder or ".")
+
+
+def _under(path: Path, to: str | None) -> Iterator[LocalFile]:
+    if not path.is_dir():
+        yield LocalFile(path, f"{_folder(to)}{path.name}", named=True)
+        return
+    top = _folder(path.resolve().name if to is None else to)
+    for folder, _, names in os.walk(path):
+        for name in names:
+            file = Path(folder, name)
+            relative = file.relative_to(path).as_posix()
+            if not any(part.startswith(".") for part in relative.split("/")) and not why_ignored(relative):
+                yield LocalFile(file, f"{top}{relative}")
+
+
+def _folder(name: str | None) -> str:
+    return f"{name.rstrip('/')}/" if name and name.strip("/") else ""
+
+
+def _too_long(name: str) -> Failure | None:
+    size = len(name.encode(errors="surrogateescape"))
+    if size <= MAX_NAME_BYTES:
+        return None
+    return Failure(
+        code=Code.INVALID_INPUT,
+        message=f"{name} would be an object name of {size} bytes; Cloud Storage takes {MAX_NAME_BYTES}.",
+        remedy="Shorten the names of file and folders, or name another folder with --to.",
+    )
+
+
+def _unreadable(file: LocalFile, error: OSError) -> Failure:
+    return Failure(
+        code=Code.INVALID_INPUT,
+        message=f"{error.filename or file.path} cannot be read: {error.strerror or error}.",
+        remedy="Make it a file that you may read.",
+    )

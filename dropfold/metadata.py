@@ -1,0 +1,54 @@
+"""The options of an upload as flags of the command: made from their model, so that neither has one more."""
+
+from collections.abc import Callable, Mapping
+
+import click
+
+from schemas.options import PREFIX, Options, Request
+
+Command = Callable[..., None]
+
+
+def flags(command: Command) -> Command:
+    """Give a command a flag for each option; what a person leaves out arrives as None."""
+    for name in reversed(Options.model_fields):
+        command = _flag(name)(command)
+    return command
+
+
+def metadata(given: Mapping[str, object]) -> dict[str, str]:
+    """Write the flags that were given as the metadata of an object."""
+    return {header(name): _text(value) for name, value in given.items() if value is not None}
+
+
+def header(name: str) -> str:
+    """Name the metadata key of an option."""
+    return PREFIX + name.replace("_", "-")
+
+
+def _flag(name: str) -> Callable[[Command], Command]:
+    schema = _schema(name)
+    word, said = name.replace("_", "-"), schema["description"]
+    described = f"{said} [default: {schema['default']}]" if schema.get("default") is not None else str(said)
+    if schema["type"] == "boolean":
+        return click.option(f"--{word}/--no-{word}", name, default=None, help=described)
+    return click.option(f"--{word}", name, type=_type(schema), help=described)
+
+
+def _schema(name: str) -> dict[str, object]:
+    schema: dict[str, object] = Options.model_json_schema()["properties"][name]
+    kinds: list[dict[str, object]] = schema.get("anyOf", [{}])  # type: ignore[assignment]
+    return schema | next(kind for kind in kinds if kind.get("type") != "null")
+
+
+def _type(schema: Mapping[str, object]) -> click.ParamType:
+    if "enum" in schema:
+        return click.Choice(list(map(str, schema["enum"])))  # type: ignore[call-overload]
+    return click.IntRange(schema["minimum"], schema["maximum"])  # type: ignore[arg-type]
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+BATCH = str(Request.model_fields["batch"].description)

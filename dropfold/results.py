@@ -1,0 +1,209 @@
+"""What came of inputs: ``dropfold results``."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+import click
+from pydantic import ValidationError
+from rich.progress import Progress, track
+
+from dropfold import download
+from dropfold.names import of_outputs, prefix
+from dropfold.terminal import ERR, OUT, table, tell
+from jobs.objects import ObjectGoneError, ObjectTooLargeError
+from schemas.job import Source
+from schemas.receipt import Receipt
+
+EPILOG = """\b
+Examples:
+  dropfold results                                   all, best confidence first
+  dropfold results run42/ --sort affinity --csv > run42.csv
+  dropfold results run42/ --json | jq '.[].scores'
+  dropfold results run42/ --download results/        with structures and reports; open results/.../report.html
+
+\b
+Exit status: 0 it is told (and downloaded), 1 nothing is there or a download failed, 2 wrong usage.
+"""
+RECEIPT = "/receipt.json"
+MAX_RECEIPT_BYTES = 4 * 1024 * 1024
+THREADS = 8
+CONFIDENCE, VALUE, PROBABILITY = "confidence_score", "affinity_pred_value", "affinity_probability_binary"
+COLUMNS = ("input", "state", "confidence", "affinity", "binder", "seconds", "job", "results")
+
+
+class Outputs(download.Outputs, Protocol):
+    """The output bucket."""
+
+    name: str
+
+    def listed(self, prefix: str = "") -> Iterator[Source]:
+        """List all objects with a prefix, in the order of their names."""
+
+    def read(self, name: str, generation: int, limit: int) -> bytes:
+        """Read one generation of an object. Raises ObjectGoneError, ObjectTooLargeError."""
+
+
+class Named(Protocol):
+    """The input bucket, as far as its name goes."""
+
+    name: str
+
+
+class Cloud(Protocol):
+    """What looking at results needs of the project."""
+
+    @property
+    def inputs(self) -> Named:
+        """The input bucket."""
+
+    @property
+    def outputs(self) -> Outputs:
+        """The output bucket."""
+
+
+def _descending(score: str) -> Callable[[Receipt], tuple[float, str]]:
+    return lambda receipt: (-receipt.scores.get(score, float("-inf")), receipt.source.name)
+
+
+ORDERS: Mapping[str, Callable[[Receipt], tuple[float, str]]] = {
+    "confidence": _descending(CONFIDENCE),
+    "affinity": lambda receipt: (receipt.scores.get(VALUE, float("inf")), receipt.source.name),
+    "binder": _descending(PROBABILITY),
+    "name": lambda receipt: (0, receipt.source.name),
+}
+"""The best first: strong binders have a low value, log10 of IC50 in micromolar."""
+
+
+@click.command("results", epilog=EPILOG)
+@click.argument("target", metavar="[PREFIX]", default="")
+@click.option(
+    "--sort",
+    type=click.Choice(list(ORDERS)),
+    default="confidence",
+    show_default=True,
+    help="The best first; affinity is the predicted log10 of IC50 in uM, binder the probability to bind.",
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Write CSV, with all scores.")
+@click.option("--json", "as_json", is_flag=True, help="Write the receipts as a JSON array.")
+@click.option(
+    "--download",
+    "folder",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Fetch structures and reports, and compare them with the digests in the receipts.",
+)
+@click.option(
+    "--limit", type=click.IntRange(1), default=10_000, show_default=True, help="Most receipts that are read."
+)
+@click.pass_obj
+def command(
+    cloud: Cloud, target: str, *, sort: str, as_csv: bool, as_json: bool, folder: Path | None, limit: int
+) -> None:
+    """Show what came of inputs.
+
+    A row for each receipt of a folder: scores, or why there are none.
+    """
+    if as_csv and as_json:
+        raise click.UsageError("Choose --csv or --json.")
+    receipts = sorted(read(cloud.outputs, prefix(cloud.inputs.name, target), limit), key=ORDERS[sort])
+    if not receipts:
+        raise click.ClickException(
+            f"No receipt lies under {target or 'the bucket'}: nothing has ended there."
+        )
+    failed = _download(cloud.outputs, receipts, folder) if folder else 0
+    where = str(folder) if folder else f"gs://{cloud.outputs.name}"
+    if as_json:
+        OUT.print(json.dumps([receipt.model_dump(mode="json") for receipt in receipts], indent=2))
+    elif as_csv:
+        OUT.print(_csv(receipts, where), end="")
+    else:
+        table(COLUMNS, (_row(receipt, where) for receipt in receipts))
+    _warn(receipts)
+    raise SystemExit(1 if failed else 0)
+
+
+def read(outputs: Outputs, named: str, limit: int) -> list[Receipt]:
+    """Read the receipts of a prefix of inputs, many at once."""
+    listed = (source for source in outputs.listed(of_outputs(named)) if source.name.endswith(RECEIPT))
+    sources = list(islice(listed, limit + 1))
+    if len(sources) > limit:
+        tell(f"Only {limit} receipts are read, more are there: --limit, or name a folder.", "yellow")
+    with ThreadPoolExecutor(THREADS) as pool:
+        read = pool.map(lambda source: _receipt(outputs, source), sources[:limit])
+        quiet = not ERR.is_terminal
+        shown = track(
+            read, "reading receipts", total=len(sources[:limit]), console=ERR, transient=True, disable=quiet
+        )
+        return [receipt for receipt in shown if receipt]
+
+
+def _receipt(outputs: Outputs, source: Source) -> Receipt | None:
+    try:
+        return Receipt.model_validate_json(outputs.read(source.name, source.generation, MAX_RECEIPT_BYTES))
+    except (ObjectGoneError, ObjectTooLargeError, ValidationError) as error:
+        tell(f"{source.uri} is no receipt that can be read: {str(error).splitlines()[0]}", "yellow")
+        return None
+
+
+def _download(outputs: Outputs, receipts: Sequence[Receipt], folder: Path) -> int:
+    """Fetch what the receipts name; the number of files that could not be had."""
+    wanted = [fetch for receipt in receipts for fetch in download.wanted(receipt, folder)]
+    failed = 0
+    with Progress(console=ERR, disable=not ERR.is_terminal) as bars, ThreadPoolExecutor(THREADS) as pool:
+        fetched = pool.map(lambda fetch: download.fetched(outputs, fetch), wanted)
+        for trouble in bars.track(fetched, len(wanted) or None, description="downloading"):
+            if trouble:
+                failed += 1
+                tell(trouble, "red")
+    tell(f"{len(wanted) - failed} of {len(wanted)} files are in {folder} and are what their receipts say.")
+    return failed
+
+
+def _row(receipt: Receipt, where: str) -> tuple[object, ...]:
+    scores, seconds = receipt.scores, (receipt.finished_at - receipt.created_at).total_seconds()
+    shown = (_number(scores.get(score)) for score in (CONFIDENCE, VALUE, PROBABILITY))
+    lies = f"{where}/{download.folder_of(receipt)}"
+    result = (
+        lies
+        if receipt.outputs
+        else f"{receipt.error.code}: {receipt.error.message}"
+        if receipt.error
+        else lies
+    )
+    return (receipt.source.name, receipt.state, *shown, f"{seconds:.1f}", receipt.job_id, result)
+
+
+def _number(score: float | None) -> str:
+    return "" if score is None else f"{score:.3f}"
+
+
+def _csv(receipts: Sequence[Receipt], where: str) -> str:
+    scores = sorted({name for receipt in receipts for name in receipt.scores})
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ["input", "state", *scores, "tokens", "seed", "job_id", "finished_at", "results", "error"]
+    )
+    for receipt in receipts:
+        values = (receipt.scores.get(name, "") for name in scores)
+        lies = f"{where}/{download.folder_of(receipt)}"
+        about = (receipt.tokens, receipt.options.seed, receipt.job_id, receipt.finished_at.isoformat(), lies)
+        error = f"{receipt.error.code}: {receipt.error.message}" if receipt.error else ""
+        writer.writerow(map(_harmless, (receipt.source.name, receipt.state, *values, *about, error)))
+    return text.getvalue()
+
+
+def _harmless(value: object) -> object:
+    """Keep a spreadsheet from computing what somebody named a file."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
+
+
+def _warn(receipts: Sequence[Receipt]) -> None:
+    if any(receipt.model and receipt.model.random_weights for receipt in receipts):
+        tell("Random weights: these structures mean nothing. README says how to use real ones.", "bold red")

@@ -1,0 +1,19 @@
+"""Settings of the command, read from the environment."""
+
+from pydantic import Field
+
+from gcp.project import Project
+
+
+class CommandSettings(Project):
+    """What the command may know of the workers; without it they are not counted."""
+
+    cloud_run_job_name: str = Field("", description="name of the worker's Cloud Run job, to count workers")
+    cloud_run_region: str = Field("", description="region of that job")
+    cloud_run_endpoint: str = Field("https://run.googleapis.com", description="address of Cloud Run's API")
+    cloud_quotas_endpoint: str = Field(
+        "https://cloudquotas.googleapis.com", description="address of the quotas' API, for the doctor"
+    )
+    msa_service: bool = Field(
+        False, description="as on_upload has it: whether an MSA service is there, so that none need be"
+    )

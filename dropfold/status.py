@@ -1,0 +1,127 @@
+"""Where jobs are: ``dropfold status``."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+import click
+
+from dropfold import wait
+from dropfold.board import ORDER
+from dropfold.names import is_id, prefix
+from dropfold.terminal import OUT, complain, table
+from schemas.job import Job, State
+from schemas.receipt import receipt_name
+
+EPILOG = """\b
+Examples:
+  dropfold status                           all jobs, counted by state
+  dropfold status run42/ --limit 100        those of a folder, and each of up to 100
+  dropfold status 0123456789abcdef          one job, with what happened to it
+  dropfold status run42/ --json | jq .counts
+
+\b
+Exit status: 0 it is told, 1 no such job, 2 wrong usage.
+"""
+SHOWN = 10
+"""Failed jobs that a summary shows."""
+
+
+class Ledger(wait.Ledger, Protocol):
+    """Where jobs are looked at."""
+
+    def get(self, job_id: str) -> Job | None:
+        """Read a job, or None."""
+
+
+class Settings(Protocol):
+    """Names of the project's parts."""
+
+    input_bucket: str
+    output_bucket: str
+
+
+class Cloud(Protocol):
+    """What a look needs of the project."""
+
+    @property
+    def settings(self) -> Settings:
+        """Names of the project's parts."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where jobs are looked at."""
+
+
+@click.command("status", epilog=EPILOG)
+@click.argument("target", metavar="[ID|PREFIX]", default="")
+@click.option(
+    "--limit", type=click.IntRange(0, 1000), default=20, show_default=True, help="Most jobs listed."
+)
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.pass_obj
+def command(cloud: Cloud, target: str, *, limit: int, as_json: bool) -> None:
+    """Say where jobs are.
+
+    One by its id, with what happened to it, or those of a folder, counted by state.
+    """
+    job = cloud.ledger.get(target) if is_id(target) else None
+    if job:
+        _show_one(job, cloud.settings.output_bucket, as_json=as_json)
+        return
+    bucket = cloud.settings.input_bucket
+    under = prefix(bucket, target)
+    counts = {state: count for state, count in wait.tally(cloud.ledger, bucket, under).items() if count}
+    jobs = cloud.ledger.under(bucket, under, tuple(State), limit) if limit and target else ()
+    if target and not counts:
+        raise click.ClickException(f"No job is named {target}, or lies under it.")
+    if as_json:
+        told = {"counts": counts, "jobs": [job.model_dump(mode="json") for job in jobs]}
+        OUT.print(json.dumps(told, indent=2))
+        return
+    table(("state", "jobs"), ((state, counts[state]) for state in ORDER if state in counts))
+    show_jobs(jobs)
+
+
+def failed(ledger: wait.Ledger, bucket: str, under: str) -> Sequence[Job]:
+    """Find some of the jobs that came to nothing by themselves."""
+    return ledger.under(bucket, under, (State.FAILED, State.REJECTED), SHOWN)
+
+
+def show_jobs(jobs: Iterable[Job]) -> None:
+    """Write a line for each job."""
+    rows = [(job.job_id, job.state, job.source.name, _why(job)) for job in jobs]
+    if rows:
+        OUT.print()
+        table(("job", "state", "input", "why"), rows)
+
+
+def _why(job: Job) -> str:
+    if job.state is State.WAITING:
+        return f"waits for {', '.join(job.waits_for)}"
+    return f"{job.errors[0].code}: {job.errors[0].message}" if job.errors and job.state.terminal else ""
+
+
+def _show_one(job: Job, output_bucket: str, *, as_json: bool) -> None:
+    if as_json:
+        OUT.print(job.model_dump_json(indent=2))
+        return
+    table(("", ""), _facts(job, output_bucket))
+    OUT.print()
+    changes = ((f"{change.at:%Y-%m-%d %H:%M:%S}", change.event, change.state) for change in job.history)
+    table(("at (UTC)", "event", "state"), changes)
+    complain(job.errors)
+
+
+def _facts(job: Job, output_bucket: str) -> Iterator[tuple[str, object]]:
+    yield "job", job.job_id
+    yield "state", job.state
+    yield "input", f"{job.source.uri}#{job.source.generation}"
+    yield "tokens", job.tokens
+    yield "attempts", job.attempt
+    if job.waits_for:
+        yield "waits for", ", ".join(job.waits_for)
+    if job.worker:
+        yield "worker", job.worker
+    if job.state.terminal:
+        yield "receipt", f"gs://{output_bucket}/{receipt_name(job)}"

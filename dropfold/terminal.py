@@ -1,0 +1,71 @@
+"""What goes to the terminal: results to standard output, progress and trouble to standard error.
+
+Rich leaves colours out where NO_COLOR is set, and all that moves where nobody watches. A table is then lines
+of values with tabs between them.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from schemas.failure import Failure
+from schemas.job import State
+
+OUT = Console(highlight=False, emoji=False, markup=False, soft_wrap=True)
+ERR = Console(highlight=False, emoji=False, markup=False, soft_wrap=True, stderr=True)
+
+COLOURS = {
+    State.SUCCEEDED: "green",
+    State.FAILED: "red",
+    State.REJECTED: "yellow",
+    State.RUNNING: "cyan",
+}
+
+
+def clean(text: object) -> str:
+    """Show what others wrote without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else "�" for letter in str(text))
+
+
+def say(*words: object) -> None:
+    """Write a line of results; above the progress where both are on the same terminal."""
+    console = ERR if OUT.is_terminal and ERR.is_terminal else OUT
+    console.print("  ".join(clean(word) for word in words))
+
+
+def tell(text: str, style: str = "") -> None:
+    """Write a line that is no result."""
+    ERR.print(clean(text), style=style)
+
+
+def complain(failures: Iterable[Failure]) -> None:
+    """Write why a file will not do, and what to change."""
+    for failure in failures:
+        where = f" ({clean(failure.field)})" if failure.field else ""
+        line = Text.assemble(
+            (failure.code, "yellow"), " ", clean(failure.message), where, " ", (clean(failure.remedy), "dim")
+        )
+        ERR.print(line)
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table: aligned on a terminal, else with tabs and without heads."""
+    if not OUT.is_terminal:
+        for row in rows:
+            OUT.print("\t".join(map(_plain, row)))
+        return
+    drawn = Table(*heads, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for row in rows:
+        drawn.add_row(*map(_cell, row))
+    OUT.print(drawn, soft_wrap=False)
+
+
+def _plain(value: object) -> str:
+    return "" if value is None else clean(value)
+
+
+def _cell(value: object) -> Text:
+    style = COLOURS.get(value, "") if isinstance(value, State) else ""
+    return Text(_plain(value), style, overflow="fold")

@@ -1,0 +1,96 @@
+"""Send files as new objects, many at once; what is there already is not sent again."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from dropfold.files import LocalFile
+from jobs.checksum import crc32c
+from schemas.job import Source
+from schemas.options import PREFIX
+
+THREADS = 8
+"""Fewer than the connections that the storage client keeps open."""
+
+LOOK_FIRST = 1024 * 1024
+"""Bytes from which it is cheaper to ask whether a file is there than to send it and be refused."""
+
+
+class Inputs(Protocol):
+    """The input bucket."""
+
+    name: str
+
+    def source(self, name: str) -> Source | None:
+        """Return the object that has this name now, or None where there is none."""
+
+    def drop(self, path: Path, name: str, metadata: Mapping[str, str], over: int = 0) -> Source | None:
+        """Upload a file over this generation of its object, 0 for none; None where it has another."""
+
+
+class Outcome(StrEnum):
+    """What became of a file."""
+
+    SENT = "sent"
+    THERE = "already there"
+    DIFFERS = "not sent"  # another content, or other options, have its name
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file, what became of it, and the object that has its name now."""
+
+    file: LocalFile
+    outcome: Outcome
+    source: Source
+
+
+class LostError(Exception):
+    """An object came and went while it was looked at, again and again."""
+
+
+@dataclass(frozen=True)
+class Uploader:
+    """Sends files, inputs with metadata; ``overwrite`` replaces objects of the same name that differ."""
+
+    inputs: Inputs
+    metadata: Mapping[str, str]
+    overwrite: bool
+
+    def send_all(self, files: Sequence[LocalFile]) -> Iterator[Upload]:
+        """Send files at once, in any order. Where it is left early, those under way are waited for."""
+        pool = ThreadPoolExecutor(THREADS)
+        pending = {pool.submit(self.send, file) for file in files}
+        try:
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def send(self, file: LocalFile) -> Upload:
+        """Send one file, once: the same one again finds itself. Raises OSError, LostError."""
+        ours = {} if file.is_reference else self.metadata
+        if file.path.stat().st_size > LOOK_FIRST and (there := self.inputs.source(file.name)):
+            return self._instead(file, ours, there)
+        for _ in range(3):
+            if made := self.inputs.drop(file.path, file.name, ours):
+                return Upload(file, Outcome.SENT, made)
+            if there := self.inputs.source(file.name):
+                return self._instead(file, ours, there)
+        raise LostError(f"gs://{self.inputs.name}/{file.name} is made and deleted by somebody else.")
+
+    def _instead(self, file: LocalFile, ours: Mapping[str, str], there: Source) -> Upload:
+        """Leave the object that is there, or write over it."""
+        if _options(there.metadata) == ours and there.crc32c == crc32c(file.path):
+            return Upload(file, Outcome.THERE, there)
+        if self.overwrite and (made := self.inputs.drop(file.path, file.name, ours, there.generation)):
+            return Upload(file, Outcome.SENT, made)
+        return Upload(file, Outcome.DIFFERS, there)
+
+
+def _options(metadata: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in metadata.items() if key.startswith(PREFIX)}

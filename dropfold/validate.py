@@ -1,0 +1,49 @@
+"""Check inputs on this machine, as the intake will: ``dropfold validate``."""
+
+from pathlib import Path
+
+import click
+
+from dropfold.files import check, found
+from dropfold.metadata import flags, metadata
+from dropfold.terminal import OUT, clean, complain, tell
+
+EPILOG = """\b
+Examples:
+  dropfold validate foo.yaml
+  dropfold validate screen/ --output-format pdb      all inputs of a folder, with an option
+
+\b
+Nothing is sent, nobody is asked. Reasons go to standard error, a line for each good file to standard output.
+Exit status: 0 all can be predicted, 1 some cannot, 2 wrong usage.
+"""
+
+
+@click.command("validate", epilog=EPILOG)
+@click.argument(
+    "paths", nargs=-1, required=True, metavar="FILE|DIR...", type=click.Path(exists=True, path_type=Path)
+)
+@click.option(
+    "--msa-service/--no-msa-service",
+    envvar="MSA_SERVICE",
+    help="Whether an MSA service is there, so that none need be.",
+)
+@flags
+def command(paths: tuple[Path, ...], *, msa_service: bool, **options: object) -> None:
+    """Check inputs without sending them.
+
+    As the intake does, in the same words.
+    """
+    wrong = 0
+    for file in found(paths, ""):
+        if not (file.is_input or (file.named and not file.is_reference)):
+            continue
+        checked = check(file, metadata(options), msa_service=msa_service)
+        if checked.failures:
+            wrong += 1
+            complain(checked.failures)
+        else:
+            OUT.print(f"ok  {clean(file.path)}")
+        if checked.missing:
+            tell(f"{file.path}: would wait for {', '.join(checked.missing)}, not here", "yellow")
+    raise SystemExit(1 if wrong else 0)

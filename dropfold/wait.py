@@ -1,0 +1,114 @@
+"""Follow jobs to their ends: those of a prefix, counted by the ledger, or some, looked up one by one."""
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from dropfold.board import Tally, board
+from jobs.examine import is_input
+from schemas.job import Job, Source, State, job_id
+
+LOOK_SECONDS = 1.0
+AT_ONCE = 100
+"""Jobs that one look reads, in turn, so that a thousand cost no more a second than a hundred."""
+
+EXPECTED = timedelta(hours=1)
+"""Age of an upload up to which its job may still come; what has none by then, operations.md speaks of."""
+
+Workers = Callable[[], int | None]
+
+
+class Ledger(Protocol):
+    """Where jobs are looked at."""
+
+    def count_under(self, bucket: str, prefix: str, state: State) -> int:
+        """Count the jobs in a state of objects whose names begin with a prefix."""
+
+    def states(self, job_ids: Sequence[str]) -> Mapping[str, State]:
+        """Return the states of those of these ids that a job has."""
+
+    def under(self, bucket: str, prefix: str, states: Iterable[State], most: int) -> Sequence[Job]:
+        """Find jobs in these states under a prefix, by name."""
+
+
+class Inputs(Protocol):
+    """The input bucket."""
+
+    name: str
+
+    def listed(self, prefix: str = "") -> Iterator[Source]:
+        """List all objects with a prefix."""
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """All jobs under a prefix. Done when all have ended, and every upload of the last hour has a job."""
+
+    ledger: Ledger
+    inputs: Inputs
+    prefix: str
+
+    def look(self) -> Tally:
+        """Count them."""
+        counts = tally(self.ledger, self.inputs.name, self.prefix)
+        return Tally(counts, 0 if Tally(counts).left else self._arriving())
+
+    def _arriving(self) -> int:
+        since = datetime.now(UTC) - EXPECTED
+        recent = [
+            source
+            for source in self.inputs.listed(self.prefix)
+            if source.time > since and is_input(source.name)
+        ]
+        ids = [job_id(source.bucket, source.name, source.generation) for source in recent]
+        return len(ids) - len(self.ledger.states(ids))
+
+
+class Jobs:
+    """Some jobs, by id."""
+
+    def __init__(self, ledger: Ledger, ids: Iterable[str]) -> None:
+        self._ledger = ledger
+        self._states: dict[str, State | None] = dict.fromkeys(ids)
+        self._turn = deque(self._states)
+
+    def look(self) -> Tally:
+        """Look at those that come next in turn, and count all as they were seen last."""
+        asked = [self._turn.popleft() for _ in range(min(AT_ONCE, len(self._turn)))]
+        self._states |= self._ledger.states(asked)
+        self._turn += [job for job in asked if not _ended(self._states[job])]
+        counts = Counter(state for state in self._states.values() if state)
+        return Tally(counts, len(self._states) - counts.total())
+
+    def in_states(self, *states: State) -> list[str]:
+        """Return the ids of those that were seen last in one of these states."""
+        return [job for job, state in self._states.items() if state in states]
+
+
+def tally(ledger: Ledger, bucket: str, prefix: str) -> dict[State, int]:
+    """Count the jobs under a prefix by state."""
+    return {state: ledger.count_under(bucket, prefix, state) for state in State}
+
+
+class Followed(Protocol):
+    """What is followed."""
+
+    def look(self) -> Tally:
+        """Look how far it has come."""
+
+
+def follow(jobs: Followed, workers: Workers) -> Tally:
+    """Show how far jobs have come until all have ended, and return how they ended."""
+    with board() as shown:
+        while (seen := jobs.look()).left:
+            shown.show(seen, workers())
+            time.sleep(LOOK_SECONDS)
+        shown.show(seen, None)
+    return seen
+
+
+def _ended(state: State | None) -> bool:
+    return state is not None and state.terminal

@@ -1,0 +1,59 @@
+"""Watch jobs until all have ended: ``dropfold watch``."""
+
+from typing import Protocol
+
+import click
+
+from dropfold import wait
+from dropfold.board import Tally
+from dropfold.names import prefix
+from dropfold.status import failed, show_jobs
+from dropfold.terminal import OUT
+
+EPILOG = """\b
+Examples:
+  dropfold watch run42/                     until nothing of the folder is unfinished
+  dropfold watch gs://dropfold-in/run42/
+
+\b
+Leaving it with Ctrl-C changes nothing for the jobs.
+Exit status: 0 all succeeded, 1 some did not or none is there, 2 wrong usage, 130 after Ctrl-C.
+"""
+
+
+class Cloud(Protocol):
+    """What watching needs of the project."""
+
+    @property
+    def inputs(self) -> wait.Inputs:
+        """The input bucket."""
+
+    @property
+    def ledger(self) -> wait.Ledger:
+        """Where jobs are looked at."""
+
+    def workers(self) -> int | None:
+        """Count the workers alive, where that is known."""
+
+
+@click.command("watch", epilog=EPILOG)
+@click.argument("target", metavar="PREFIX")
+@click.pass_obj
+def command(cloud: Cloud, target: str) -> None:
+    """Watch jobs until all have ended.
+
+    Shows the jobs of a folder, throughput, time left and workers alive; ends with a summary. Counted by the ledger, so that a look costs a few reads, however many jobs there are.
+    """
+    under = prefix(cloud.inputs.name, target)
+    seen = wait.follow(wait.Prefix(cloud.ledger, cloud.inputs, under), cloud.workers)
+    if not seen.total:
+        raise click.ClickException(f"No job and no upload is named {target}, or lies under it.")
+    succeeded = conclude(seen)
+    show_jobs(failed(cloud.ledger, cloud.inputs.name, under))
+    raise SystemExit(0 if succeeded else 1)
+
+
+def conclude(seen: Tally) -> bool:
+    """Say how jobs ended; True where all succeeded."""
+    OUT.print(f"{seen.ended} of {seen.total} ended: {seen}.")
+    return seen.all_succeeded

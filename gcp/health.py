@@ -1,0 +1,141 @@
+"""Looks at each part of a project, without changing anything and without waiting for long."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import google.auth
+from google.api_core.exceptions import (
+    Forbidden,
+    MethodNotAllowed,
+    MethodNotImplemented,
+    NotFound,
+    Unauthorized,
+)
+from google.auth.exceptions import DefaultCredentialsError
+from google.cloud import cloudquotas_v1, firestore, pubsub_v1, storage
+
+from gcp.ledger import COLLECTION
+from gcp.project import Project
+from gcp.runs import WorkerJob
+from gcp.trouble import ERRORS, said
+from jobs.finding import Finding, Found
+
+RUN = "run.googleapis.com"
+SECONDS = 10
+
+
+class Health:
+    """A project as whoever runs the command finds it. No method raises Google's errors."""
+
+    def __init__(self, settings: Project) -> None:
+        self._settings = settings
+
+    def credentials(self) -> Finding:
+        """Look for credentials; whether they open anything, the other looks say."""
+        return _finding(_credentials)
+
+    def bucket(self, name: str) -> Finding:
+        """Look whether a bucket is there and lists its objects."""
+
+        def look() -> str:
+            listing = self._storage().list_blobs(name, max_results=1, timeout=SECONDS, retry=None)
+            return f"gs://{name} answers" if list(listing) else f"gs://{name} answers, and is empty"
+
+        return _finding(look)
+
+    def bucket_rights(self, name: str, rights: Sequence[str]) -> Finding:
+        """Look which rights on a bucket are missing."""
+        bucket = self._storage().bucket(name)
+        ask = partial(bucket.test_iam_permissions, list(rights), timeout=SECONDS, retry=None)
+        return _rights(rights, ask)
+
+    def topic(self, name: str) -> Finding:
+        """Look whether a topic is there."""
+
+        def look() -> str:
+            with pubsub_v1.PublisherClient() as client:
+                client.get_topic(topic=self._topic(client, name), retry=None, timeout=SECONDS)
+            return f"{name} is there"
+
+        return _finding(look)
+
+    def topic_rights(self, name: str, rights: Sequence[str]) -> Finding:
+        """Look which rights on a topic are missing."""
+
+        def ask() -> Sequence[str]:
+            with pubsub_v1.PublisherClient() as client:
+                request = {"resource": self._topic(client, name), "permissions": list(rights)}
+                answer = client.test_iam_permissions(request=request, retry=None, timeout=SECONDS)
+            return list(answer.permissions)
+
+        return _rights(rights, ask)
+
+    def ledger(self) -> Finding:
+        """Look whether the ledger can be read."""
+
+        def look() -> str:
+            jobs = firestore.Client(project=self._settings.google_cloud_project).collection(COLLECTION)
+            there = list(jobs.limit(1).stream(retry=None, timeout=SECONDS))
+            return "the ledger has jobs" if there else "the ledger answers, and has no job yet"
+
+        return _finding(look)
+
+    def worker(self, region: str, job: str, endpoint: str) -> Finding:
+        """Look whether the worker's Cloud Run job is there, and how many of it are alive."""
+
+        def look() -> str:
+            alive = WorkerJob(self._settings.google_cloud_project, region, job, endpoint).alive(SECONDS)
+            return f"{job} in {region}, {alive} executions alive"
+
+        return _finding(look)
+
+    def quota(self, quota: str, region: str, endpoint: str) -> Finding:
+        """Look how much a quota of Cloud Run grants in a region."""
+        service = f"projects/{self._settings.google_cloud_project}/locations/global/services/{RUN}"
+        finding = _finding(partial(_granted, f"{service}/quotaInfos/{quota}", region, endpoint))
+        if finding.found is Found.MISSING:  # a quota is never missing: this API does not know it
+            return Finding(Found.UNKNOWN, finding.detail)
+        return Finding(Found.REFUSED, f"none in {region}") if finding.detail == "0" else finding
+
+    def _storage(self) -> storage.Client:
+        return storage.Client(project=self._settings.google_cloud_project)
+
+    def _topic(self, client: pubsub_v1.PublisherClient, name: str) -> str:
+        return str(client.topic_path(self._settings.google_cloud_project, name))
+
+
+def _credentials() -> str:
+    credentials, _ = google.auth.default()
+    account = getattr(credentials, "service_account_email", None) or getattr(credentials, "account", None)
+    return f"found, {account or type(credentials).__module__.rpartition('.')[2]}"
+
+
+def _granted(name: str, region: str, endpoint: str) -> str:
+    """Return how much a quota grants in a region; -1 is no limit."""
+    client = cloudquotas_v1.CloudQuotasClient(transport="rest", client_options={"api_endpoint": endpoint})
+    info = client.get_quota_info(name=name, retry=None, timeout=SECONDS)
+    granted = (each.details.value for each in info.dimensions_infos if region in each.applicable_locations)
+    return str(next(granted, 0))
+
+
+def _finding(look: Callable[[], str]) -> Finding:
+    """Look, and say in our words what an error means."""
+    try:
+        return Finding(Found.OK, look())
+    except (NotFound, DefaultCredentialsError) as error:
+        return Finding(Found.MISSING, said(error))
+    except (Forbidden, Unauthorized) as error:
+        return Finding(Found.REFUSED, said(error))
+    except (MethodNotImplemented, MethodNotAllowed) as error:
+        return Finding(Found.UNKNOWN, said(error))
+    except ERRORS as error:
+        return Finding(Found.SILENT, said(error))
+
+
+def _rights(wanted: Sequence[str], ask: Callable[[], Sequence[str]]) -> Finding:
+    """Name the rights that are missing, of something that is there."""
+    finding = _finding(lambda: " ".join(ask()))
+    if finding.found is Found.MISSING:  # the question is, since the thing is there
+        return Finding(Found.UNKNOWN, finding.detail)
+    missing = [right for right in wanted if right not in finding.detail.split()]
+    return Finding(Found.REFUSED, ", ".join(missing)) if finding.found is Found.OK and missing else finding

@@ -1,0 +1,36 @@
+"""What Google's clients raise, in one line for a person."""
+
+from google.api_core.exceptions import (
+    Forbidden,
+    GoogleAPICallError,
+    GoogleAPIError,
+    NotFound,
+    ServiceUnavailable,
+)
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, RefreshError
+from requests.exceptions import RequestException
+
+ERRORS = (GoogleAPIError, GoogleAuthError, RequestException)
+LONGEST = 300
+
+
+def explained(error: Exception) -> str:
+    """Say what went wrong, and what to do about it."""
+    match error:
+        case DefaultCredentialsError() | RefreshError():
+            remedy = "run `gcloud auth application-default login`"
+        case Forbidden():
+            remedy = "ask the project's owner for the right, or choose another project"
+        case NotFound():
+            remedy = "compare the names in the environment with the project"
+        case ServiceUnavailable() | RequestException():
+            remedy = "see whether the network, or for a local stack `make up`, is still there"
+        case _:
+            remedy = "try again"
+    return f"{said(error)} ({type(error).__name__}): {remedy}; `dropfold doctor` looks at each part."
+
+
+def said(error: Exception) -> str:
+    """Return the first line of what an error says."""
+    text = error.message if isinstance(error, GoogleAPICallError) else str(error)
+    return next(iter((text or type(error).__name__).splitlines()))[:LONGEST]

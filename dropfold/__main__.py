@@ -42,7 +42,7 @@ class Commands(click.Group):
         except ERRORS as error:
             raise click.ClickException(explained(error)) from error
         except KeyboardInterrupt:
-            click.echo("\nInterrupted. What was sent stays; the same command goes on.", err=True)
+            click.echo("\nInterrupted.", err=True)
             raise SystemExit(INTERRUPTED) from None
 
 

@@ -63,7 +63,8 @@ class Cloud(Protocol):
 def command(cloud: Cloud, targets: tuple[str, ...], *, yes: bool) -> None:
     """Cancel jobs that have not ended.
 
-    Also running ones; files stay where they are. Each cancelled job gets its receipt and its completion event, as every end does.
+    Also running ones; files stay where they are. Each cancelled job gets its receipt and its completion
+    event, as every end does.
     """
     jobs = unfinished(cloud.ledger, cloud.settings.input_bucket, targets)
     if not jobs:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
 
 from dropfold import wait
 from dropfold.files import Checked, LocalFile, check, found
@@ -98,22 +98,32 @@ def command(
 ) -> None:
     """Send inputs to be predicted.
 
-    The MSA and template files that they name go along. Each input is checked as the intake checks it; one that will not do is told with every reason, and not sent.
-    What is no input in a directory is left out. Prints each input's job id as soon as it is there.
+    The MSA and template files that they name go along. Each input is checked as the intake checks it; one
+    that will not do is told with every reason, and not sent. What is no input in a directory is left out.
+    Prints each input's job id as soon as it is there.
     """
     files = found(paths, None if to is None else prefix(cloud.inputs.name, to))
     asked = metadata(options)
-    planned = plan(files, asked, msa_service=cloud.msa_service) if checks else unchecked(files)
+    seen = track(files, "checking", console=ERR, transient=True, disable=not (checks and ERR.is_terminal))
+    planned = plan(seen, asked, msa_service=cloud.msa_service) if checks else unchecked(files)
     _tell(planned)
-    sent = _send(planned, Uploader(cloud.inputs, asked, overwrite))
-    _conclude(planned, sent)
+    sent = Tally()
+    try:
+        _send(planned, Uploader(cloud.inputs, asked, overwrite), sent)
+    except KeyboardInterrupt:
+        _conclude(sent)
+        tell("What was sent stays; the same command sends the rest.")
+        raise
+    _conclude(sent)
     whole = not (planned.refused or sent.inputs[Outcome.DIFFERS] or sent.references[Outcome.DIFFERS])
     if waits and sent.jobs:
         whole &= _wait(cloud, sent.jobs)
+    if planned.refused:
+        tell(f"Not sent, for the reasons above: {len(planned.refused)}. Mend and drop them again.")
     raise SystemExit(0 if whole else 1)
 
 
-def plan(files: Sequence[LocalFile], asked: Mapping[str, str], *, msa_service: bool) -> Plan:
+def plan(files: Iterable[LocalFile], asked: Mapping[str, str], *, msa_service: bool) -> Plan:
     """Check inputs, and find what goes along."""
     planned, along = Plan(), dict[str, LocalFile]()
     for file in files:
@@ -153,21 +163,19 @@ def _tell(planned: Plan) -> None:
         tell(f"Left out, since it is no input: {file.path}", "dim")
     for checked in planned.waiting:
         what = ", ".join(checked.missing)
-        tell(f"{checked.file.path} will wait for what is not here: {what}", "yellow")
+        tell(f"{checked.file.path} waits until the bucket has what is not here: {what}", "yellow")
 
 
-def _send(planned: Plan, uploader: Uploader) -> Tally:
+def _send(planned: Plan, uploader: Uploader, sent: Tally) -> None:
     """Send what inputs refer to, then the inputs: none has to wait for its files."""
-    sent = Tally()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bars = Progress(
         *columns, console=ERR, redirect_stdout=False, redirect_stderr=False, disable=not ERR.is_terminal
     )
     with bars:
         for what, files in (("files beside them", planned.references), ("inputs", planned.inputs)):
-            for upload in bars.track(uploader.send_all(files), len(files) or None, description=what):
+            for upload in bars.track(uploader.send_all(files), len(files), description=what) if files else ():
                 _note(sent, upload)
-    return sent
 
 
 def _note(sent: Tally, upload: Upload) -> None:
@@ -193,8 +201,6 @@ def _job(source: Source) -> str:
     return job_id(source.bucket, source.name, source.generation)
 
 
-def _conclude(planned: Plan, sent: Tally) -> None:
+def _conclude(sent: Tally) -> None:
     counts = [f"{count} {outcome}" for outcome, count in sent.inputs.items() if count]
-    if planned.refused:
-        counts.append(f"{len(planned.refused)} not sent, for the reasons above")
-    tell(f"Inputs: {', '.join(counts) or 'none'}.")
+    tell(f"Inputs: {', '.join(counts) or 'none sent'}.")

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import click
 
-from dropfold.terminal import OUT, clean, tell
+from dropfold.terminal import clean, tell, write
 from schemas.messages import PredictionCompleted, UndecodableMessageError
 
 EPILOG = """\b
@@ -100,7 +100,7 @@ def command(cloud: Cloud, filters: Sequence[str], *, as_json: bool, count: int |
     with cloud.following(pattern) as messages:
         tell("Following; Ctrl-C ends it.", "dim")
         for seen, event in enumerate(_events(messages, wanted), 1):
-            OUT.print(event.model_dump_json() if as_json else _line(event))
+            write(event.model_dump_json() if as_json else _line(event))
             if seen == count:
                 break
 

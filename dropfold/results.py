@@ -15,7 +15,7 @@ from rich.progress import Progress, track
 
 from dropfold import download
 from dropfold.names import of_outputs, prefix
-from dropfold.terminal import ERR, OUT, table, tell
+from dropfold.terminal import ERR, table, tell, write
 from jobs.objects import ObjectGoneError, ObjectTooLargeError
 from schemas.job import Source
 from schemas.receipt import Receipt
@@ -119,9 +119,9 @@ def command(
     failed = _download(cloud.outputs, receipts, folder) if folder else 0
     where = str(folder) if folder else f"gs://{cloud.outputs.name}"
     if as_json:
-        OUT.print(json.dumps([receipt.model_dump(mode="json") for receipt in receipts], indent=2))
+        write(json.dumps([receipt.model_dump(mode="json") for receipt in receipts], indent=2))
     elif as_csv:
-        OUT.print(_csv(receipts, where), end="")
+        write(_csv(receipts, where).rstrip("\n"))
     else:
         table(COLUMNS, (_row(receipt, where) for receipt in receipts))
     _warn(receipts)

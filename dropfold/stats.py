@@ -11,7 +11,7 @@ from typing import Protocol
 
 import click
 
-from dropfold.terminal import OUT, table, tell
+from dropfold.terminal import table, tell, write
 from jobs.lifecycle import Event
 from schemas.job import Job, State
 
@@ -100,7 +100,7 @@ def command(cloud: Cloud, *, since: timedelta, most: int, as_json: bool) -> None
         tell(f"Only the last {most} jobs are read; --most reads more.", "yellow")
     figures = measure(jobs, cloud.ledger, now)
     if as_json:
-        OUT.print(json.dumps(asdict(figures), indent=2))
+        write(json.dumps(asdict(figures), indent=2))
     else:
         table(("figure", "value", "goal"), _rows(figures))
 

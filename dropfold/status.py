@@ -9,7 +9,7 @@ import click
 from dropfold import wait
 from dropfold.board import ORDER
 from dropfold.names import is_id, prefix
-from dropfold.terminal import OUT, complain, table
+from dropfold.terminal import complain, table, write
 from schemas.job import Job, State
 from schemas.receipt import receipt_name
 
@@ -77,7 +77,7 @@ def command(cloud: Cloud, target: str, *, limit: int, as_json: bool) -> None:
         raise click.ClickException(f"No job is named {target}, or lies under it.")
     if as_json:
         told = {"counts": counts, "jobs": [job.model_dump(mode="json") for job in jobs]}
-        OUT.print(json.dumps(told, indent=2))
+        write(json.dumps(told, indent=2))
         return
     table(("state", "jobs"), ((state, counts[state]) for state in ORDER if state in counts))
     show_jobs(jobs)
@@ -92,7 +92,7 @@ def show_jobs(jobs: Iterable[Job]) -> None:
     """Write a line for each job."""
     rows = [(job.job_id, job.state, job.source.name, _why(job)) for job in jobs]
     if rows:
-        OUT.print()
+        write("")
         table(("job", "state", "input", "why"), rows)
 
 
@@ -104,10 +104,10 @@ def _why(job: Job) -> str:
 
 def _show_one(job: Job, output_bucket: str, *, as_json: bool) -> None:
     if as_json:
-        OUT.print(job.model_dump_json(indent=2))
+        write(job.model_dump_json(indent=2))
         return
     table(("", ""), _facts(job, output_bucket))
-    OUT.print()
+    write("")
     changes = ((f"{change.at:%Y-%m-%d %H:%M:%S}", change.event, change.state) for change in job.history)
     table(("at (UTC)", "event", "state"), changes)
     complain(job.errors)

@@ -6,6 +6,7 @@ of values with tabs between them.
 
 from collections.abc import Iterable, Sequence
 
+import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -50,11 +51,16 @@ def complain(failures: Iterable[Failure]) -> None:
         ERR.print(line)
 
 
+def write(text: str) -> None:
+    """Write what a program reads, as it is."""
+    click.echo(text)
+
+
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a table: aligned on a terminal, else with tabs and without heads."""
     if not OUT.is_terminal:
         for row in rows:
-            OUT.print("\t".join(map(_plain, row)))
+            write("\t".join(map(_plain, row)))
         return
     drawn = Table(*heads, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for row in rows:

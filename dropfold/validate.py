@@ -35,7 +35,7 @@ def command(paths: tuple[Path, ...], *, msa_service: bool, **options: object) ->
     As the intake does, in the same words.
     """
     wrong = 0
-    for file in found(paths, ""):
+    for file in found(paths, None):
         if not (file.is_input or (file.named and not file.is_reference)):
             continue
         checked = check(file, metadata(options), msa_service=msa_service)

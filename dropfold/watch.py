@@ -8,7 +8,7 @@ from dropfold import wait
 from dropfold.board import Tally
 from dropfold.names import prefix
 from dropfold.status import failed, show_jobs
-from dropfold.terminal import OUT
+from dropfold.terminal import write
 
 EPILOG = """\b
 Examples:
@@ -42,7 +42,8 @@ class Cloud(Protocol):
 def command(cloud: Cloud, target: str) -> None:
     """Watch jobs until all have ended.
 
-    Shows the jobs of a folder, throughput, time left and workers alive; ends with a summary. Counted by the ledger, so that a look costs a few reads, however many jobs there are.
+    Shows the jobs of a folder, throughput, time left and workers alive; ends with a summary. The ledger
+    counts them: a look costs a few reads, however many there are.
     """
     under = prefix(cloud.inputs.name, target)
     seen = wait.follow(wait.Prefix(cloud.ledger, cloud.inputs, under), cloud.workers)
@@ -55,5 +56,5 @@ def command(cloud: Cloud, target: str) -> None:
 
 def conclude(seen: Tally) -> bool:
     """Say how jobs ended; True where all succeeded."""
-    OUT.print(f"{seen.ended} of {seen.total} ended: {seen}.")
+    write(f"{seen.ended} of {seen.total} ended: {seen}.")
     return seen.all_succeeded

@@ -1,5 +1,7 @@
 """What Google's clients raise, in one line for a person."""
 
+import re
+
 from google.api_core.exceptions import (
     Forbidden,
     GoogleAPICallError,
@@ -12,6 +14,7 @@ from requests.exceptions import RequestException
 
 ERRORS = (GoogleAPIError, GoogleAuthError, RequestException)
 LONGEST = 300
+ASKED = re.compile(r"^[A-Z]+ https?://\S+: ")
 
 
 def explained(error: Exception) -> str:
@@ -31,6 +34,7 @@ def explained(error: Exception) -> str:
 
 
 def said(error: Exception) -> str:
-    """Return the first line of what an error says."""
+    """Return the first line of what an error says, without the address that was asked."""
     text = error.message if isinstance(error, GoogleAPICallError) else str(error)
-    return next(iter((text or type(error).__name__).splitlines()))[:LONGEST]
+    first = next(iter((text or type(error).__name__).splitlines()))
+    return ASKED.sub("", first)[:LONGEST]

@@ -7,6 +7,23 @@ from pathlib import Path
 import pytest
 
 PROGRAM = Path(__file__).resolve().parents[2] / "local" / "environment.py"
+# A backend without a network: it makes a package with one command, as setuptools does of the real project.
+PYPROJECT = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+BACKEND = """
+import zipfile
+
+def build_editable(folder, *_):
+    name = "small-1-py3-none-any.whl"
+    with zipfile.ZipFile(f"{folder}/{name}", "w") as wheel:
+        for file, text in {
+            "METADATA": "Metadata-Version: 2.1\\nName: small\\nVersion: 1\\n",
+            "WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+            "entry_points.txt": "[console_scripts]\\nsmall = small:main\\n",
+            "RECORD": "",
+        }.items():
+            wheel.writestr(f"small-1.dist-info/{file}", text)
+    return name
+"""
 FILES = ("requirements.txt", "constraints.txt", "functions/requirements.txt", "worker/requirements.txt")
 
 
@@ -18,6 +35,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
     (root / "local" / "environment.py").write_bytes(PROGRAM.read_bytes())
+    (root / "pyproject.toml").write_text(PYPROJECT)
+    (root / "backend.py").write_text(BACKEND)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     return root
 
@@ -42,6 +61,17 @@ def test_it_is_made_once_and_again_where_the_folder_has_moved(project: Path, tmp
     moved = project.rename(tmp_path / "moved")
     assert make(moved).returncode == 0
     assert str(moved) in (moved / ".venv" / "bin" / "pip").read_text()
+
+
+def test_it_has_the_project_s_own_command_and_is_made_again_where_its_definition_changed(
+    project: Path,
+) -> None:
+    assert make(project).returncode == 0
+    assert (project / ".venv" / "bin" / "small").exists()
+    (project / "pyproject.toml").write_text(f"{PYPROJECT}\n[tool.ruff]\nline-length = 110\n")
+    assert make(project).stdout == ""
+    (project / "pyproject.toml").write_text(f'{PYPROJECT}[project]\nname = "small"\nversion = "1"\n')
+    assert make(project).stdout.endswith("Environment ready in .venv\n")
 
 
 def test_a_package_that_pip_does_not_get_is_named_with_what_to_do_and_tried_again(project: Path) -> None:

@@ -3,10 +3,12 @@
 import base64
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
+from types import SimpleNamespace
 
 import google_crc32c
 
@@ -289,3 +291,24 @@ class Outside:
     @property
     def settler(self) -> Settler:
         return Settler(self.ledger, self.receipts, self.requests, self.completions)
+
+
+@dataclass
+class MemoryCloud(Outside):
+    """A project as the command sees it, in memory; ``alive`` is how many workers are."""
+
+    inputs: MemoryBucket = field(default_factory=lambda: MemoryBucket("in"))
+    outputs: MemoryBucket = field(default_factory=lambda: MemoryBucket("out"))
+    msa_service: bool = False
+    alive: int | None = None
+    settings: SimpleNamespace = field(
+        default_factory=lambda: SimpleNamespace(input_bucket="in", output_bucket="out")
+    )
+
+    def workers(self) -> int | None:
+        return self.alive
+
+    @contextmanager
+    def following(self, pattern: str) -> Iterator[Iterator[MemoryDelivery | None]]:
+        self.patterns = [pattern]
+        yield (MemoryDelivery(message.data, message.attributes) for message in self.completions.messages)

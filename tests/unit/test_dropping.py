@@ -1,0 +1,202 @@
+"""`dropfold drop` and `validate`: what is sent, what is not and why, and what the same command does again."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from fakes import MemoryBucket, MemoryCloud
+from inbox import Inbox
+
+from dropfold import drop, metadata, validate
+from dropfold.files import LocalFile, found
+from dropfold.upload import Outcome, Uploader
+from schemas.job import State, job_id
+from schemas.options import Options, read_metadata
+
+SEQUENCE = "NLYIQWLKDGGPSSGRPPPS"
+EMPTY = f"sequences:\n- protein: {{id: A, sequence: {SEQUENCE}, msa: empty}}\n"
+WITH_MSA = EMPTY.replace("empty", "deep/trp.a3m")
+A3M = f">q\n{SEQUENCE}\n"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with a good input, one with an MSA, a bad one, and files that nobody asked for."""
+    screen = tmp_path / "screen"
+    texts = {
+        "a.yaml": EMPTY,
+        "b.yaml": WITH_MSA,
+        "deep/trp.a3m": A3M,
+        "bad.yaml": "sequences: [",
+        "notes.md": "x",
+        "unused.csv": "x",
+        ".hidden.yaml": EMPTY,
+    }
+    for name, text in texts.items():
+        (screen / name).parent.mkdir(parents=True, exist_ok=True)
+        (screen / name).write_text(text)
+    return screen
+
+
+def run(cloud: MemoryCloud, *words: object) -> Result:
+    return CliRunner(mix_stderr=False).invoke(drop.command, list(map(str, words)), obj=cloud)
+
+
+def test_a_folder_is_sent_with_what_its_inputs_name_and_without_what_will_not_do(folder: Path) -> None:
+    cloud = MemoryCloud()
+    done = run(cloud, folder)
+    assert list(cloud.inputs.objects) == ["screen/deep/trp.a3m", "screen/a.yaml", "screen/b.yaml"]
+    assert done.exit_code == 1
+    assert "screen/bad.yaml, line 1" in done.stderr
+    assert "Left out, since it is no input: " in done.stderr
+    identity = job_id("in", "screen/a.yaml", 1)
+    assert f"{identity}  sent           gs://in/screen/a.yaml" in done.stdout.splitlines()
+    assert "bad" not in done.stdout
+
+
+def test_the_same_command_again_sends_nothing_and_names_the_same_jobs(folder: Path) -> None:
+    cloud = MemoryCloud()
+    (folder / "bad.yaml").unlink()
+    first = run(cloud, folder)
+    before = dict(cloud.inputs.objects)
+    again = run(cloud, folder)
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    assert cloud.inputs.objects == before
+    assert sorted(again.stdout.replace("already there", "sent         ").splitlines()) == sorted(
+        first.stdout.splitlines()
+    )
+
+
+@pytest.mark.parametrize("change", ["content", "options"])
+def test_another_object_of_the_same_name_is_left_unless_it_is_to_be_overwritten(
+    folder: Path, change: str
+) -> None:
+    cloud, file = MemoryCloud(), folder / "a.yaml"
+    run(cloud, file)
+    if change == "content":
+        file.write_text(EMPTY.replace("id: A", "id: B"))
+    more = ["--samples", "2"] if change == "options" else []
+    kept = run(cloud, file, *more)
+    assert (kept.exit_code, kept.stdout, cloud.inputs.generation("a.yaml")) == (1, "", 1)
+    assert "--overwrite replaces it" in kept.stderr
+    replaced = run(cloud, file, *more, "--overwrite")
+    assert (replaced.exit_code, cloud.inputs.generation("a.yaml")) == (0, 2)
+    assert replaced.stdout.startswith(job_id("in", "a.yaml", 2))
+
+
+def test_flags_become_metadata_that_the_intake_reads_and_references_get_none(folder: Path) -> None:
+    cloud = MemoryCloud()
+    done = run(
+        cloud,
+        folder,
+        "--to",
+        "gs://in/run42/",
+        "--samples",
+        3,
+        "--potentials",
+        "--batch",
+        "mine",
+        "--seed",
+        7,
+    )
+    assert done.exit_code == 1  # for bad.yaml
+    asked = read_metadata(cloud.inputs.metadata["run42/a.yaml"], Options())
+    assert not isinstance(asked, tuple)
+    assert (asked.batch, asked.options) == ("mine", Options(samples=3, potentials=True, seed=7))
+    assert cloud.inputs.metadata["run42/deep/trp.a3m"] == {}
+
+
+def test_every_option_has_a_flag_with_its_limits() -> None:
+    flags = {parameter.name: parameter for parameter in drop.command.params}
+    assert flags.keys() >= Options.model_fields.keys() | {"batch"}
+    assert run(MemoryCloud(), EXAMPLES, "--samples", 26).exit_code == 2
+    assert run(MemoryCloud(), EXAMPLES, "--output-format", "xyz").exit_code == 2
+    assert metadata.metadata({"potentials": False, "samples_affinity": 2, "seed": None}) == {
+        "dropfold-potentials": "false",
+        "dropfold-samples-affinity": "2",
+    }
+
+
+def test_without_the_check_all_is_sent_as_it_is(folder: Path) -> None:
+    cloud = MemoryCloud()
+    assert run(cloud, folder, "--no-check").exit_code == 0
+    assert cloud.inputs.objects.keys() == {
+        f"screen/{name}"
+        for name in ("a.yaml", "b.yaml", "bad.yaml", "notes.md", "unused.csv", "deep/trp.a3m")
+    }
+
+
+def test_a_file_that_is_named_is_checked_whatever_its_suffix(folder: Path) -> None:
+    cloud = MemoryCloud()
+    done = run(cloud, folder / "notes.md", folder / "deep" / "trp.a3m")
+    assert (done.exit_code, list(cloud.inputs.objects)) == (1, ["trp.a3m"])
+    assert "UNSUPPORTED_FILE notes.md: files of type .md are no Boltz-2 input." in done.stderr
+
+
+def test_an_input_goes_without_a_file_that_is_not_here_and_says_so(folder: Path) -> None:
+    cloud = MemoryCloud()
+    (folder / "deep" / "trp.a3m").unlink()
+    done = run(cloud, folder / "b.yaml")
+    assert (done.exit_code, list(cloud.inputs.objects)) == (0, ["b.yaml"])
+    assert "b.yaml waits until the bucket has what is not here: deep/trp.a3m" in done.stderr
+
+
+def test_two_files_of_one_name_and_another_bucket_are_wrong_usage(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(EMPTY)
+    with pytest.raises(click.UsageError, match="would both be"):
+        found([folder / "a.yaml", tmp_path / "a.yaml"], None)
+    assert run(MemoryCloud(), folder, "--to", "gs://other/run/").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("to", "names"), [(None, ["screen/a.yaml"]), ("", ["a.yaml"]), ("run", ["run/a.yaml"])]
+)
+def test_a_folder_keeps_its_name_unless_another_is_given(
+    folder: Path, to: str | None, names: list[str]
+) -> None:
+    assert [file.name for file in found([folder], to) if file.path.name == "a.yaml"] == names
+
+
+def test_racing_uploads_of_one_file_make_one_object(folder: Path) -> None:
+    bucket = MemoryBucket("in")
+    uploader = Uploader(bucket, {}, overwrite=False)
+    file = LocalFile(folder / "a.yaml", "a.yaml")
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = [upload.outcome for upload in pool.map(uploader.send, [file] * 50)]
+    assert sorted(outcomes) == [*[Outcome.THERE] * 49, Outcome.SENT]
+    assert bucket.generation("a.yaml") == 1
+
+
+def test_the_check_says_what_the_intake_says() -> None:
+    """The same files, one by one: what is refused here is rejected there, with the same failures."""
+    for path in sorted(EXAMPLES.rglob("*.*")):
+        if path.suffix == ".a3m":
+            continue
+        inbox = Inbox()
+        if path.name == "crambin.yaml":
+            inbox.drop("examples/crambin.a3m", (EXAMPLES / "crambin.a3m").read_bytes())
+        name = f"examples/{path.relative_to(EXAMPLES)}"
+        inbox.drop(name, path.read_bytes())
+        there = inbox.ledger.only()
+        checked = drop.plan([LocalFile(path, name, named=True)], {}, msa_service=False)
+        assert [each.failures for each in checked.refused] == ([there.errors] if there.errors else [])
+        assert bool(checked.inputs) == (there.state is State.QUEUED)
+
+
+def test_validate_tells_good_files_and_reasons_apart(folder: Path) -> None:
+    done = CliRunner(mix_stderr=False).invoke(validate.command, [str(folder)])
+    assert (done.exit_code, done.stdout) == (1, f"ok  {folder}/a.yaml\nok  {folder}/b.yaml\n")
+    assert "INVALID_INPUT screen/bad.yaml, line 1" in done.stderr
+    well = CliRunner(mix_stderr=False).invoke(validate.command, [str(folder / "a.yaml")])
+    assert (well.exit_code, well.stderr) == (0, "")
+
+
+def test_a_file_that_cannot_be_read_is_named(folder: Path) -> None:
+    (folder / "a.yaml").unlink()
+    (folder / "a.yaml").symlink_to(folder / "nowhere")
+    done = CliRunner(mix_stderr=False).invoke(validate.command, [str(folder)])
+    assert done.exit_code == 1
+    assert f"{folder}/a.yaml cannot be read: No such file or directory." in done.stderr

@@ -1,0 +1,156 @@
+"""`dropfold stats` and `doctor`, and what the command says where its environment is wrong."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner
+from fakes import NOW, MemoryCloud, MemoryLedger, a_job
+
+from dropfold import doctor, stats
+from dropfold.__main__ import main
+from jobs.finding import Finding, Found
+from jobs.lifecycle import Event
+from schemas.job import Change, Job, State
+
+
+def ended(number: int, state: State, worker: str, seconds: float, predict: float) -> Job:
+    """Return a job that a worker claimed 100 s times its number after NOW, and ended so much later."""
+    claimed = NOW + timedelta(seconds=100 * number)
+    return a_job(
+        state,
+        job_id=f"{number:016x}",
+        worker=worker,
+        updated_at=claimed + timedelta(seconds=seconds),
+        timings={"predict": predict, "upload": 1.0} if predict else {},
+        history=(
+            Change(at=NOW, event=Event.CLAIMED, state=State.RUNNING),
+            Change(at=claimed, event=Event.CLAIMED, state=State.RUNNING),
+        ),
+    )
+
+
+def later(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def test_the_five_figures_are_those_of_the_ledger() -> None:
+    ledger = MemoryLedger()
+    for job in (
+        ended(0, State.SUCCEEDED, "w1", 50, 45),
+        ended(1, State.SUCCEEDED, "w1", 100, 90),
+        ended(2, State.SUCCEEDED, "w2", 10, 10),
+        ended(3, State.FAILED, "w2", 5, 0),
+        ended(4, State.SUCCEEDED, "w3", 1, 0),  # answered with what was there: no model was loaded
+        a_job(State.QUEUED, job_id="a" * 16, updated_at=later(300)),
+        a_job(State.QUEUED, job_id="b" * 16, updated_at=later(390)),
+        a_job(State.REJECTED, job_id="c" * 16, updated_at=later(390)),
+    ):
+        ledger.create(job)
+    figures = stats.measure(ledger.predicted(NOW, 100), ledger, later(400))
+    assert (figures.predictions, figures.cold_starts, figures.cold_start_share) == (5, 2, 0.4)
+    assert (figures.queue_depth, figures.queue_age_seconds) == (2, 100)
+    assert figures.success_rate == 0.8
+    assert figures.processing_p95_seconds == pytest.approx(92.5)
+    assert figures.device_busy_share == pytest.approx(145 / 210)
+
+
+def test_figures_of_nothing_are_told_as_such_and_the_window_is_bounded() -> None:
+    cloud = MemoryCloud()
+    none = CliRunner(mix_stderr=False).invoke(stats.command, ["--json"], obj=cloud)
+    assert json.loads(none.stdout)["success_rate"] is None
+    for number in range(3):
+        cloud.ledger.create(ended(number, State.SUCCEEDED, "w", 1, 1))
+    few = CliRunner(mix_stderr=False).invoke(stats.command, ["--since", "9999d", "--most", "2"], obj=cloud)
+    assert "1 of 2 predictions" in few.stdout
+    assert "Only the last 2 jobs are read" in few.stderr
+    assert CliRunner().invoke(stats.command, ["--since", "yesterday"], obj=cloud).exit_code == 2
+
+
+@dataclass
+class Patient:
+    """Implements dropfold.doctor.Health: all is well but what is named."""
+
+    wrong: dict[str, Found] = field(default_factory=dict)
+
+    def finding(self, what: str) -> Finding:
+        return Finding(self.wrong.get(what, Found.OK), f"looked at {what}")
+
+    def credentials(self) -> Finding:
+        return self.finding("credentials")
+
+    def bucket(self, name: str) -> Finding:
+        return self.finding(name)
+
+    def bucket_rights(self, name: str, rights: object) -> Finding:
+        assert rights
+        return self.finding(f"rights {name}")
+
+    def topic(self, name: str) -> Finding:
+        return self.finding(name)
+
+    def topic_rights(self, name: str, rights: object) -> Finding:
+        assert rights
+        return self.finding(f"rights {name}")
+
+    def ledger(self) -> Finding:
+        return self.finding("ledger")
+
+    def worker(self, region: str, job: str, endpoint: str) -> Finding:
+        return self.finding(f"{endpoint} {region} {job}")
+
+    def quota(self, quota: str, region: str, endpoint: str) -> Finding:
+        assert endpoint
+        return self.finding(f"{quota} {region}")
+
+
+SETTINGS = {
+    "google_cloud_project": "p",
+    "input_bucket": "in",
+    "output_bucket": "out",
+    "requested_topic": "requested",
+    "completed_topic": "completed",
+    "cloud_run_job_name": "job",
+    "cloud_run_region": "region",
+    "cloud_run_endpoint": "run",
+    "cloud_quotas_endpoint": "quotas",
+}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [({}, 0), ({"rights in": Found.UNKNOWN}, 0)]
+    + [({"out": found}, 1) for found in (Found.MISSING, Found.REFUSED, Found.SILENT)],
+)
+def test_the_doctor_has_a_line_for_each_part_and_a_remedy_for_what_is_wrong(
+    wrong: dict[str, Found], status: int
+) -> None:
+    cloud = SimpleNamespace(settings=SimpleNamespace(**SETTINGS), health=Patient(wrong))
+    done = CliRunner().invoke(doctor.command, [], obj=cloud)
+    assert done.exit_code == status
+    assert len(done.stdout.splitlines()) == 12
+    assert done.stdout.count("To do: compare OUTPUT_BUCKET") == status
+    assert done.stdout.count("not checked here") == (1 if wrong == {"rights in": Found.UNKNOWN} else 0)
+
+
+def test_the_doctor_names_settings_that_it_would_need() -> None:
+    settings = SimpleNamespace(**SETTINGS | {"cloud_run_region": ""})
+    cloud = SimpleNamespace(settings=settings, health=Patient())
+    done = CliRunner().invoke(doctor.command, [], obj=cloud)
+    assert "CLOUD_RUN_JOB_NAME and CLOUD_RUN_REGION are not set" in done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", ["status", "doctor", "results", "events", "stats"])
+def test_an_environment_that_names_no_project_is_one_line(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("GOOGLE_CLOUD_PROJECT", "INPUT_BUCKET"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("OUTPUT_BUCKET", "out")
+    done = CliRunner(mix_stderr=False).invoke(main, [command])
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1].startswith(
+        "Error: set GOOGLE_CLOUD_PROJECT, INPUT_BUCKET in the environment (`. .local/env` does"
+    )

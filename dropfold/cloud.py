@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from typing import TypeVar
 
 import click
 from pydantic import ValidationError
@@ -16,8 +17,10 @@ from gcp.ledger import FirestoreLedger
 from gcp.objects import Bucket
 from gcp.runs import WorkerJob
 from gcp.trouble import ERRORS
+from jobs.finding import Finding, Found
 from jobs.settle import Settler
 
+Part = TypeVar("Part")
 HOLD = 100
 LOOK_SECONDS = 0.2
 WORKERS_SECONDS = 5
@@ -41,17 +44,17 @@ class Cloud:
     @cached_property
     def ledger(self) -> FirestoreLedger:
         """Where the jobs are."""
-        return project.ledger(self.settings)
+        return _reached(self.health.ledger(), project.ledger(self.settings))
 
     @cached_property
     def inputs(self) -> Bucket:
         """The input bucket."""
-        return project.bucket(self.settings, self.settings.input_bucket)
+        return self._bucket(self.settings.input_bucket)
 
     @cached_property
     def outputs(self) -> Bucket:
         """The output bucket."""
-        return project.bucket(self.settings, self.settings.output_bucket)
+        return self._bucket(self.settings.output_bucket)
 
     @cached_property
     def settler(self) -> Settler:
@@ -79,9 +82,13 @@ class Cloud:
     @contextmanager
     def following(self, pattern: str) -> Iterator[Iterable[Delivery | None]]:
         """Subscribe to the completion topic for a block."""
-        own = project.following(self.settings, self.settings.completed_topic, pattern)
+        topic = self.settings.completed_topic
+        own = _reached(self.health.topic(topic), project.following(self.settings, topic, pattern))
         with own as subscription, subscription.pulling(HOLD, LOOK_SECONDS) as messages:
             yield messages
+
+    def _bucket(self, name: str) -> Bucket:
+        return _reached(self.health.bucket(name), project.bucket(self.settings, name))
 
     @cached_property
     def _job(self) -> WorkerJob | None:
@@ -99,6 +106,14 @@ class Cloud:
             return self._job.alive(WORKERS_SECONDS) if self._job else None
         except ERRORS:
             return None  # a figure beside the bars, which may stay away
+
+
+def _reached(look: Finding, part: Part) -> Part:
+    """Return a part that answers: Google's clients knock for minutes where nobody does."""
+    if look.found is Found.SILENT:
+        what = "see whether the network, or for a local stack `make up`, is there"
+        raise click.ClickException(f"{look.detail}: {what}; `dropfold doctor` looks at each part.")
+    return part
 
 
 def _explained(error: ValidationError) -> str:

@@ -19,6 +19,7 @@ Changes nothing. What an API does not offer, as emulators do not know rights, is
 Exit status: 0 nothing is wrong, 1 something is, 2 wrong usage.
 """
 QUOTA = "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion"
+UNREACHED = "see whether the network, or for a local stack `make up`, is there"
 READ = ("storage.objects.get", "storage.objects.list")
 SHOWN = {Found.OK: ("ok", "green"), Found.UNKNOWN: ("not checked here", "yellow")}
 
@@ -158,5 +159,6 @@ def _workers(settings: Settings, health: Health) -> Iterator[Check]:
 def _line(check: Check, finding: Finding) -> Text:
     word, colour = SHOWN.get(finding.found, (str(finding.found), "red"))
     detail = f": {clean(finding.detail)}" if finding.detail else ""
-    remedy = "" if finding.found in SHOWN else f". To do: {check.remedy}"
-    return Text.assemble((f"{word:<16}", colour), f"  {check.name}{detail}{remedy}")
+    remedy = UNREACHED if finding.found is Found.SILENT else check.remedy
+    to_do = "" if finding.found in SHOWN else f". To do: {remedy}"
+    return Text.assemble((f"{word:<16}", colour), f"  {check.name}{detail}{to_do}")

@@ -1,6 +1,7 @@
 """What Google's clients raise, in one line for a person."""
 
 import re
+from urllib.parse import urlsplit
 
 from google.api_core.exceptions import (
     Forbidden,
@@ -10,6 +11,7 @@ from google.api_core.exceptions import (
     ServiceUnavailable,
 )
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, RefreshError
+from requests.exceptions import ConnectionError as NoConnectionError
 from requests.exceptions import RequestException
 
 ERRORS = (GoogleAPIError, GoogleAuthError, RequestException)
@@ -35,6 +37,8 @@ def explained(error: Exception) -> str:
 
 def said(error: Exception) -> str:
     """Return the first line of what an error says, without the address that was asked."""
+    if isinstance(error, NoConnectionError) and error.request:
+        return f"no connection to {urlsplit(str(error.request.url)).netloc}"
     text = error.message if isinstance(error, GoogleAPICallError) else str(error)
     first = next(iter((text or type(error).__name__).splitlines()))
-    return ASKED.sub("", first)[:LONGEST]
+    return ASKED.sub("", first)[:LONGEST].rstrip(".")

@@ -27,7 +27,7 @@ PATIENCE = 60
 
 @pytest.fixture
 def screen(tmp_path: Path, folder: str) -> Path:
-    """Return a folder with two inputs that can be predicted, one with an MSA beside it, and one that cannot."""
+    """Return a folder with two good inputs, one with an MSA beside it, a wrong one and a note."""
     screen = tmp_path / folder
     screen.mkdir()
     (screen / "single.yaml").write_text(PEPTIDE.format("GIGAVLKVLTTG", "empty"))

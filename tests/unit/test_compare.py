@@ -105,8 +105,8 @@ def test_one_that_cannot_be_taken_in_does_not_keep_the_others() -> None:
 class VanishingBucket(MemoryBucket):
     """Lists what is overwritten a moment later."""
 
-    def listed(self) -> Iterator[Source]:
-        yield from list(super().listed())
+    def listed(self, prefix: str = "") -> Iterator[Source]:
+        yield from list(super().listed(prefix))
         self.put("foo.yaml", VALID, generation=8)
 
 

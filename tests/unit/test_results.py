@@ -84,9 +84,9 @@ def test_structures_and_reports_are_fetched_once(cloud: MemoryCloud, tmp_path: P
     assert done.exit_code == 0
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert files == {
-        f"run1/{letter}/0123456789abcdef/{name}"
+        f"run1/{letter}/0123456789abcdef/{file}"
         for letter in "abd"
-        for name in ("model_0.cif", "report.html")
+        for file in ("model_0.cif", "report.html")
     }
     assert f"{tmp_path}/run1/a/0123456789abcdef/" in done.stdout
     for name in list(cloud.outputs.objects):

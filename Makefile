@@ -28,11 +28,12 @@ lint: environment ## format, lint, types, import rules
 	.venv/bin/mypy .
 	.venv/bin/lint-imports
 
-schemas: environment ## write what is made from the models: schemas/v1/, docs/lifecycle.md, docs/settings.md
+schemas: environment ## write what is made from the models: schemas/v1/, docs/lifecycle.md, docs/settings.md, docs/command.md
 	@$(RUN) -m schemas.publish
 	@$(RUN) -m worker.web.openapi > schemas/v1/service.openapi.json
 	@$(RUN) -m jobs.diagram > docs/lifecycle.md
 	@$(RUN) -m local.settings_page > docs/settings.md
+	@$(RUN) -m dropfold.page > docs/command.md
 
 lock: environment ## write constraints.txt from the installed environment, and what the image installs
 	@$(RUN) -m local.lock

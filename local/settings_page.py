@@ -8,6 +8,7 @@ import annotated_types
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from dropfold.settings import CommandSettings
 from functions.settings import CompareSettings, DeadSettings, IntakeSettings, LaunchSettings, SweepSettings
 from gcp.project import Project
 from worker.settings import ServiceSettings, WorkerSettings
@@ -24,12 +25,15 @@ ENTRY_POINTS: Mapping[str, type[Project]] = {
 }
 """Settings of each function by its name, of the worker's job and of the Service."""
 
+SETTINGS: Mapping[str, type[Project]] = {**ENTRY_POINTS, "dropfold": CommandSettings}
+"""All settings: also those of the command, which nobody deploys."""
+
 HEAD = """# Settings
 
 Written by `make schemas` from the settings models (`gcp/project.py`, `functions/settings.py`,
-`worker/settings.py`); a test compares the two. All are environment variables. One that is missing, or out of
-its limits, stops the start with its name. `eventarc/functions.tf` and `eventarc/worker.tf` set what is
-required, and what differs from its default.
+`worker/settings.py`, `dropfold/settings.py`); a test compares the two. All are environment variables. One
+that is missing, or out of its limits, stops the start with its name. `eventarc/functions.tf` and
+`eventarc/worker.tf` set what is required, and what differs from its default.
 """
 
 COLUMNS = "| Variable | Type | Default | Limits | |\n|---|---|---|---|---|"
@@ -39,14 +43,14 @@ BOUNDS = {annotated_types.Ge: "≥", annotated_types.Gt: ">", annotated_types.Le
 
 def page() -> str:
     """Write the page: a table for each model, named by the entry points that have its settings."""
-    models = {base: None for model in ENTRY_POINTS.values() for base in reversed(model.__mro__)}
+    models = {base: None for model in SETTINGS.values() for base in reversed(model.__mro__)}
     tables = (_table(model) for model in models if issubclass(model, Project))
     return "\n".join([HEAD, *tables])
 
 
 def _table(model: type[Project]) -> str:
-    users = (f"`{name}`" for name, theirs in ENTRY_POINTS.items() if issubclass(theirs, model))
-    title = "All of them, and `python -m dropfold`" if model is Project else ", ".join(users)
+    users = (f"`{name}`" for name, theirs in SETTINGS.items() if issubclass(theirs, model))
+    title = "All of them" if model is Project else ", ".join(users)
     return f"## {title}\n\n{COLUMNS}\n" + "".join(_rows(model))
 
 

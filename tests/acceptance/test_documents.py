@@ -53,6 +53,23 @@ def test_a_drop_in_the_documents_is_predicted(block: Block, stack: Stack, checko
     assert len(structures) == 2
 
 
+@marked("makes")
+def test_what_the_documents_make_is_there(block: Block, checkout: Path) -> None:
+    need(block.program)
+    assert block.target
+    done = subprocess.run(
+        block.command,
+        cwd=checkout,
+        env=environment(checkout),
+        timeout=2 * SECONDS,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(checkout.glob(block.target)), done.stdout
+
+
 @contextmanager
 def started(block: Block, checkout: Path) -> Iterator[Callable[[], str]]:
     """Run a block until Ctrl-C; the function tells what it has printed, and fails once it has ended."""

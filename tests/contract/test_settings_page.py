@@ -11,7 +11,7 @@ def test_the_page_is_what_the_models_say() -> None:
 
 
 def test_every_setting_says_what_it_is_for() -> None:
-    models = settings_page.ENTRY_POINTS.values()
+    models = settings_page.SETTINGS.values()
     assert [
         (model.__name__, name)
         for model in models

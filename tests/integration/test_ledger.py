@@ -222,3 +222,35 @@ def test_waiting_are_those_that_wait_the_longest_unchanged_first(ledger: Ledger)
         ledger.create(lifecycle.take_in(a_job(job_id=f"{number:016x}", waits_for=("x.a3m",)), at))
     ledger.create(lifecycle.take_in(a_job(job_id="9" * 16), NOW - timedelta(minutes=9)))
     assert [int(job.job_id) for job in ledger.waiting()] == [1, 2, 0]
+
+
+def test_jobs_under_a_prefix_are_counted_listed_and_looked_up(ledger: MemoryLedger | FirestoreLedger) -> None:
+    states = [State.SUCCEEDED, State.FAILED, State.QUEUED, State.SUCCEEDED]
+    for number, (name, state) in enumerate(zip(["r/b", "r/a", "r/ü", "s/a"], states, strict=True)):
+        ledger.create(a_job(state, job_id=f"{number:016x}", source=a_source(name)))
+    ledger.create(a_job(job_id="9" * 16, source=a_source("r/c", bucket="other")))
+    assert {state: ledger.count_under("in", "r/", state) for state in set(states)} == {
+        State.SUCCEEDED: 1,
+        State.FAILED: 1,
+        State.QUEUED: 1,
+    }
+    assert [job.source.name for job in ledger.under("in", "r/", tuple(State), 2)] == ["r/a", "r/b"]
+    assert [job.source.name for job in ledger.under("in", "", (State.SUCCEEDED,), 9)] == ["r/b", "s/a"]
+    assert ledger.states([f"{0:016x}", "f" * 16]) == {f"{0:016x}": State.SUCCEEDED}
+
+
+def test_the_last_predictions_and_the_longest_queued_are_found(
+    ledger: MemoryLedger | FirestoreLedger,
+) -> None:
+    assert ledger.longest_queued() is None
+    for number, state in enumerate(
+        [State.SUCCEEDED, State.FAILED, State.REJECTED, State.QUEUED, State.QUEUED]
+    ):
+        at = NOW + timedelta(minutes=number)
+        ledger.create(a_job(state, job_id=f"{number:016x}", updated_at=at))
+    assert [job.state for job in ledger.predicted(NOW - timedelta(1), 9)] == [State.FAILED, State.SUCCEEDED]
+    assert [job.state for job in ledger.predicted(NOW - timedelta(1), 1)] == [State.FAILED]
+    assert ledger.predicted(NOW + timedelta(minutes=1), 9) == []
+    longest = ledger.longest_queued()
+    assert longest is not None
+    assert longest.job_id == f"{3:016x}"

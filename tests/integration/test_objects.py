@@ -10,6 +10,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
 from gcp.objects import Bucket
+from jobs.checksum import crc32c
 from jobs.objects import (
     ContentDiffersError,
     Look,
@@ -300,3 +301,24 @@ def test_all_objects_are_listed_as_their_uploads_said(bucket: Bucket, raw: stora
         assert (source.bucket, source.generation) == (raw.name, blob.generation)
         assert (source.size, source.crc32c) == (blob.size, blob.crc32c)
         assert (source.time, source.metadata) == (blob.time_created, {"dropfold-seed": "3"})
+
+
+def test_a_file_is_dropped_once_with_its_metadata_and_over_the_generation_that_is_named(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    file, name, options = tmp_path / "a.yaml", "run 1/ä.yaml", {"dropfold-samples": "2"}
+    file.write_text("first")
+    assert bucket.source(name) is None
+    made = bucket.drop(file, name, options)
+    assert made is not None
+    assert (made.size, made.metadata) == (5, options)
+    assert bucket.drop(file, name, options) is None
+    assert bucket.source(name) == made
+    file.write_text("second")
+    assert bucket.drop(file, name, {}, over=1) is None
+    second = bucket.drop(file, name, {}, over=made.generation)
+    assert second is not None
+    assert second.generation != made.generation
+    assert second.crc32c == crc32c(file)
+    bucket.drop(file, "run 10/a.yaml", {})
+    assert [source.name for source in bucket.listed("run 1/")] == [name]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 from google.cloud import pubsub_v1
 
-from gcp.topics import Leased, Subscription, Topic
+from gcp.topics import Leased, Subscription, Topic, following
 from schemas.messages import Message
 
 TOPIC, SUBSCRIPTION = "requests", "work"
@@ -138,3 +138,22 @@ def test_a_worker_that_is_interrupted_still_gives_back_what_it_holds(
             messages.throw(KeyboardInterrupt)  # type: ignore[attr-defined]  # it is a generator
         held.nack()
     assert next(pulled(work)).data == b"1"
+
+
+def test_a_follower_hears_what_comes_and_its_subscription_goes_with_it(
+    subscriber: pubsub_v1.SubscriberClient, project: str
+) -> None:
+    def names() -> set[str]:
+        return {found.name for found in subscriber.list_subscriptions(project=f"projects/{project}")}
+
+    before = names()
+    with following(subscriber, project, TOPIC, 'attributes.batch = "ä b"') as own:
+        [mine] = names() - before
+        made = subscriber.get_subscription(subscription=mine)
+        assert made.filter == 'attributes.batch = "ä b"'
+        assert made.expiration_policy.ttl.days == 1
+        publish(project, b"1")
+        [message] = pulled(own)
+        message.ack()
+        assert message.data == b"1"
+    assert names() == before

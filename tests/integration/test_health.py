@@ -1,0 +1,137 @@
+"""Looks at parts of a project: emulators that lack some questions, nobody, and an API of quotas."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from google.cloud import pubsub_v1, storage
+
+from gcp.health import Health
+from gcp.project import Project
+from jobs.finding import Found
+from local import credentials
+from local.processes import free_ports
+
+QUOTA, REGION = "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion", "us-central1"
+
+
+@pytest.fixture
+def health(project: str) -> Health:
+    return Health(Project(google_cloud_project=project, input_bucket="in", output_bucket="out"))
+
+
+@pytest.fixture
+def key(project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Have credentials that open nothing, and return whose they are."""
+    credentials.write_key(tmp_path / "key.json", project)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
+    return f"local@{project}.iam.gserviceaccount.com"
+
+
+def test_what_is_there_is_found_and_rights_are_not_asked_for_where_nobody_knows_them(
+    health: Health, project: str, storage_host: str, pubsub_host: str, firestore_host: str
+) -> None:
+    assert storage_host
+    assert pubsub_host
+    assert firestore_host
+    storage.Client(project=project).create_bucket(project)
+    publisher = pubsub_v1.PublisherClient()
+    publisher.create_topic(name=publisher.topic_path(project, "mine"))
+    assert health.bucket(project).found is Found.OK
+    assert health.bucket("no-such-bucket").found is Found.MISSING
+    assert health.bucket_rights(project, ["storage.objects.get"]).found is Found.UNKNOWN
+    assert health.topic("mine").found is Found.OK
+    assert health.topic("no-such-topic").found is Found.MISSING
+    assert health.topic_rights("mine", ["pubsub.topics.publish"]).found is Found.UNKNOWN
+    assert health.ledger().found is Found.OK
+
+
+def test_nobody_is_told_within_seconds(health: Health, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    [port] = free_ports(1)
+    for variable in ("PUBSUB_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST"):
+        monkeypatch.setenv(variable, f"127.0.0.1:{port}")
+    nobody = f"http://127.0.0.1:{port}"
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", nobody)
+    looks = [
+        health.bucket("in"),
+        health.bucket_rights("in", ["storage.objects.get"]),
+        health.topic("mine"),
+        health.ledger(),
+        health.worker(REGION, "job", nobody),
+        health.quota(QUOTA, REGION, nobody),
+    ]
+    assert {look.found for look in looks} == {Found.SILENT}
+    assert looks[0].detail == f"no connection to 127.0.0.1:{port}"
+    assert health.credentials() == (Found.OK, f"found, {key}")
+
+
+@contextmanager
+def answering(status: int, answer: object) -> Iterator[str]:
+    """Answer every request alike, as one of Google's APIs does; yield the address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.end_headers()
+            self.wfile.write(json.dumps(answer).encode())
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def granted(value: int, region: str = REGION) -> object:
+    """Write a quota as the API does: cloud.google.com/docs/quotas/reference/rest, QuotaInfo."""
+    dimension = {
+        "dimensions": {"region": region},
+        "details": {"value": str(value)},
+        "applicableLocations": [region],
+    }
+    return {"quotaId": QUOTA, "service": "run.googleapis.com", "dimensionsInfos": [dimension]}
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "found", "detail"),
+    [
+        (200, granted(3), Found.OK, "3"),
+        (200, granted(0), Found.REFUSED, "none in us-central1"),
+        (200, granted(3, "europe-west4"), Found.REFUSED, "none in us-central1"),
+        (404, {"error": {"code": 404, "message": "no such method"}}, Found.UNKNOWN, "no such method"),
+        (403, {"error": {"code": 403, "message": "API is off"}}, Found.REFUSED, "API is off"),
+    ],
+)
+def test_the_quota_of_a_region_is_read(
+    health: Health, key: str, status: int, answer: object, found: Found, detail: str
+) -> None:
+    assert key
+    with answering(status, answer) as endpoint:
+        assert health.quota(QUOTA, REGION, endpoint) == (found, detail)
+
+
+@pytest.mark.parametrize(
+    ("held", "found", "detail"),
+    [
+        (
+            ["storage.objects.get", "storage.objects.list"],
+            Found.OK,
+            "storage.objects.get storage.objects.list",
+        ),
+        (["storage.objects.get"], Found.REFUSED, "storage.objects.list"),
+        ([], Found.REFUSED, "storage.objects.get, storage.objects.list"),
+    ],
+)
+def test_missing_rights_are_named(
+    health: Health, monkeypatch: pytest.MonkeyPatch, held: list[str], found: Found, detail: str
+) -> None:
+    with answering(200, {"permissions": held} if held else {}) as endpoint:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", endpoint)
+        assert health.bucket_rights("in", ["storage.objects.get", "storage.objects.list"]) == (found, detail)

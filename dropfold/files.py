@@ -56,13 +56,18 @@ def found(paths: Iterable[Path], to: str | None) -> list[LocalFile]:
     """Find the files under paths, by name.
 
     A folder's files keep their names in it, under ``to`` or else the folder's own name. Hidden files are left
-    out. Raises click.UsageError where two files would be one object.
+    out. Raises click.UsageError where two files would be one object, or one can be none, and where none is.
     """
-    files = [file for path in paths for file in _under(path, to)]
+    given = list(paths)
+    files = [file for path in given for file in _under(path, to)]
+    for file in files:
+        _refuse_unnamable(file)
     names: dict[str, Path] = {}
     for file in files:
         if names.setdefault(file.name, file.path) != file.path:
             raise click.UsageError(f"{names[file.name]} and {file.path} would both be {file.name}: drop one.")
+    if not files:
+        raise click.UsageError(f"No file is there to take: {', '.join(map(str, given))}.")
     return sorted({file.name: file for file in files}.values(), key=lambda file: file.name)
 
 
@@ -129,12 +134,22 @@ def _under(path: Path, to: str | None) -> Iterator[LocalFile]:
                 yield LocalFile(file, f"{top}{relative}")
 
 
+def _refuse_unnamable(file: LocalFile) -> None:
+    try:
+        file.name.encode()
+    except UnicodeEncodeError as error:
+        shown = file.name.encode(errors="replace").decode()
+        raise click.UsageError(f"{shown} is no UTF-8, which names of objects are: rename it.") from error
+    if why := why_ignored(file.name):
+        raise click.UsageError(f"{file.path} is a {why}, which the intake ignores: rename it.")
+
+
 def _folder(name: str | None) -> str:
     return f"{name.rstrip('/')}/" if name and name.strip("/") else ""
 
 
 def _too_long(name: str) -> Failure | None:
-    size = len(name.encode(errors="surrogateescape"))
+    size = len(name.encode())
     if size <= MAX_NAME_BYTES:
         return None
     return Failure(

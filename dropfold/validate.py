@@ -36,6 +36,8 @@ def command(paths: tuple[Path, ...], *, msa_service: bool, **options: object) ->
     """
     wrong = 0
     for file in found(paths, None):
+        if file.is_reference and file.named:
+            tell(f"{file.path} is checked with an input that names it: name that.", "yellow")
         if not (file.is_input or (file.named and not file.is_reference)):
             continue
         checked = check(file, metadata(options), msa_service=msa_service)

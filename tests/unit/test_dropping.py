@@ -1,5 +1,6 @@
 """`dropfold drop` and `validate`: what is sent, what is not and why, and what the same command does again."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -149,6 +150,15 @@ def test_two_files_of_one_name_and_another_bucket_are_wrong_usage(folder: Path, 
     with pytest.raises(click.UsageError, match="would both be"):
         found([folder / "a.yaml", tmp_path / "a.yaml"], None)
     assert run(MemoryCloud(), folder, "--to", "gs://other/run/").exit_code == 2
+
+
+def test_what_can_be_no_input_s_name_is_wrong_usage(tmp_path: Path) -> None:
+    hidden, odd = tmp_path / ".hidden.yaml", Path(os.fsdecode(bytes(tmp_path) + b"/\xff.yaml"))
+    assert run(MemoryCloud(), tmp_path).exit_code == 2  # nothing is there
+    for path, why in ((hidden, "hidden file"), (odd, "no UTF-8")):
+        path.write_text(EMPTY)
+        done = run(MemoryCloud(), path)
+        assert (done.exit_code, why in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Follow the ends of jobs as they come: ``dropfold events``."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ Examples:
 It subscribes for itself, and deletes the subscription when it ends. What ended before is not told.
 Exit status: 0 after --count events, 2 wrong usage, 130 after Ctrl-C.
 """
+NAME = re.compile(r"[A-Za-z][\w-]*", re.ASCII)
 LONGEST_FILTER = 256
 """Bytes that Pub/Sub takes."""
 
@@ -59,14 +61,12 @@ class Wanted:
     def read(cls, text: str) -> "Wanted":
         """Read ``KEY=VALUE`` or ``KEY=BEGINNING*``. Raises click.BadParameter."""
         attribute, equals, value = text.partition("=")
-        if not equals or not attribute or '"' in text or "\\" in text:
+        if not (equals and NAME.fullmatch(attribute)) or '"' in value or "\\" in value:
             raise click.BadParameter(f"{text!r} is no KEY=VALUE: write state=FAILED, or batch=run42*.")
         return cls(attribute, value.removesuffix("*"), value.endswith("*"))
 
     def __str__(self) -> str:
-        where = (
-            f"attributes.{self.attribute}" if "-" not in self.attribute else f'attributes."{self.attribute}"'
-        )
+        where = f"attributes.{self.attribute}"
         return f'hasPrefix({where}, "{self.value}")' if self.begins else f'{where} = "{self.value}"'
 
     def holds(self, attributes: Mapping[str, str]) -> bool:

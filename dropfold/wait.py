@@ -24,8 +24,8 @@ Workers = Callable[[], int | None]
 class Ledger(Protocol):
     """Where jobs are looked at."""
 
-    def count_under(self, bucket: str, prefix: str, state: State) -> int:
-        """Count the jobs in a state of objects whose names begin with a prefix."""
+    def count_under(self, bucket: str, prefix: str, states: Iterable[State]) -> int:
+        """Count the jobs in these states under a prefix, all at one moment."""
 
     def states(self, job_ids: Sequence[str]) -> Mapping[str, State]:
         """Return the states of those of these ids that a job has."""
@@ -52,9 +52,13 @@ class Prefix:
     prefix: str
 
     def look(self) -> Tally:
-        """Count them."""
-        counts = tally(self.ledger, self.inputs.name, self.prefix)
-        return Tally(counts, 0 if Tally(counts).left else self._arriving())
+        """Count them: first all that have not ended, since a job can move between two counts."""
+        unfinished = [state for state in State if not state.terminal]
+        left = self.ledger.count_under(self.inputs.name, self.prefix, unfinished)
+        seen = Tally(tally(self.ledger, self.inputs.name, self.prefix))
+        if not left:
+            return Tally(seen.counts, self._arriving())
+        return seen if seen.left else Tally(seen.counts, left)
 
     def _arriving(self) -> int:
         since = datetime.now(UTC) - EXPECTED
@@ -90,7 +94,7 @@ class Jobs:
 
 def tally(ledger: Ledger, bucket: str, prefix: str) -> dict[State, int]:
     """Count the jobs under a prefix by state."""
-    return {state: ledger.count_under(bucket, prefix, state) for state in State}
+    return {state: ledger.count_under(bucket, prefix, [state]) for state in State}
 
 
 class Followed(Protocol):

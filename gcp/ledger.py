@@ -86,9 +86,12 @@ class FirestoreLedger:
         """Find jobs in these states, of objects whose names begin with a prefix, by name; at most so many."""
         return self._find(self._under(bucket, prefix, states).limit(most))
 
-    def count_under(self, bucket: str, prefix: str, state: State) -> int:
-        """Count the jobs in a state of objects whose names begin with a prefix; one read per thousand."""
-        return self._count(self._under(bucket, prefix, [state]))
+    def count_under(self, bucket: str, prefix: str, states: Iterable[State]) -> int:
+        """Count the jobs in these states, of objects whose names begin with a prefix, all at one moment.
+
+        One read per thousand.
+        """
+        return self._count(self._under(bucket, prefix, states))
 
     def states(self, job_ids: Sequence[str]) -> Mapping[str, State]:
         """Return the states of those of these ids that a job has; a read per id."""

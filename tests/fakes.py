@@ -100,8 +100,8 @@ class MemoryLedger:
         ]
         return sorted(found, key=lambda job: job.source.name)[:most]
 
-    def count_under(self, bucket: str, prefix: str, state: State) -> int:
-        return len(self.under(bucket, prefix, [state], len(self.documents)))
+    def count_under(self, bucket: str, prefix: str, states: Iterable[State]) -> int:
+        return len(self.under(bucket, prefix, states, len(self.documents)))
 
     def states(self, job_ids: Sequence[str]) -> Mapping[str, State]:
         return {job_id: job.state for job_id in job_ids if (job := self.get(job_id))}

@@ -36,7 +36,7 @@ SEARCHES: dict[str, tuple[object, ...]] = {
     "generations": ("in", "run/a.yaml"),
     "unfinished": ("in", "run/"),
     "under": ("in", "run/", tuple(State), 20),
-    "count_under": ("in", "run/", State.FAILED),
+    "count_under": ("in", "run/", (State.FAILED,)),
     "longest_queued": (),
     "predicted": (NOW, 20),
     "waiting": (),

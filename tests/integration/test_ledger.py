@@ -229,11 +229,12 @@ def test_jobs_under_a_prefix_are_counted_listed_and_looked_up(ledger: MemoryLedg
     for number, (name, state) in enumerate(zip(["r/b", "r/a", "r/ü", "s/a"], states, strict=True)):
         ledger.create(a_job(state, job_id=f"{number:016x}", source=a_source(name)))
     ledger.create(a_job(job_id="9" * 16, source=a_source("r/c", bucket="other")))
-    assert {state: ledger.count_under("in", "r/", state) for state in set(states)} == {
+    assert {state: ledger.count_under("in", "r/", [state]) for state in set(states)} == {
         State.SUCCEEDED: 1,
         State.FAILED: 1,
         State.QUEUED: 1,
     }
+    assert ledger.count_under("in", "r/", State) == 3
     assert [job.source.name for job in ledger.under("in", "r/", tuple(State), 2)] == ["r/a", "r/b"]
     assert [job.source.name for job in ledger.under("in", "", (State.SUCCEEDED,), 9)] == ["r/b", "s/a"]
     assert ledger.states([f"{0:016x}", "f" * 16]) == {f"{0:016x}": State.SUCCEEDED}

@@ -1,12 +1,13 @@
 """`dropfold status`, `watch` and `events`, and what `drop --wait` waits with."""
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import click
 import pytest
 from click.testing import CliRunner, Result
-from fakes import MemoryCloud, a_job, a_source
+from fakes import MemoryCloud, MemoryLedger, a_job, a_source
 
 from dropfold import events, status, wait, watch
 from dropfold.board import Pace, Tally
@@ -90,6 +91,23 @@ def test_watching_goes_on_until_work_is_done(monkeypatch: pytest.MonkeyPatch) ->
     done = run(watch.command, cloud, "run1/")
     assert (done.exit_code, len(slept)) == (0, 1)
     assert "0 of 1 ended: 1 queued; 2 workers alive" in done.stderr
+
+
+def test_a_job_that_moves_between_two_counts_is_not_taken_for_ended() -> None:
+    class Moving(MemoryLedger):
+        """Has its only job go from running back to the queue right after the queue was counted."""
+
+        def count_under(self, bucket: str, prefix: str, states: Iterable[State]) -> int:
+            wanted = set(states)
+            counted = super().count_under(bucket, prefix, wanted)
+            if wanted == {State.QUEUED}:
+                self.replace(self.only().evolve(state=State.QUEUED))
+            return counted
+
+    cloud = MemoryCloud(Moving())
+    add(cloud, "run1/a.yaml", State.RUNNING)
+    seen = wait.Prefix(cloud.ledger, cloud.inputs, "run1/").look()
+    assert (seen.ended, seen.left) == (0, 1)
 
 
 def test_an_upload_that_no_job_knows_yet_is_arriving_and_no_other_object_is() -> None:

@@ -88,7 +88,7 @@ def test_workers_that_are_asked_to_leave_lose_nothing(pipeline: Pipeline, start:
     until(lambda: pipeline.all_are(State.SUCCEEDED, (long, *others)))
     assert [pipeline.job(job).attempt for job in (long, *others)] == [3, 1, 1]
     assert reasons(pipeline.job(long).history) == [Code.PREEMPTED, Code.PREEMPTED]
-    assert len(pipeline.outputs(long)) == 3 * FILES_PER_SAMPLE + 1  # and the page
+    assert len(pipeline.outputs(long)) == 3 * FILES_PER_SAMPLE + 2  # and page and picture
     until(lambda: pipeline.completions() == {f"{job}-succeeded": 1 for job in (long, *others)}, AT_ONCE)
 
 
@@ -106,7 +106,7 @@ def test_what_a_killed_worker_had_is_finished_by_the_next(pipeline: Pipeline, st
     until(lambda: pipeline.job(job).state is State.SUCCEEDED)
     assert pipeline.receipt(job).attempt == 2
     assert reasons(pipeline.job(job).history) == [Code.WORKER_LOST]
-    assert len(pipeline.outputs(job)) == FILES_PER_SAMPLE + 1
+    assert len(pipeline.outputs(job)) == FILES_PER_SAMPLE + 2
     until(lambda: pipeline.completions() == {f"{job}-succeeded": 1}, AT_ONCE)
 
 

@@ -55,7 +55,7 @@ class FirestoreLedger:
 
     def count(self, state: State, most: int) -> int:
         """Count the jobs in a state, and stop at so many; one read per thousand."""
-        return int(self._where("state", "==", state.value).limit(most).count().get()[0][0].value)
+        return _counted(self._where("state", "==", state.value), most)
 
     def succeeded_as(self, fingerprint: str) -> Job | None:
         """Find a job that succeeded with this fingerprint; no other has one."""
@@ -80,10 +80,11 @@ class FirestoreLedger:
 
     def unfinished(self, bucket: str, prefix: str) -> Sequence[Job]:
         """Find the jobs that have not ended, of objects whose names begin with a prefix, by name."""
-        states = [state.value for state in State if not state.terminal]
-        query = self._where("source.bucket", "==", bucket).where(filter=FieldFilter("state", "in", states))
-        query = query.order_by("source.name").start_at({"source.name": prefix})
-        return self._find(query.end_at({"source.name": prefix + LAST}))
+        return self._find(self._unfinished(bucket, prefix))
+
+    def count_unfinished(self, bucket: str, prefix: str, most: int) -> int:
+        """Count the same, and stop at so many; one read per thousand."""
+        return _counted(self._unfinished(bucket, prefix), most)
 
     def unknown(self, job_ids: Sequence[str]) -> set[str]:
         """Return those of these ids that no job has; a read per id, of an id's existence only."""
@@ -129,12 +130,22 @@ class FirestoreLedger:
         expired = self._find(self._where("lease.expires_at", "<", now).limit(PAGE))
         return [*expired, *self._find(self._where("wait_until", "<", now).limit(PAGE))]
 
+    def _unfinished(self, bucket: str, prefix: str) -> firestore.Query:
+        states = [state.value for state in State if not state.terminal]
+        query = self._where("source.bucket", "==", bucket).where(filter=FieldFilter("state", "in", states))
+        query = query.order_by("source.name").start_at({"source.name": prefix})
+        return query.end_at({"source.name": prefix + LAST})
+
     def _where(self, field: str, operator: str, value: object) -> firestore.Query:
         return self._jobs.where(filter=FieldFilter(field, operator, value))
 
     def _find(self, query: firestore.Query) -> list[Job]:
         snapshots: Iterable[firestore.DocumentSnapshot] = query.stream()
         return [_decode(snapshot) for snapshot in snapshots]
+
+
+def _counted(query: firestore.Query, most: int) -> int:
+    return int(query.limit(most).count().get()[0][0].value)
 
 
 def _encode(job: Job) -> dict[str, object]:

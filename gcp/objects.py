@@ -38,8 +38,8 @@ class Bucket:
         self.name = name
         self._bucket = client.bucket(name)
 
-    def read(self, name: str, generation: int, limit: int) -> bytes:
-        """Read one generation of an object, verified by its checksum, decompressed if it is stored so.
+    def read(self, name: str, generation: int | None, limit: int) -> bytes:
+        """Read a generation of an object, or whichever is there, verified by its checksum, decompressed.
 
         No more than ``limit`` bytes are read, and as many decompressed. Raises ObjectGoneError,
         ObjectTooLargeError, ObjectUnreadableError.
@@ -87,6 +87,14 @@ class Bucket:
                     metadata=blob.metadata or {},
                 )
 
+    def named(self, prefix: str, glob: str) -> Iterator[str]:
+        """List the names that begin with a prefix and match a pattern of Cloud Storage, in their order."""
+        with self._explained(prefix):
+            for blob in self._bucket.list_blobs(
+                prefix=prefix, match_glob=glob, page_size=LISTED, fields="items(name),nextPageToken"
+            ):
+                yield blob.name
+
     def download(self, name: str, to: Path, limit: int) -> None:
         """Fetch an object's current generation, decompressed if it is stored so.
 
@@ -109,6 +117,19 @@ class Bucket:
                 blob.upload_from_string(body, content_type, if_generation_match=0, checksum="crc32c")
             except PreconditionFailed:
                 return
+
+    def replace(self, name: str, body: bytes, content_type: str, over: int) -> None:
+        """Write an object over this generation, 0 for none; browsers ask for it again each time.
+
+        Raises ContentDiffersError where another generation is there.
+        """
+        blob = self._bucket.blob(name)
+        blob.cache_control = "no-cache"
+        with self._explained(name):
+            try:
+                blob.upload_from_string(body, content_type, if_generation_match=over, checksum="crc32c")
+            except PreconditionFailed as error:
+                raise ContentDiffersError(self._uri(name)) from error
 
     def upload(self, path: Path, name: str, content_type: str, over: int = 0) -> Output:
         """Upload a file over this generation of its object, 0 where there is none.

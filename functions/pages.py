@@ -63,8 +63,8 @@ class Events(Protocol):
 class Results(Protocol):
     """The output bucket."""
 
-    def named(self, prefix: str, glob: str) -> Iterator[str]:
-        """List the names that begin with a prefix and match a pattern of Cloud Storage."""
+    def named(self, prefix: str, ending: str) -> Iterator[str]:
+        """List the names that begin and end so."""
 
     def generation(self, name: str) -> int | None:
         """Return the generation of the object that has this name now, or None where there is none."""
@@ -161,7 +161,7 @@ class Pages:
                 logger.warning("not a table of ours, made anew", extra={"object": table}, exc_info=True)
             else:
                 return {row.receipt: row for row in found}
-        names = (name.removeprefix(folder) for name in self.results.named(folder, "**/receipt.json"))
+        names = (name.removeprefix(folder) for name in self.results.named(folder, "/receipt.json"))
         return {path: Row.unread(path) for path in names if path.count("/") == _DEPTH}
 
     def _read(self, folder: str, paths: Sequence[str], in_time: Callable[[], bool]) -> dict[str, Row | None]:

@@ -187,9 +187,7 @@ class MemoryBucket:
         assert content_type
         self.objects.setdefault(name, (1, body))
 
-    def named(self, prefix: str, glob: str) -> Iterator[str]:
-        beginning, ending = glob.split("**")
-        assert not beginning
+    def named(self, prefix: str, ending: str) -> Iterator[str]:
         yield from sorted(name for name in self.objects if name.startswith(prefix) and name.endswith(ending))
 
     def replace(self, name: str, body: bytes, content_type: str, over: int) -> None:

@@ -15,7 +15,7 @@ ASSETS = Path(__file__).with_name("assets")
 SHOWN = 10_000
 """Most rows of a page; the CSV has all."""
 
-COLUMNS = (
+BEFORE = (
     ("State", "state"),
     ("Input", "text"),
     ("Picture", None),
@@ -23,20 +23,17 @@ COLUMNS = (
     ("pTM", "number"),
     ("ipTM", "number"),
     ("pLDDT", "number"),
-    ("Binder probability", "number"),
-    ("log IC50, µM", "number"),
-    ("Tokens", "number"),
-    ("Seconds", "number"),
-    ("Ended, UTC", "text"),
-    ("Files", None),
 )
-"""Headings, and what a column is sorted as, if it is."""
+AFFINITY = (("Binder prob.", "number"), ("log IC50, µM", "number"))
+AFTER = (("Tokens", "number"), ("Seconds", "number"), ("Ended, UTC", "text"))
+"""Headings, and what a column is sorted as, if it is. Affinities have columns where there are any."""
 
 
 def render(folder: str, rows: Sequence[Row], unfinished: str, open_count: int, at: datetime) -> str:
     """Return the page. ``unfinished`` says how many have not ended, ``open_count`` draws it."""
     ordered = in_order(row for row in rows if row.state)
     states = Counter(row.state for row in ordered)
+    affinities = any(row.log_ic50 is not None for row in ordered)
     return _template().render(
         folder=folder,
         rows=ordered[:SHOWN],
@@ -47,7 +44,8 @@ def render(folder: str, rows: Sequence[Row], unfinished: str, open_count: int, a
         all=len(rows) + open_count,
         states=[(state, states[state]) for state in ORDER if states[state]],
         random_weights=any(row.random_weights for row in ordered),
-        columns=COLUMNS,
+        affinities=affinities,
+        columns=BEFORE + AFFINITY * affinities + AFTER,
         at=at,
         assets={name: _asset(name) for name in ("page.js", "page.css")},
     )

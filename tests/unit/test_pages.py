@@ -27,9 +27,9 @@ class CountingBucket(MemoryBucket):
             raise TimeoutError(f"{name} does not answer")
         return super().read(name, generation, limit)
 
-    def named(self, prefix: str, glob: str) -> Iterator[str]:
+    def named(self, prefix: str, ending: str) -> Iterator[str]:
         self.touched.append(f"list {prefix}")
-        return super().named(prefix, glob)
+        return super().named(prefix, ending)
 
 
 @dataclass

@@ -5,7 +5,8 @@
   const body = document.querySelector("tbody");
   const headings = [...document.querySelectorAll("thead th")];
   const rows = [...body.rows];
-  const texts = rows.map((row) => `${row.cells[1].title} ${row.cells[1].textContent} ${row.id}`.toLowerCase());
+  const texts = rows.map((row) =>
+    `${row.cells[1].title} ${row.querySelector(".why")?.textContent ?? ""} ${row.id}`.toLowerCase());
 
   const keys = {
     state: (cell) => Number(cell.dataset.value),

@@ -93,7 +93,7 @@ def test_a_dead_upload_event_is_taken_in_again_while_that_makes_sense() -> None:
 class BrokenBucket(MemoryBucket):
     """Refuses to read."""
 
-    def read(self, name: str, generation: int, limit: int) -> bytes:
+    def read(self, name: str, generation: int | None, limit: int) -> bytes:
         raise StorageUnavailableError(f"{name}#{generation}, up to {limit}")
 
 

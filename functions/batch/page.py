@@ -24,9 +24,18 @@ BEFORE = (
     ("ipTM", "number"),
     ("pLDDT", "number"),
 )
-AFFINITY = (("Binder prob.", "number"), ("log IC50, µM", "number"))
+AFFINITY = (("Binder", "number"), ("log IC50", "number"))
 AFTER = (("Tokens", "number"), ("Seconds", "number"), ("Ended, UTC", "text"))
 """Headings, and what a column is sorted as, if it is. Affinities have columns where there are any."""
+
+MEANINGS = {
+    "Confidence": "Boltz-2's confidence in the best sample, 0 to 1",
+    "pLDDT": "mean over all residues and atoms, 0 to 1",
+    "Binder": "probability that the ligand binds",
+    "log IC50": "log10 of IC50 in micromolar, if it binds: -3 is a nanomolar",
+    "Tokens": "residues, and atoms of ligands",
+    "Seconds": "from the upload's arrival to its end",
+}
 
 
 def render(folder: str, rows: Sequence[Row], unfinished: str, open_count: int, at: datetime) -> str:
@@ -45,6 +54,7 @@ def render(folder: str, rows: Sequence[Row], unfinished: str, open_count: int, a
         states=[(state, states[state]) for state in ORDER if states[state]],
         random_weights=any(row.random_weights for row in ordered),
         affinities=affinities,
+        meanings=MEANINGS,
         columns=BEFORE + AFFINITY * affinities + AFTER,
         at=at,
         assets={name: _asset(name) for name in ("page.js", "page.css")},

@@ -151,6 +151,16 @@ def test_a_name_is_text_and_its_links_lead_to_its_files(name: str) -> None:
     assert row.receipt in {unquote(href) for href in hrefs}
 
 
+def test_affinities_have_columns_where_there_are_any() -> None:
+    without, bound = a_row(an_end()), a_row(an_end("run42/bar.yaml"))
+    assert "log IC50" not in html(without)
+    bound = bound.model_copy(update={"log_ic50": -1.5, "binder_probability": 0.25})
+    both = html(without, bound)
+    assert '<td data-value="0.25">0.250</td><td data-value="-1.5">-1.50</td>' in both
+    heads, cells = both.partition("</thead>")[0].count("<th "), both.partition("<tbody>")[2]
+    assert {row.count("<td") + row.count("<th") for row in cells.split("<tr ")[1:]} == {heads}
+
+
 def test_an_evil_reason_and_folder_are_text_too() -> None:
     row = a_row(an_end(f"{EVIL}/foo.yaml", State.FAILED), f"{EVIL}/")
     content = html(row.model_copy(update={"message": EVIL, "remedy": EVIL}), folder=f"{EVIL}/")

@@ -25,7 +25,7 @@ BEFORE = (
     ("pLDDT", "number"),
 )
 AFFINITY = (("Binder", "number"), ("log IC50", "number"))
-AFTER = (("Tokens", "number"), ("Seconds", "number"), ("Ended, UTC", "text"))
+AFTER = (("Tokens", "number"), ("Seconds", "number"), ("Ended", "text"))
 """Headings, and what a column is sorted as, if it is. Affinities have columns where there are any."""
 
 MEANINGS = {
@@ -34,6 +34,7 @@ MEANINGS = {
     "Binder": "probability that the ligand binds",
     "log IC50": "log10 of IC50 in micromolar, if it binds: -3 is a nanomolar",
     "Tokens": "residues, and atoms of ligands",
+    "Ended": "in UTC",
     "Seconds": "from the upload's arrival to its end",
 }
 

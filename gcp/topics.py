@@ -2,8 +2,7 @@
 
 import contextlib
 import queue
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from google.cloud import pubsub_v1
 from google.cloud.pubsub_v1.subscriber.message import Message as PubsubMessage
@@ -11,6 +10,8 @@ from google.cloud.pubsub_v1.subscriber.message import Message as PubsubMessage
 from schemas.messages import Message
 
 PUBLISH_SECONDS = 60
+GIVE_BACK_SECONDS = 3
+"""A worker that was asked to leave has ten seconds in all."""
 
 
 class Topic:
@@ -34,42 +35,67 @@ class Subscription:
         self._path = subscriber.subscription_path(project, name)
 
     @contextlib.contextmanager
-    def pulling(self, hold: int, look_seconds: float) -> Iterator[Iterator[PubsubMessage | None]]:
+    def pulling(self, hold: int, look_seconds: float) -> Iterator[Iterator["Leased | None"]]:
         """Open the stream for a block: messages, at most ``hold`` unanswered; None where none came.
 
         The client renews the leases of those that are held, until the block is left: answer them in it.
         Raises, at its end, what ended the stream.
         """
         arrived: queue.SimpleQueue[PubsubMessage] = queue.SimpleQueue()
-        leaving = threading.Event()
-
-        def take(message: PubsubMessage) -> None:
-            arrived.put(message)
-            if leaving.is_set():
-                _give_back(arrived)
-
+        given_back: list[str] = []
         stream = self._subscriber.subscribe(
             self._path,
-            callback=take,
+            callback=arrived.put,
             flow_control=pubsub_v1.types.FlowControl(max_messages=hold),
             await_callbacks_on_shutdown=True,
         )
         try:
-            yield _until_done(stream, arrived, look_seconds)
+            yield _until_done(stream, arrived, given_back, look_seconds)
         finally:
-            leaving.set()
-            _give_back(arrived)
             stream.cancel()
-            stream.result()
+            try:
+                stream.result()
+            finally:
+                self._give_back(given_back + [message.ack_id for message in _left(arrived)])
+
+    def _give_back(self, ack_ids: list[str]) -> None:
+        """Let another worker have messages at once."""
+        if ack_ids:
+            self._subscriber.modify_ack_deadline(
+                subscription=self._path, ack_ids=ack_ids, ack_deadline_seconds=0, timeout=GIVE_BACK_SECONDS
+            )
+
+
+class Leased:
+    """A message under lease. Implements worker.drain.Delivery.
+
+    One that is given back goes back when the stream is closed: an open one would get it again, perhaps in the
+    moment in which it is closed, and then nobody has it until its lease ends.
+    """
+
+    def __init__(self, message: PubsubMessage, given_back: list[str]) -> None:
+        self._message, self._given_back = message, given_back
+        self.data: bytes = message.data
+        self.attributes: Mapping[str, str] = message.attributes
+
+    def ack(self) -> None:
+        """Be done with the message."""
+        self._message.ack()
+
+    def nack(self) -> None:
+        """Give the message back when the stream is closed."""
+        self._given_back.append(self._message.ack_id)
 
 
 def _until_done(
     stream: pubsub_v1.subscriber.futures.StreamingPullFuture,
     arrived: "queue.SimpleQueue[PubsubMessage]",
+    given_back: list[str],
     seconds: float,
-) -> Iterator[PubsubMessage | None]:
+) -> Iterator[Leased | None]:
     while not stream.done():
-        yield _next(arrived, seconds)
+        message = _next(arrived, seconds)
+        yield Leased(message, given_back) if message else None
 
 
 def _next(arrived: "queue.SimpleQueue[PubsubMessage]", seconds: float) -> PubsubMessage | None:
@@ -78,8 +104,8 @@ def _next(arrived: "queue.SimpleQueue[PubsubMessage]", seconds: float) -> Pubsub
     return None
 
 
-def _give_back(arrived: "queue.SimpleQueue[PubsubMessage]") -> None:
-    """Nack what came and was not taken, so that another worker has it at once."""
+def _left(arrived: "queue.SimpleQueue[PubsubMessage]") -> Iterator[PubsubMessage]:
+    """Yield what came and was not taken."""
     with contextlib.suppress(queue.Empty):
         while True:
-            arrived.get_nowait().nack()
+            yield arrived.get_nowait()

@@ -5,7 +5,8 @@ An HTML comment before a code block, which no reader sees, says what its command
 - ``<!-- runs -->``: they end with status 0;
 - ``<!-- drops OBJECT -->``: so, and the object's prediction then succeeds;
 - ``<!-- asks -->``: they end with status 0 where the stack runs the Service (``GPU_WORKER_MODE=sync``);
-- ``<!-- follows -->``: they go on, and print the name of an object that ends meanwhile.
+- ``<!-- follows -->``: they go on, and print the name of an object that ends meanwhile;
+- ``<!-- receives -->``: they are a web application that takes what Pub/Sub pushes, and nothing else.
 
 ``, needs PROGRAM`` at the end skips the block where the program is missing.
 """
@@ -20,7 +21,7 @@ from pathlib import Path
 import pytest
 from outside import Stack
 
-VERBS = {"runs", "drops", "asks", "follows"}
+VERBS = {"runs", "drops", "asks", "follows", "receives"}
 REPOSITORY = Path(__file__).parents[1]
 DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 BLOCK = re.compile(

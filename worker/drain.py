@@ -36,7 +36,7 @@ class Delivery(Protocol):
         """Tell the queue that the message is done with."""
 
     def nack(self) -> None:
-        """Give the message back at once."""
+        """Give the message back, by the end of this worker's life."""
 
 
 class InHand(NamedTuple):

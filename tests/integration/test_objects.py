@@ -152,7 +152,12 @@ def test_a_compressed_object_of_several_members_is_read_whole(bucket: Bucket, ra
 
 @pytest.mark.parametrize(
     ("body", "encoding"),
-    [(b"plain text", "gzip"), (gzip.compress(b"cut off")[:-4], "gzip"), (b"?", "br"), (b"?", "gzip, gzip")],
+    [
+        (b"plain text", "gzip"),
+        (gzip.compress(b"cut off", mtime=0)[:-4], "gzip"),
+        (b"?", "br"),
+        (b"?", "gzip, gzip"),
+    ],
 )
 def test_what_is_not_stored_as_it_says_is_refused_for_good(
     bucket: Bucket, raw: storage.Bucket, tmp_path: Path, body: bytes, encoding: str

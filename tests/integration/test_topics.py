@@ -3,16 +3,15 @@ from collections.abc import Iterator
 
 import pytest
 from google.cloud import pubsub_v1
-from google.cloud.pubsub_v1.subscriber.message import Message as PubsubMessage
 
-from gcp.topics import Subscription, Topic
+from gcp.topics import Leased, Subscription, Topic
 from schemas.messages import Message
 
 TOPIC, SUBSCRIPTION = "requests", "work"
 SOON = 2.0
 
 
-def pulled(work: Subscription, quiet: float = SOON) -> Iterator[PubsubMessage]:
+def pulled(work: Subscription, quiet: float = SOON) -> Iterator[Leased]:
     """Yield messages until none came for a while."""
     with work.pulling(hold=1, look_seconds=quiet) as messages:
         yield from iter(lambda: next(messages), None)
@@ -62,6 +61,22 @@ def test_what_a_leaving_worker_holds_is_left_to_the_next(
         rest.add(message.data)
         message.ack()
     assert rest == {b"1", b"2", b"3"}
+
+
+def test_what_is_given_back_in_the_last_moment_is_not_sent_to_a_stream_that_closes(
+    subscriber: pubsub_v1.SubscriberClient, project: str
+) -> None:
+    work = Subscription(subscriber, project, SUBSCRIPTION)
+    path = subscriber.subscription_path(project, SUBSCRIPTION)
+    publish(project, b"1", b"2")
+    for _ in range(20):
+        with work.pulling(hold=2, look_seconds=SOON) as leaving:
+            held = [next(leaving), next(leaving)]
+            assert None not in held
+            for message in held:
+                message.nack()  # type: ignore[union-attr]
+    there = subscriber.pull(subscription=path, max_messages=2, timeout=SOON).received_messages
+    assert there
 
 
 def test_two_workers_share_the_work(subscriber: pubsub_v1.SubscriberClient, project: str) -> None:

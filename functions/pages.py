@@ -25,8 +25,8 @@ from jobs.objects import ContentDiffersError, ObjectGoneError, ObjectTooLargeErr
 from schemas.messages import PredictionCompleted, UndecodableMessageError
 from schemas.receipt import Receipt
 
-MOST_EVENTS = 5000
-"""Events of one pass; the next takes the others."""
+MOST_EVENTS = 1000
+"""Events that are held at once: as many as can be given back by one call."""
 
 MOST_UNFINISHED = 10_000
 """Up to which unfinished jobs are counted: a read of the ledger per thousand."""
@@ -107,13 +107,21 @@ class Pages:
 
     def refresh(self) -> None:
         """Do one pass. What cannot be done is logged, and comes again."""
+        ends = time.monotonic() + self.seconds
+        while self._refresh_some(lambda: time.monotonic() < ends) == MOST_EVENTS:
+            if time.monotonic() >= ends:
+                return
+
+    def _refresh_some(self, in_time: Callable[[], bool]) -> int:
+        """Take events and answer them; return how many came."""
         with self.events.pulling(MOST_EVENTS, self.look_seconds) as arriving:
+            came = list(_until_none(islice(arriving, MOST_EVENTS)))
             folders: dict[str, list[Told]] = defaultdict(list)
-            for told in filter(None, map(_told, _until_none(islice(arriving, MOST_EVENTS)))):
+            for told in filter(None, map(_told, came)):
                 folders[told.folder].append(told)
-            ends = time.monotonic() + self.seconds
             for folder, stale in folders.items():
-                self._answer(folder, stale, lambda: time.monotonic() < ends)
+                self._answer(folder, stale, in_time)
+        return len(came)
 
     def _answer(self, folder: str, stale: Sequence[Told], in_time: Callable[[], bool]) -> None:
         """Refresh a folder's page; acknowledge what is on it."""

@@ -51,7 +51,8 @@ class House:
     @contextmanager
     def pulling(self, hold: int, look_seconds: float) -> Iterator[Iterator[MemoryDelivery | None]]:
         assert look_seconds
-        yield iter([*self.waiting[:hold], None, None])
+        unanswered = [event for event in self.waiting if not event.answers]
+        yield iter([*unanswered[:hold], None, None])
 
     def refresh(self) -> list[str]:
         """Do one pass; return how the events were answered. What was nacked comes again."""
@@ -212,6 +213,14 @@ def test_a_table_that_is_not_ours_is_made_anew(content: bytes) -> None:
     house.results.put("run42/summary.csv", content)
     assert house.refresh() == ["ack"]
     assert names(house.rows("run42/")) == ["run42/a.yaml"]
+
+
+def test_more_than_are_held_at_once_are_taken_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "MOST_EVENTS", 2)
+    house = House()
+    house.ended(*(an_end(f"run42/{number}.yaml") for number in range(5)))
+    assert house.refresh() == ["ack"] * 5
+    assert len(house.rows("run42/")) == 5
 
 
 def test_an_event_that_nobody_can_read_is_dropped() -> None:

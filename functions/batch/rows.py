@@ -9,7 +9,7 @@ import io
 from collections.abc import Iterable, Mapping
 from typing import Self
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from schemas.job import Record, State
 from schemas.receipt import Receipt
@@ -26,7 +26,7 @@ TEXTS = frozenset({"name", "message", "remedy", "receipt", "report", "structure"
 class Row(Record):
     """One upload. Paths are relative to the page; ``log_ic50`` is log10 of micromolar."""
 
-    receipt: str
+    receipt: str = Field(min_length=1)
     job_id: str
     state: State | None = None
     name: str = ""

@@ -1,5 +1,6 @@
 """Rows, table and page of a folder; test_batch_page.py looks at the page in a browser."""
 
+import contextlib
 import csv
 import io
 import re
@@ -124,6 +125,12 @@ def test_a_name_is_no_formula(name: str) -> None:
 def test_a_table_that_is_not_ours_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  whatever it is that is wrong
         rows.decode(content)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])).map(str.encode) | st.binary())
+def test_whatever_follows_the_columns_is_read_or_refused(content: bytes) -> None:
+    with contextlib.suppress(ValueError):
+        assert all(row.receipt and row.job_id for row in rows.decode(rows.encode([]) + content))
 
 
 def test_the_page_is_whole_and_asks_for_nothing_but_its_own_files() -> None:

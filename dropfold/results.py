@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +18,6 @@ from dropfold import download
 from dropfold.names import of_outputs, prefix
 from dropfold.terminal import ERR, table, tell, write
 from jobs.objects import ObjectGoneError, ObjectTooLargeError
-from schemas.job import Source
 from schemas.receipt import Receipt
 
 EPILOG = """\b
@@ -42,11 +42,11 @@ class Outputs(download.Outputs, Protocol):
 
     name: str
 
-    def listed(self, prefix: str = "") -> Iterator[Source]:
-        """List all objects with a prefix, in the order of their names."""
+    def named(self, prefix: str, ending: str) -> Iterator[str]:
+        """List the names that begin and end so, in their order."""
 
-    def read(self, name: str, generation: int, limit: int) -> bytes:
-        """Read one generation of an object. Raises ObjectGoneError, ObjectTooLargeError."""
+    def read(self, name: str, generation: int | None, limit: int) -> bytes:
+        """Read an object. Raises ObjectGoneError, ObjectTooLargeError."""
 
 
 class Named(Protocol):
@@ -130,24 +130,23 @@ def command(
 
 def read(outputs: Outputs, named: str, limit: int) -> list[Receipt]:
     """Read the receipts of a prefix of inputs, many at once."""
-    listed = (source for source in outputs.listed(of_outputs(named)) if source.name.endswith(RECEIPT))
-    sources = list(islice(listed, limit + 1))
-    if len(sources) > limit:
+    names = list(islice(outputs.named(of_outputs(named), RECEIPT), limit + 1))
+    if len(names) > limit:
         tell(f"Only {limit} receipts are read, more are there: --limit, or name a folder.", "yellow")
     with ThreadPoolExecutor(THREADS) as pool:
-        read = pool.map(lambda source: _receipt(outputs, source), sources[:limit])
+        read = pool.map(partial(_receipt, outputs), names[:limit])
         quiet = not ERR.is_terminal
         shown = track(
-            read, "reading receipts", total=len(sources[:limit]), console=ERR, transient=True, disable=quiet
+            read, "reading receipts", total=len(names[:limit]), console=ERR, transient=True, disable=quiet
         )
         return [receipt for receipt in shown if receipt]
 
 
-def _receipt(outputs: Outputs, source: Source) -> Receipt | None:
+def _receipt(outputs: Outputs, name: str) -> Receipt | None:
     try:
-        return Receipt.model_validate_json(outputs.read(source.name, source.generation, MAX_RECEIPT_BYTES))
+        return Receipt.model_validate_json(outputs.read(name, None, MAX_RECEIPT_BYTES))
     except (ObjectGoneError, ObjectTooLargeError, ValidationError) as error:
-        tell(f"{source.uri} is no receipt that can be read: {str(error).splitlines()[0]}", "yellow")
+        tell(f"{name} is no receipt that can be read: {str(error).splitlines()[0]}", "yellow")
         return None
 
 

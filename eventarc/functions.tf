@@ -53,11 +53,11 @@ locals {
       }
     }
     on_sweep = {
-      description = "Finishes what was left half done."
+      description = "Finishes what was left half done, and makes stale pages anew."
       instances   = 1
       concurrency = 1
       seconds     = 300
-      env         = {}
+      env         = { PAGES_SUBSCRIPTION = local.pages }
     }
     on_compare = {
       description = "Takes in what no event brought."

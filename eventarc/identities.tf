@@ -13,8 +13,11 @@ locals {
     read_inputs    = ["on_upload", "on_delete", "on_dead", "on_compare", "worker", "service"]
     write_receipts = ["on_upload", "on_delete", "on_dead", "on_sweep", "on_compare"]
     write_results  = ["worker", "service"]
+    read_results   = ["on_sweep"]
+    write_pages    = ["on_sweep"]
     publish        = ["on_upload", "on_delete", "on_dead", "on_sweep", "on_compare", "worker", "service"]
     pull_work      = ["worker"]
+    pull_pages     = ["on_sweep"]
     run_workers    = ["on_request"]
   }
 
@@ -80,10 +83,10 @@ resource "google_storage_bucket_iam_member" "reads_inputs" {
 }
 
 # Cloud Storage asks for the right to delete wherever an object of the same name exists, also where the write is only
-# to find that out (if_generation_match=0). So writers have it, of functions for receipts alone.
+# to find that out (if_generation_match=0). So writers have it, of functions for receipts and pages alone.
 resource "google_project_iam_custom_role" "receipt_writer" {
   role_id     = replace("${var.name}_receipt_writer", "-", "_")
-  title       = "${var.name}: writes receipts"
+  title       = "${var.name}: writes receipts and pages"
   permissions = ["storage.objects.create", "storage.objects.delete"]
 
   depends_on = [google_project_service.api]
@@ -108,6 +111,28 @@ resource "google_storage_bucket_iam_member" "writes_receipts" {
     title      = "receipts alone"
     expression = "resource.name.endsWith(\"/receipt.json\")"
   }
+}
+
+resource "google_storage_bucket_iam_member" "writes_pages" {
+  for_each = local.granted.write_pages
+
+  bucket = google_storage_bucket.output.name
+  role   = google_project_iam_custom_role.receipt_writer.id
+  member = local.members[each.key]
+
+  condition {
+    title      = "pages alone"
+    expression = "resource.name.endsWith(\"/index.html\") || resource.name.endsWith(\"/summary.csv\")"
+  }
+}
+
+# Pages are made from receipts, which are listed where a folder has no page yet.
+resource "google_storage_bucket_iam_member" "reads_receipts" {
+  for_each = local.granted.read_results
+
+  bucket = google_storage_bucket.output.name
+  role   = "roles/storage.objectViewer"
+  member = local.members[each.key]
 }
 
 resource "google_storage_bucket_iam_member" "writes_results" {
@@ -152,6 +177,14 @@ resource "google_pubsub_subscription_iam_member" "pulls_work" {
   for_each = local.granted.pull_work
 
   subscription = google_pubsub_subscription.subscription[local.work].id
+  role         = "roles/pubsub.subscriber"
+  member       = local.members[each.key]
+}
+
+resource "google_pubsub_subscription_iam_member" "pulls_pages" {
+  for_each = local.granted.pull_pages
+
+  subscription = google_pubsub_subscription.subscription[local.pages].id
   role         = "roles/pubsub.subscriber"
   member       = local.members[each.key]
 }

@@ -10,6 +10,7 @@ locals {
     { for schedule in local.topology.schedules : schedule.push => "scheduler" },
   )
 
-  # By name, not from its resource: that needs the functions' addresses, and some functions this name.
-  work = "work"
+  # By name, not from their resources: those need the functions' addresses, and some functions these names.
+  work  = "work"
+  pages = "pages"
 }

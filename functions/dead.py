@@ -23,6 +23,7 @@ GIVEN_UP_BY = "CloudPubSubDeadLetterSourceSubscription"
 
 REQUESTED = PredictionRequested.model_fields["type"].default
 CAPACITY = CapacityWanted.model_fields["type"].default
+COMPLETED = frozenset(f"dev.dropfold.prediction.{state.lower()}.v1" for state in State if state.terminal)
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,8 @@ class DeadLetters:
             return partial(self._on_request, request, attributes.get(GIVEN_UP_BY))
         if kind == CAPACITY:
             return lambda: None  # the next sweep rings again
+        if kind in COMPLETED:
+            return partial(logger.error, "a page was not made; docs/operations.md", extra=dict(attributes))
         if kind == "OBJECT_FINALIZE":
             return partial(self._on_upload, decode_upload(_decoded(data)))
         if kind == "OBJECT_DELETE":

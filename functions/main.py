@@ -20,6 +20,7 @@ from functions.compare import Comparison
 from functions.dead import DeadLetters
 from functions.intake import Intake
 from functions.launch import Launcher
+from functions.pages import Pages
 from functions.push import Pusher
 from functions.settings import (
     CompareSettings,
@@ -67,8 +68,11 @@ def on_request(event: CloudEvent) -> None:
 
 @functions_framework.http
 def on_sweep(request: flask.Request) -> tuple[str, int]:  # noqa: ARG001  the schedule sends no content
-    """Finish what was left half done."""
-    _sweep().run()
+    """Finish what was left half done; then, whether or not that succeeded, make stale pages anew."""
+    try:
+        _sweep().run()
+    finally:
+        _pages().refresh()
     return "", 204
 
 
@@ -163,4 +167,16 @@ def _sweep() -> Sweep:
         settler=project.settler(settings),
         settle_after=timedelta(seconds=settings.settle_after_seconds),
         request_again_after=timedelta(seconds=settings.request_again_after_seconds),
+    )
+
+
+@_once
+def _pages() -> Pages:
+    settings = read(SweepSettings)
+    return Pages(
+        events=project.subscription(settings, settings.pages_subscription),
+        results=project.bucket(settings, settings.output_bucket),
+        ledger=project.ledger(settings),
+        look_seconds=settings.pages_look_seconds,
+        seconds=settings.pages_seconds,
     )

@@ -117,11 +117,18 @@ class LaunchSettings(Project):
 
 
 class SweepSettings(Project):
-    """``on_sweep``: when effects and jobs count as forgotten."""
+    """``on_sweep``: when effects and jobs count as forgotten; what says that pages are stale."""
 
     settle_after_seconds: float = Field(
         60, ge=0, description="age from which a pending receipt or event is made good"
     )
     request_again_after_seconds: float = Field(
         900, ge=1, description="age from which a queued job is asked for again"
+    )
+    pages_subscription: str = Field("pages", description="subscription that tells which pages are stale")
+    pages_look_seconds: float = Field(
+        2, gt=0, le=60, description="how long no such word has to come until a pass has all of it"
+    )
+    pages_seconds: float = Field(
+        30, ge=0, le=240, description="how long a pass may go on to begin pages and to read receipts"
     )

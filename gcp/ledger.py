@@ -20,6 +20,8 @@ BATCH = 300
 LAST = "\U0010ffff"
 """Sorts behind every character, so that a range of names with a prefix can end with it."""
 
+UNFINISHED = [state for state in State if not state.terminal]
+
 PAGE = 200
 """Most documents that one search brings; the next sweep brings the rest."""
 
@@ -80,7 +82,11 @@ class FirestoreLedger:
 
     def unfinished(self, bucket: str, prefix: str) -> Sequence[Job]:
         """Find the jobs that have not ended, of objects whose names begin with a prefix, by name."""
-        return self._find(self._under(bucket, prefix, [state for state in State if not state.terminal]))
+        return self._find(self._under(bucket, prefix, UNFINISHED))
+
+    def count_unfinished(self, bucket: str, prefix: str, most: int) -> int:
+        """Count the same, and stop at so many; one read per thousand."""
+        return self._count(self._under(bucket, prefix, UNFINISHED).limit(most))
 
     def under(self, bucket: str, prefix: str, states: Iterable[State], most: int) -> Sequence[Job]:
         """Find jobs in these states, of objects whose names begin with a prefix, by name; at most so many."""

@@ -36,8 +36,8 @@ class Bucket:
         self.name = name
         self._bucket = client.bucket(name)
 
-    def read(self, name: str, generation: int, limit: int) -> bytes:
-        """Read one generation of an object, verified by its checksum, decompressed if it is stored so.
+    def read(self, name: str, generation: int | None, limit: int) -> bytes:
+        """Read a generation of an object, or whichever is there, verified by its checksum, decompressed.
 
         No more than ``limit`` bytes are read, and as many decompressed. Raises ObjectGoneError,
         ObjectTooLargeError, ObjectUnreadableError.
@@ -97,6 +97,15 @@ class Bucket:
                 return None
         return self._source(blob)
 
+    def named(self, prefix: str, ending: str) -> Iterator[str]:
+        """List the names that begin and end so, in their order."""
+        # The pattern saves the way of names that nobody wants; what comes all the same is left out here.
+        asked = {"prefix": prefix, "match_glob": f"**{ending}", "fields": "items(name),nextPageToken"}
+        with self._explained(prefix):
+            for blob in self._bucket.list_blobs(page_size=LISTED, **asked):
+                if blob.name.endswith(ending):
+                    yield blob.name
+
     def download(self, name: str, to: Path, limit: int) -> None:
         """Fetch an object's current generation, decompressed if it is stored so.
 
@@ -119,6 +128,19 @@ class Bucket:
                 blob.upload_from_string(body, content_type, if_generation_match=0, checksum="crc32c")
             except PreconditionFailed:
                 return
+
+    def replace(self, name: str, body: bytes, content_type: str, over: int) -> None:
+        """Write an object over this generation, 0 for none; browsers ask for it again each time.
+
+        Raises ContentDiffersError where another generation is there.
+        """
+        blob = self._bucket.blob(name)
+        blob.cache_control = "no-cache"
+        with self._explained(name):
+            try:
+                blob.upload_from_string(body, content_type, if_generation_match=over, checksum="crc32c")
+            except PreconditionFailed as error:
+                raise ContentDiffersError(self._uri(name)) from error
 
     def upload(self, path: Path, name: str, content_type: str, over: int = 0) -> Output:
         """Upload a file over this generation of its object, 0 where there is none.

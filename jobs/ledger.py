@@ -42,6 +42,9 @@ class Ledger(Protocol):
     def unfinished(self, bucket: str, prefix: str) -> Sequence[Job]:
         """Find the jobs that have not ended, of objects whose names begin with a prefix, by name."""
 
+    def count_unfinished(self, bucket: str, prefix: str, most: int) -> int:
+        """Count the same, and stop at so many."""
+
     def unknown(self, job_ids: Sequence[str]) -> set[str]:
         """Return those of these ids (any number) that no job has."""
 

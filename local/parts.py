@@ -30,9 +30,10 @@ CALLERS_TO_CHOOSE = {
     "MAX_WORKERS": "2",
     "JOBS_PER_WORKER": "10",
     "IDLE_SECONDS": "10",
-    # A person who watches would not wait for the product's 900 and 300.
+    # A person who watches would not wait for the product's 900, 300 and 2.
     "REQUEST_AGAIN_AFTER_SECONDS": "60",
     "COMPARE_AFTER_SECONDS": "30",
+    "PAGES_LOOK_SECONDS": "0.3",
 }
 SERVICE = "service"
 # Random weights deserve few steps.

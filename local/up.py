@@ -191,6 +191,7 @@ def _recipes(stack: Stack, env_file: Path) -> dict[str, str]:
         "or a file with Python": f"{python} '{DROP}'",
         "Read the completion events": f"{python} '{READ}'",
         "List the results": f"{gsutil} ls -r {outputs}",
+        "or a folder's page, in a browser": f"{url(stack.ports.storage)}/{outputs[5:]}FOLDER/index.html",
     } | _asking(stack)
 
 

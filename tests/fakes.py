@@ -106,6 +106,9 @@ class MemoryLedger:
     def states(self, job_ids: Sequence[str]) -> Mapping[str, State]:
         return {job_id: job.state for job_id in job_ids if (job := self.get(job_id))}
 
+    def count_unfinished(self, bucket: str, prefix: str, most: int) -> int:
+        return min(most, len(self.unfinished(bucket, prefix)))
+
     def unknown(self, job_ids: Sequence[str]) -> set[str]:
         return {job_id for job_id in job_ids if job_id not in self.documents}
 
@@ -174,9 +177,9 @@ class MemoryBucket:
     def put(self, name: str, body: bytes, generation: int = 7) -> None:
         self.objects[name] = (generation, body)
 
-    def read(self, name: str, generation: int, limit: int) -> bytes:
+    def read(self, name: str, generation: int | None, limit: int) -> bytes:
         there = self.objects.get(name)
-        if there is None or there[0] != generation:
+        if there is None or generation not in {there[0], None}:
             raise ObjectGoneError(name)
         if len(there[1]) > limit:
             raise ObjectTooLargeError(name)
@@ -230,6 +233,15 @@ class MemoryBucket:
     def create(self, name: str, body: bytes, content_type: str) -> None:
         assert content_type
         self.objects.setdefault(name, (1, body))
+
+    def named(self, prefix: str, ending: str) -> Iterator[str]:
+        yield from sorted(name for name in self.objects if name.startswith(prefix) and name.endswith(ending))
+
+    def replace(self, name: str, body: bytes, content_type: str, over: int) -> None:
+        assert content_type
+        if (self.generation(name) or 0) != over:
+            raise ContentDiffersError(name)
+        self.put(name, body, over + 1)
 
     def upload(self, path: Path, name: str, content_type: str, over: int = 0) -> Output:
         assert content_type

@@ -79,6 +79,19 @@ class Stack:
         names = [blob.name for blob in self.outputs.list_blobs(prefix=f"{folder}/")]
         return [name for name in names if name.endswith("/receipt.json")]
 
+    def page(self, folder: str, name: str, words: str, seconds: float = 60) -> str:
+        """Read a folder's page in the output bucket as soon as it has some words."""
+        deadline = time.monotonic() + seconds
+        while True:
+            blob = self.outputs.get_blob(f"{folder}/{name}")
+            text = blob.download_as_text() if blob else ""
+            if words in text:
+                return text
+            assert time.monotonic() < deadline, (
+                f"after {seconds} s {folder}/{name} has no {words}: {text[:500]}"
+            )
+            time.sleep(0.2)
+
     def worker_logs(self) -> dict[str, str]:
         """Read what each task of the worker's job has printed, or the Service in its place."""
         logs = self.run_dir / "logs"

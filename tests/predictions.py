@@ -11,7 +11,7 @@ from fakes import a_job
 from schemas.boltz_input import read_input
 from schemas.job import Model
 from schemas.options import Options
-from worker.report.page import Prediction
+from worker.report.prediction import Prediction
 
 MODEL = Model(name="boltz-2", version="2.2.1", weights_digest="sha256:00", random_weights=True)
 LIGAND = ("C1", "C2", "O1")
@@ -28,6 +28,7 @@ def a_prediction(
     text: str = "",
     name: str = "run42/foo.yaml",
     model: Model = MODEL,
+    affinity: Path | None = None,
 ) -> Prediction:
     """Write the files of a prediction and say what it is."""
     folder.mkdir(exist_ok=True)
@@ -40,6 +41,8 @@ def a_prediction(
     files: dict[str, Path] = {}
     for rank in range(samples):
         _write_sample(folder, rank, residues, plddt, files)
+    if affinity:
+        files["affinity.json"] = affinity
     job = a_job(options=Options(seed=5, samples=samples))
     job = job.evolve(source=job.source.model_copy(update={"name": name}))
     return Prediction(job, model, document, text or "sequences: …\n", files, {"predict": 3.1})

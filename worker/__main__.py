@@ -25,7 +25,7 @@ from worker.drain import IN_HAND, Worker
 from worker.handling import Handling
 from worker.lease import LeaveError
 from worker.read_ahead import read_ahead
-from worker.report import page
+from worker.report.shows import shows_in
 from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ def _work(settings: WorkerSettings, children: Children) -> None:
         work_dir=settings.work_dir,
         started_at=started_at,
         cache=ledger if settings.result_cache else None,
-        draw=lambda prediction, path: children.run(page.write, prediction, path),
+        shows=shows_in(children),
+        usd_per_hour=settings.usd_per_hour,
     )
     worker = Worker(
         handling=Handling(ledger, project.settler(settings), bench, settings.holder, settings.renew_seconds),

@@ -17,15 +17,16 @@ from worker import outputs
 from worker.cache import Ledger, copied, fingerprint
 from worker.lease import HeldJob
 from worker.prepare import Prepared, Uploads, prepare
-from worker.report.page import Prediction
+from worker.report.prediction import Prediction
 
 CONTENT_TYPES = {
     ".cif": "chemical/x-cif",
     ".html": "text/html; charset=utf-8",
     ".json": "application/json",
     ".pdb": "chemical/x-pdb",
+    ".png": "image/png",
 }
-REPORT = "report.html"
+Show = Callable[[Prediction, Path], None]
 logger = logging.getLogger(__name__)
 
 
@@ -85,8 +86,8 @@ class Stopwatch:
 class Bench:
     """Where attempts are made: input and output bucket, the warm model, a folder to work in.
 
-    ``cache`` is where results of earlier jobs are found; without it everything is computed. ``draw`` writes a
-    prediction's page to a path.
+    ``cache`` is where results of earlier jobs are found; without it everything is computed. ``shows`` has,
+    by public name, what writes a page or picture of a prediction to a path. ``usd_per_hour`` is the worker's.
     """
 
     uploads: Uploads
@@ -95,7 +96,8 @@ class Bench:
     work_dir: Path
     started_at: datetime
     cache: Ledger | None = None
-    draw: Callable[[Prediction, Path], None] | None = None
+    shows: Mapping[str, Show] = field(default_factory=dict)
+    usd_per_hour: float | None = None
 
     def attempt(self, mine: HeldJob) -> Result:
         """Attempt a job, and take it when the device is free for it.
@@ -148,23 +150,25 @@ class Bench:
         expected = outputs.expected(prepared.document, options)
         files = outputs.collect(mine.job.job_id, out, expected)
         with watch.stage("report"):
-            page = self._report(mine.job, prepared, files, watch, out / REPORT)
-        return files | page, outputs.scores(files)
+            shown = self._shown(mine.job, prepared, files, watch, out)
+        return files | shown, outputs.scores(files)
 
-    def _report(
-        self, job: Job, prepared: Prepared, files: Mapping[str, Path], watch: Stopwatch, path: Path
+    def _shown(
+        self, job: Job, prepared: Prepared, files: Mapping[str, Path], watch: Stopwatch, folder: Path
     ) -> dict[str, Path]:
-        """Draw the page. A prediction is delivered without one rather than not at all."""
-        if self.draw is None:
-            return {}
-        text = prepared.input_file.read_text(encoding="utf-8")
-        seconds = dict(watch.seconds)
-        try:
-            self.draw(Prediction(job, self.predictor.model, prepared.document, text, files, seconds), path)
-        except Exception:
-            logger.exception("no report", extra=job.about)
-            return {}
-        return {REPORT: path}
+        """Write page and picture. A prediction is delivered without one rather than not at all."""
+        text, seconds = prepared.input_file.read_text(encoding="utf-8"), dict(watch.seconds)
+        model, price = self.predictor.model, self.usd_per_hour
+        prediction = Prediction(job, model, prepared.document, text, files, seconds, price)
+        written = {}
+        for name, show in self.shows.items():
+            try:
+                show(prediction, folder / name)
+            except Exception:
+                logger.exception("not shown", extra=job.about | {"output": name})
+            else:
+                written[name] = folder / name
+        return written
 
     def _waited(self, job: Job) -> dict[str, float]:
         """Say how long the job was queued, until its claim, and how long of that this worker was starting."""

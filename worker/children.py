@@ -17,7 +17,7 @@ from pebble import CONSTS, ProcessExpired, ProcessFuture, ProcessPool
 
 from schemas.failure import Code, FailedError, Failure
 
-PRELOAD = ("worker.model.reading", "worker.model.writing", "worker.report.page")
+PRELOAD = ("worker.model.reading", "worker.model.writing", "worker.report.page", "worker.report.summary")
 """What children do, by module: their fork server imports it once."""
 
 CHILDREN = 2  # one reads the next input while another writes the last prediction

@@ -25,7 +25,7 @@ from worker.drain import IN_HAND
 from worker.handling import Handling
 from worker.lease import LeaveError
 from worker.read_ahead import read_ahead
-from worker.report import page
+from worker.report.shows import shows_in
 from worker.settings import ServiceSettings
 from worker.web import app
 from worker.web.app import Desk
@@ -127,7 +127,8 @@ def _desk(settings: ServiceSettings, predictor: Predictor, children: Children) -
         work_dir=settings.work_dir,
         started_at=datetime.now(UTC),
         cache=ledger if settings.result_cache else None,
-        draw=lambda prediction, path: children.run(page.write, prediction, path),
+        shows=shows_in(children),
+        usd_per_hour=settings.usd_per_hour,
     )
     settler, holder = project.settler(settings), settings.holder
     return Desk(

@@ -1,6 +1,8 @@
 """A dropped file becomes a structure, a receipt and an event: seen from outside, with a user's clients."""
 
 import base64
+import csv
+import io
 import os
 import shutil
 import subprocess
@@ -88,9 +90,28 @@ def test_a_dropped_file_becomes_structure_receipt_and_event(stack: Stack, folder
         b"dodecamer.yaml"
         in stack.outputs.blob(f"{folder}/dodecamer/{receipt['job_id']}/report.html").download_as_bytes()
     )
-    assert f"{folder}/dodecamer/{receipt['job_id']}/report.html" in {
+    picture = f"{folder}/dodecamer/{receipt['job_id']}/summary.png"
+    assert stack.outputs.blob(picture).download_as_bytes().startswith(b"\x89PNG")
+    assert {f"{folder}/dodecamer/{receipt['job_id']}/report.html", picture} <= {
         each["name"] for each in receipt["outputs"]
     }
+
+
+def test_a_folder_s_page_tells_of_each_end_soon_after(stack: Stack, folder: str) -> None:
+    stack.inputs.blob(f"{folder}/letter.txt").upload_from_string("Please predict haemoglobin.")
+    stack.inputs.blob(f"{folder}/below/other.txt").upload_from_string("And this.")
+    ended = stack.completions.wait(folder, 2)
+    table = stack.page(folder, "summary.csv", "letter.txt")
+    [row] = csv.DictReader(io.StringIO(table, newline=""))
+    assert (row["state"], row["name"], row["code"]) == (
+        "REJECTED",
+        f"{folder}/letter.txt",
+        "UNSUPPORTED_FILE",
+    )
+    receipt = only(ended[f"{folder}/letter.txt"]).data["receipt"]
+    assert receipt == f"gs://{stack.outputs.name}/{folder}/{row['receipt']}"
+    assert "letter.txt: files of type" in stack.page(folder, "index.html", "letter.txt")
+    assert "other.txt" in stack.page(f"{folder}/below", "index.html", "other.txt")
 
 
 def test_the_event_is_a_cloud_event_that_filters_understand(stack: Stack, folder: str) -> None:

@@ -15,6 +15,7 @@ from chaos import (
     test_leases,
     test_lost_answers,
     test_outages,
+    test_pages,
     test_real_model,
 )
 from chaos.steps import STEPS, Step
@@ -36,7 +37,7 @@ scenarios of `test_real_model.py` run the product's own worker with the small mo
 `sitecustomize` module on the stack's path: the product has no hook for them. A lease's two minutes are not
 waited for: its end is set into the past.
 """
-OTHERS = (test_events, test_leases, test_lost_answers, test_outages, test_real_model)
+OTHERS = (test_events, test_leases, test_lost_answers, test_outages, test_pages, test_real_model)
 
 
 def page() -> str:

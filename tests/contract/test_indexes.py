@@ -35,6 +35,7 @@ class SearchingLedger(FirestoreLedger):
 SEARCHES: dict[str, tuple[object, ...]] = {
     "generations": ("in", "run/a.yaml"),
     "unfinished": ("in", "run/"),
+    "count_unfinished": ("in", "run/", 20),
     "under": ("in", "run/", tuple(State), 20),
     "count_under": ("in", "run/", (State.FAILED,)),
     "longest_queued": (),

@@ -122,12 +122,15 @@ def test_unfinished_are_found_by_what_their_names_begin_with(ledger: Ledger) -> 
     ledger.create(a_job(job_id="f" * 16, source=a_source("run/a.yaml", bucket="another")))
 
     def found(prefix: str) -> list[str]:
-        return [job.source.name for job in ledger.unfinished("in", prefix)]
+        names = [job.source.name for job in ledger.unfinished("in", prefix)]
+        assert ledger.count_unfinished("in", prefix, most=100) == len(names)
+        return names
 
     assert found("run/") == ["run/a.yaml", "run/b.yaml", "run/ä/\U0001f9ec.yaml"]
     assert found("run/ä") == ["run/ä/\U0001f9ec.yaml"]
     assert len(found("")) == 5
     assert found("nothing") == []
+    assert ledger.count_unfinished("in", "", most=2) == 2
 
 
 def test_all_that_wait_for_a_file_are_found_also_while_they_go_on(ledger: Ledger) -> None:

@@ -322,3 +322,29 @@ def test_a_file_is_dropped_once_with_its_metadata_and_over_the_generation_that_i
     assert second.crc32c == crc32c(file)
     bucket.drop(file, "run 10/a.yaml", {})
     assert [source.name for source in bucket.listed("run 1/")] == [name]
+
+
+@pytest.mark.parametrize("folder", ["run42/", "a [b]{c}*?/", "ä 漢字/", ""])
+def test_names_below_a_folder_are_found_by_how_they_end(
+    bucket: Bucket, raw: storage.Bucket, folder: str
+) -> None:
+    there = [f"{folder}x/1/receipt.json", f"{folder}x/y/2/receipt.json", f"{folder}receipt.json.txt"]
+    for name in (*there, f"{folder}x/1/model_0.cif", "elsewhere/x/1/receipt.json"):
+        raw.blob(name).upload_from_string(b"")
+    found = [name for name in bucket.named(folder, "/receipt.json") if "elsewhere" not in name]
+    assert found == there[:2]
+
+
+def test_an_object_is_replaced_only_over_the_generation_that_is_named(
+    bucket: Bucket, raw: storage.Bucket
+) -> None:
+    bucket.replace("run42/index.html", b"1", "text/html", 0)
+    for stale in (0, 7):
+        with pytest.raises(ContentDiffersError):
+            bucket.replace("run42/index.html", b"2", "text/html", stale)
+    first = bucket.generation("run42/index.html") or 0
+    bucket.replace("run42/index.html", b"3", "text/html", first)
+    assert bucket.read("run42/index.html", None, LIMIT) == b"3"
+    assert raw.get_blob("run42/index.html").content_type == "text/html"
+    with pytest.raises(ObjectGoneError):
+        bucket.read("run42/other.html", None, LIMIT)

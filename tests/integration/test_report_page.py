@@ -1,39 +1,27 @@
 """The page of a prediction in a real browser, without network: it opens, draws, and answers."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from integration.browser import WINDOWS, launched, needed
+from integration.browser import opened as open_in
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from predictions import a_prediction
 
 from worker.report import page as report
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-SHOTS = Path(__file__).parents[2] / ".local" / "screenshots"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--use-angle=swiftshader",  # WebGL without a graphics card
-    "--enable-unsafe-swiftshader",
-]
-WINDOWS = {"desktop": (1280, 900), "phone": (390, 844)}
 WHITE = 250
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="NO CHROMIUM ON THIS MACHINE (apt-get install chromium): pages are not looked at"
-)
+pytestmark = needed
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, env=dict(os.environ))
+    with launched() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -46,24 +34,10 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=WINDOWS)
 def opened(request: pytest.FixtureRequest, browser: Browser, html: Path) -> Iterator[Page]:
-    """Open the page from disk, offline; whatever the console says, or the network is asked for, fails."""
-    width, height = WINDOWS[request.param]
-    context = browser.new_context(viewport={"width": width, "height": height}, offline=True)
-    page = context.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on(
-        "request",
-        lambda asked: None if asked.url.startswith(("file:", "data:", "blob:")) else said.append(asked.url),
-    )
-    page.goto(html.as_uri())
-    page.wait_for_selector("body[data-shown='0']")
-    yield page
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"report-{request.param}-{request.node.originalname}.png", full_page=True)
-    context.close()
-    assert said == []
+    picture = f"report-{request.param}-{request.node.originalname}"
+    with open_in(browser, html, request.param, picture) as page:
+        page.wait_for_selector("body[data-shown='0']")
+        yield page
 
 
 def drawn(page: Page, selector: str, folder: Path) -> int:

@@ -11,7 +11,6 @@ from integration.worker_process import ROOT, WORK, Pipeline, WorkerProcess, unti
 from local.small_model import DEFAULT, ensure
 from schemas.failure import Code
 from schemas.job import Change, State
-from worker.attempt import REPORT
 
 TINY, OTHER, THIRD = (
     f"sequences:\n- protein: {{id: A, sequence: {sequence}, msa: empty}}\n"
@@ -88,7 +87,7 @@ def test_workers_that_are_asked_to_leave_lose_nothing(pipeline: Pipeline, start:
     until(lambda: pipeline.all_are(State.SUCCEEDED, (long, *others)))
     assert [pipeline.job(job).attempt for job in (long, *others)] == [3, 1, 1]
     assert reasons(pipeline.job(long).history) == [Code.PREEMPTED, Code.PREEMPTED]
-    assert len(pipeline.outputs(long)) == 3 * FILES_PER_SAMPLE + 1  # and the page
+    assert len(pipeline.outputs(long)) == 3 * FILES_PER_SAMPLE + 2  # and page and picture
     until(lambda: pipeline.completions() == {f"{job}-succeeded": 1 for job in (long, *others)}, AT_ONCE)
 
 
@@ -106,7 +105,7 @@ def test_what_a_killed_worker_had_is_finished_by_the_next(pipeline: Pipeline, st
     until(lambda: pipeline.job(job).state is State.SUCCEEDED)
     assert pipeline.receipt(job).attempt == 2
     assert reasons(pipeline.job(job).history) == [Code.WORKER_LOST]
-    assert len(pipeline.outputs(job)) == FILES_PER_SAMPLE + 1
+    assert len(pipeline.outputs(job)) == FILES_PER_SAMPLE + 2
     until(lambda: pipeline.completions() == {f"{job}-succeeded": 1}, AT_ONCE)
 
 
@@ -146,7 +145,8 @@ def test_a_life_with_a_result_an_endless_input_and_a_copy(pipeline: Pipeline, st
     until(lambda: pipeline.job(anew).state is State.SUCCEEDED)
     assert pipeline.receipt(anew).cached_from is None
     again, before = pipeline.outputs(anew), pipeline.outputs(job)
-    assert again.pop(REPORT) != before.pop(REPORT)  # each names its own job
+    for shown in ("report.html", "summary.png"):
+        assert again.pop(shown) != before.pop(shown)  # each names its own job
     assert again == before
 
 

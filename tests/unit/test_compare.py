@@ -87,7 +87,7 @@ def test_a_bucket_of_more_than_a_batch_is_compared_whole_up_to_the_limit(
 class TroubledBucket(MemoryBucket):
     """Cannot read one of its objects."""
 
-    def read(self, name: str, generation: int, limit: int) -> bytes:
+    def read(self, name: str, generation: int | None, limit: int) -> bytes:
         if name == "a.yaml":
             raise StorageUnavailableError(name)
         return super().read(name, generation, limit)

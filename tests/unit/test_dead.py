@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic, a_job
+from receipts import an_end
 
 from functions.dead import GIVEN_UP_BY, DeadLetters
 from functions.intake import Intake
@@ -12,7 +13,7 @@ from jobs.objects import StorageUnavailableError
 from jobs.settle import Settler
 from schemas.failure import Code, Failure
 from schemas.job import Job, State
-from schemas.messages import CapacityWanted, Message, PredictionRequested
+from schemas.messages import CapacityWanted, Message, PredictionCompleted, PredictionRequested
 from schemas.options import Options
 
 VALID = b"sequences:\n  - protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"
@@ -93,7 +94,7 @@ def test_a_dead_upload_event_is_taken_in_again_while_that_makes_sense() -> None:
 class BrokenBucket(MemoryBucket):
     """Refuses to read."""
 
-    def read(self, name: str, generation: int, limit: int) -> bytes:
+    def read(self, name: str, generation: int | None, limit: int) -> bytes:
         raise StorageUnavailableError(f"{name}#{generation}, up to {limit}")
 
 
@@ -130,3 +131,16 @@ def test_what_nobody_can_read_is_dropped_loudly(message: Message, caplog: pytest
     house.take_up(message.data, dict(message.attributes))
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert not house.ledger.documents
+
+
+def test_a_page_that_could_not_be_made_is_told_of_and_changes_no_job(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    house = House()
+    job = house.ledger.create(an_end(state=State.FAILED))
+    message = PredictionCompleted.of(job, "out").encode()
+    house.take_up(message.data, {**message.attributes, GIVEN_UP_BY: "pages"})
+    assert house.ledger.only() == job
+    [record] = caplog.records
+    assert record.message == "a page was not made; docs/operations.md"
+    assert record.__dict__["ce-subject"] == "gs://in/run42/foo.yaml"

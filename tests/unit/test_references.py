@@ -73,7 +73,7 @@ def test_one_file_wakes_more_inputs_than_a_page_of_the_ledger_holds() -> None:
 
 def test_an_input_that_fails_to_go_on_does_not_keep_the_others() -> None:
     class Troubled(MemoryBucket):
-        def read(self, name: str, generation: int, limit: int) -> bytes:
+        def read(self, name: str, generation: int | None, limit: int) -> bytes:
             if self.objects["run/trp.a3m"] and name == "run/1.yaml":
                 raise ConnectionError(name)
             return super().read(name, generation, limit)

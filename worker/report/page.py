@@ -8,7 +8,6 @@ import base64
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,8 @@ from markupsafe import Markup
 
 from schemas.boltz_grammar import BoltzInput
 from schemas.boltz_text import EMPTY_MSA
-from schemas.job import Job, Model
 from worker.report.affinity import in_words
+from worker.report.prediction import Prediction
 from worker.report.tokens import Token, tokens
 
 ASSETS = Path(__file__).with_name("assets")
@@ -33,18 +32,6 @@ MATRICES = 5
 LOW_CONFIDENCE = 0.5
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """What a page shows: the job, the model, the input and its text, public files by name, seconds."""
-
-    job: Job
-    model: Model
-    document: BoltzInput
-    text: str
-    files: Mapping[str, Path]
-    seconds: Mapping[str, float]
-
-
 def write(prediction: Prediction, path: Path) -> None:
     """Write the page of a prediction that ``worker.outputs.collect`` has found whole."""
     path.write_text(render(prediction), encoding="utf-8")
@@ -52,8 +39,8 @@ def write(prediction: Prediction, path: Path) -> None:
 
 def render(prediction: Prediction) -> str:
     """Return the page."""
-    samples = [_sample(prediction.files, rank) for rank in range(prediction.job.options.samples)]
-    known = tokens(_structure(prediction.files, 0))
+    samples = [_sample(prediction, rank) for rank in range(prediction.job.options.samples)]
+    known = tokens(prediction.structure(0))
     template = Environment(
         loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     ).get_template("report.html.jinja")
@@ -62,9 +49,11 @@ def render(prediction: Prediction) -> str:
         model=prediction.model,
         text=prediction.text,
         seconds=prediction.seconds,
+        usd=prediction.usd,
+        usd_per_hour=prediction.usd_per_hour,
         chains=_chains(prediction.document),
         samples=samples,
-        affinity=_affinity(prediction.files),
+        affinity=in_words(prediction.affinity) if prediction.affinity else None,
         warnings=_warnings(prediction, samples),
         assets={name: _asset(name) for name in ("3Dmol-min.js", "report.js", "report.css")},
         data=_embedded(known, samples),
@@ -75,29 +64,20 @@ def _asset(name: str) -> Markup:
     return Markup((ASSETS / name).read_text(encoding="utf-8"))  # noqa: S704  a file of this program
 
 
-def _structure(files: Mapping[str, Path], rank: int) -> Path:
-    return next(files[name] for suffix in ("cif", "pdb") if (name := f"model_{rank}.{suffix}") in files)
-
-
-def _sample(files: Mapping[str, Path], rank: int) -> dict[str, Any]:
-    structure = _structure(files, rank)
+def _sample(prediction: Prediction, rank: int) -> dict[str, Any]:
+    structure = prediction.structure(rank)
     return {
         "rank": rank,
         "format": structure.suffix[1:],
         "structure": _packed(structure.read_bytes()),
-        "confidence": json.loads(files[f"confidence_model_{rank}.json"].read_text()),
-        "plddt": _array(files[f"plddt_model_{rank}.npz"], "plddt").round(4).tolist(),
-        "pae": _matrix(files[f"pae_model_{rank}.npz"]) if rank < MATRICES else None,
+        "confidence": prediction.confidence(rank),
+        "plddt": prediction.array("plddt", rank).round(4).tolist(),
+        "pae": _matrix(prediction.array("pae", rank)) if rank < MATRICES else None,
     }
 
 
-def _array(path: Path, name: str) -> npt.NDArray[np.float64]:
-    with np.load(path) as content:
-        return np.asarray(content[name], dtype=np.float64)
-
-
-def _matrix(path: Path) -> str:
-    steps = np.clip(np.rint(_array(path, "pae") / PAE_STEP), 0, 255)
+def _matrix(pae: npt.NDArray[np.float64]) -> str:
+    steps = np.clip(np.rint(pae / PAE_STEP), 0, 255)
     return _packed(steps.astype(np.uint8).tobytes())
 
 
@@ -117,11 +97,6 @@ def _chains(document: BoltzInput) -> list[dict[str, str]]:
 def _what(molecule: Any) -> str:  # noqa: ANN401  any molecule of the grammar
     sequence = getattr(molecule, "sequence", None)
     return f"{len(sequence)} residues" if sequence else molecule.smiles or ", ".join(molecule.ccd)
-
-
-def _affinity(files: Mapping[str, Path]) -> Mapping[str, str] | None:
-    path = files.get("affinity.json")
-    return in_words(json.loads(path.read_text())) if path else None
 
 
 def _warnings(prediction: Prediction, samples: Sequence[Mapping[str, Any]]) -> list[str]:

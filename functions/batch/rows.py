@@ -1,0 +1,135 @@
+"""A row of a batch page: what a receipt says about one upload, in a line. summary.csv keeps them all.
+
+The CSV is also the memory of the page: receipts never change, so each is read once. A row without a state is
+a receipt that nobody has read yet.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from typing import Self
+
+from pydantic import AwareDatetime, Field
+
+from schemas.job import Record, State
+from schemas.receipt import Receipt
+
+ORDER = (State.FAILED, State.REJECTED, State.CANCELLED, State.SUCCEEDED, State.SUPERSEDED)
+"""As a reader wants them: what needs a person first, what nobody asks for any more last."""
+
+FORMULA = tuple("=+-@\t\r'")
+"""A text that begins so would be computed by a spreadsheet: it gets an apostrophe in front."""
+
+TEXTS = frozenset({"name", "message", "remedy", "receipt", "report", "structure", "picture"})
+
+
+class Row(Record):
+    """One upload. Paths are relative to the page; ``log_ic50`` is log10 of micromolar."""
+
+    receipt: str = Field(min_length=1)
+    job_id: str
+    state: State | None = None
+    name: str = ""
+    confidence: float | None = None
+    ptm: float | None = None
+    iptm: float | None = None
+    plddt: float | None = None
+    binder_probability: float | None = None
+    log_ic50: float | None = None
+    random_weights: bool | None = None
+    tokens: int | None = None
+    seconds: float | None = None
+    finished_at: AwareDatetime | None = None
+    code: str | None = None
+    message: str | None = None
+    remedy: str | None = None
+    cached_from: str | None = None
+    report: str | None = None
+    structure: str | None = None
+    picture: str | None = None
+
+    @classmethod
+    def unread(cls, path: str) -> Self:
+        """Make room for a receipt, named relative to the page: ``NAME/JOB_ID/receipt.json``."""
+        return cls(receipt=path, job_id=path.split("/")[-2])
+
+    @classmethod
+    def of(cls, path: str, receipt: Receipt) -> Self:
+        """Say what a receipt says."""
+        score = receipt.scores.get
+        beside = {output.name.rpartition("/")[2] for output in receipt.outputs}
+        found = {name: path.removesuffix("receipt.json") + name for name in beside}
+        error = receipt.error
+        return cls(
+            receipt=path,
+            job_id=receipt.job_id,
+            state=receipt.state,
+            name=receipt.source.name,
+            confidence=score("confidence_score"),
+            ptm=score("ptm"),
+            iptm=score("iptm"),
+            plddt=score("complex_plddt"),
+            binder_probability=score("affinity_probability_binary"),
+            log_ic50=score("affinity_pred_value"),
+            random_weights=receipt.model.random_weights if receipt.model else None,
+            tokens=receipt.tokens,
+            seconds=round((receipt.finished_at - receipt.created_at).total_seconds(), 1),
+            finished_at=receipt.finished_at,
+            code=error.code if error else None,
+            message=error.message if error else None,
+            remedy=error.remedy if error else None,
+            cached_from=receipt.cached_from,
+            report=found.get("report.html"),
+            structure=found.get("model_0.cif") or found.get("model_0.pdb"),
+            picture=found.get("summary.png"),
+        )
+
+    @property
+    def rank(self) -> int:
+        """Where its state stands in ``ORDER``; what was not read comes last."""
+        return ORDER.index(self.state) if self.state else len(ORDER)
+
+
+COLUMNS = tuple(sorted(Row.model_fields, key=lambda name: name in {"receipt", "job_id"}))
+
+
+def in_order(rows: Iterable[Row]) -> list[Row]:
+    """Sort: by state, then by name, then the newest first."""
+    newest_first = sorted(rows, key=lambda row: (row.finished_at is not None, row.finished_at), reverse=True)
+    return sorted(newest_first, key=lambda row: (row.rank, row.name))
+
+
+def encode(rows: Iterable[Row]) -> bytes:
+    """Write rows as CSV (RFC 4180, UTF-8)."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for row in rows:
+        values = row.model_dump(mode="json")
+        writer.writerow([_cell(name, values[name]) for name in COLUMNS])
+    return text.getvalue().encode()
+
+
+def decode(content: bytes) -> list[Row]:
+    """Read what ``encode`` wrote. Raises ValueError for anything else: another version's, or somebody's."""
+    table = csv.reader(io.StringIO(content.decode(), newline=""), strict=True)
+    try:
+        columns, *lines = table
+    except csv.Error as error:
+        raise ValueError(f"no CSV: {error}") from error
+    if tuple(columns) != COLUMNS:
+        raise ValueError(f"columns {columns} instead of {COLUMNS}")
+    return [Row.model_validate(_values(dict(zip(COLUMNS, line, strict=True)))) for line in lines]
+
+
+def _cell(name: str, value: object) -> object:
+    if name in TEXTS and str(value).startswith(FORMULA):
+        return f"'{value}"
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _values(line: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what is empty, and take away the apostrophe that ``_cell`` put there."""
+    return {
+        name: value.removeprefix("'") if name in TEXTS else value for name, value in line.items() if value
+    }

@@ -1,0 +1,56 @@
+"""Debian's Chromium without a network, for the tests of pages; what they looked at is kept as pictures."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+SHOTS = Path(__file__).parents[2] / ".local" / "screenshots"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--use-angle=swiftshader",  # WebGL without a graphics card
+    "--enable-unsafe-swiftshader",
+]
+WINDOWS = {"desktop": (1280, 900), "phone": (390, 844)}
+
+needed = pytest.mark.skipif(
+    CHROMIUM is None, reason="NO CHROMIUM ON THIS MACHINE (apt-get install chromium): pages are not looked at"
+)
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """Run a browser while the block runs."""
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, env=dict(os.environ))
+
+
+@contextmanager
+def opened(browser: Browser, path: Path, window: str, picture: str, *, whole: bool = True) -> Iterator[Page]:
+    """Open a page from disk, offline; whatever the console says, or the network is asked for, fails.
+
+    At the block's end the page, or only what the window shows of it, is kept as ``picture``.
+    """
+    width, height = WINDOWS[window]
+    context = browser.new_context(viewport={"width": width, "height": height}, offline=True)
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on(
+        "request",
+        lambda asked: None if asked.url.startswith(("file:", "data:", "blob:")) else said.append(asked.url),
+    )
+    page.goto(path.as_uri())
+    yield page
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"{picture}.png", full_page=whole)
+    context.close()
+    assert said == [], said

@@ -1,0 +1,58 @@
+"""What a page or picture of a prediction is made from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.boltz_grammar import BoltzInput
+from schemas.job import Job, Model
+
+TURNS = ("predict", "affinity_predict")
+SECONDS_PER_HOUR = 3600
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The job, the model, the input and its text, public files by name, seconds by stage.
+
+    ``usd_per_hour`` is what the worker costs, where that is known.
+    """
+
+    job: Job
+    model: Model
+    document: BoltzInput
+    text: str
+    files: Mapping[str, Path]
+    seconds: Mapping[str, float]
+    usd_per_hour: float | None = None
+
+    @property
+    def usd(self) -> float | None:
+        """What the turns on the device cost; starting, waiting and idling are not in it."""
+        turns = sum(taken for stage, taken in self.seconds.items() if stage in TURNS)
+        return None if self.usd_per_hour is None else turns * self.usd_per_hour / SECONDS_PER_HOUR
+
+    def structure(self, rank: int) -> Path:
+        """Return the file of a sample's structure; 0 is the best."""
+        names = (f"model_{rank}.{suffix}" for suffix in ("cif", "pdb"))
+        return next(self.files[name] for name in names if name in self.files)
+
+    def confidence(self, rank: int) -> dict[str, Any]:
+        """Return a sample's scores as Boltz-2 writes them."""
+        return dict(json.loads(self.files[f"confidence_model_{rank}.json"].read_text()))
+
+    def array(self, kind: str, rank: int) -> npt.NDArray[np.float64]:
+        """Return ``plddt`` (per token, 0 to 1) or ``pae`` (token by token, angstrom) of a sample."""
+        with np.load(self.files[f"{kind}_model_{rank}.npz"]) as content:
+            return np.asarray(content[kind], dtype=np.float64)
+
+    @property
+    def affinity(self) -> dict[str, float] | None:
+        """Return the affinity as Boltz-2 writes it, where it was asked for."""
+        path = self.files.get("affinity.json")
+        return json.loads(path.read_text()) if path else None

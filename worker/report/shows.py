@@ -1,0 +1,15 @@
+"""What shows a prediction to a person, by public name, each written in a child process."""
+
+from collections.abc import Mapping
+
+from worker.attempt import Show
+from worker.children import Children
+from worker.report import page, summary
+
+
+def shows_in(children: Children) -> Mapping[str, Show]:
+    """Have both written by these children."""
+    return {
+        "report.html": lambda prediction, path: children.run(page.write, prediction, path),
+        "summary.png": lambda prediction, path: children.run(summary.write, prediction, path),
+    }

@@ -1,10 +1,13 @@
 """Send files as new objects, many at once; what is there already is not sent again."""
 
+import signal
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Protocol
 
 from dropfold.files import LocalFile
@@ -61,13 +64,20 @@ class Uploader:
     overwrite: bool
 
     def send_all(self, files: Sequence[LocalFile]) -> Iterator[Upload]:
-        """Send files at once, in any order. Where it is left early, those under way are waited for."""
+        """Send files at once, in any order. Where it is left early, those under way are waited for.
+
+        Raises KeyboardInterrupt between two files where a signal asked for the end.
+        """
+        done: SimpleQueue[Future[Upload] | None] = SimpleQueue()
         pool = ThreadPoolExecutor(THREADS)
-        pending = {pool.submit(self.send, file) for file in files}
         try:
-            while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
+            with _told_by(done):
+                for file in files:
+                    pool.submit(self.send, file).add_done_callback(done.put)
+                for _ in files:
+                    if (future := done.get()) is None:
+                        raise KeyboardInterrupt
+                    yield future.result()
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -90,6 +100,18 @@ class Uploader:
         if self.overwrite and (made := self.inputs.drop(file.path, file.name, ours, there.generation)):
             return Upload(file, Outcome.SENT, made)
         return Upload(file, Outcome.DIFFERS, there)
+
+
+@contextmanager
+def _told_by(done: "SimpleQueue[Future[Upload] | None]") -> Iterator[None]:
+    """Have signals leave None in a queue: an exception could come while a lock is held that others need."""
+    leaving = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda *_: done.put(None)) for number in leaving}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _options(metadata: Mapping[str, str]) -> dict[str, str]:

@@ -5,19 +5,24 @@ locals {
   # a prediction's limit is left.
   task_seconds = 3600
 
+  # List price in us-central1 of an L4 without zonal redundancy, 4 processors and 16 GiB, as of 2026-11 (docs/capacity.md).
+  usd_per_hour = 1.05
+
   worker_env = {
     BOLTZ_CACHE       = var.boltz_cache
     WORK_DIR          = "/work"
     WORK_SUBSCRIPTION = local.work
     TASK_SECONDS      = local.task_seconds
+    USD_PER_HOUR      = local.usd_per_hour
   }
 
   # Empty where there is no service.
   service_url = var.service ? google_cloud_run_v2_service.worker[0].uri : ""
 
   service_env = {
-    BOLTZ_CACHE = var.boltz_cache
-    WORK_DIR    = "/work"
+    BOLTZ_CACHE  = var.boltz_cache
+    WORK_DIR     = "/work"
+    USD_PER_HOUR = local.usd_per_hour
   }
 
   # The least that Cloud Run gives an L4.

@@ -83,6 +83,7 @@ def _work(settings: WorkerSettings, children: Children) -> None:
         started_at=started_at,
         cache=ledger if settings.result_cache else None,
         shows=shows_in(children),
+        usd_per_hour=settings.usd_per_hour,
     )
     worker = Worker(
         handling=Handling(ledger, project.settler(settings), bench, settings.holder, settings.renew_seconds),

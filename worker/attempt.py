@@ -87,7 +87,7 @@ class Bench:
     """Where attempts are made: input and output bucket, the warm model, a folder to work in.
 
     ``cache`` is where results of earlier jobs are found; without it everything is computed. ``shows`` has,
-    by public name, what writes a page or picture of a prediction to a path.
+    by public name, what writes a page or picture of a prediction to a path. ``usd_per_hour`` is the worker's.
     """
 
     uploads: Uploads
@@ -97,6 +97,7 @@ class Bench:
     started_at: datetime
     cache: Ledger | None = None
     shows: Mapping[str, Show] = field(default_factory=dict)
+    usd_per_hour: float | None = None
 
     def attempt(self, mine: HeldJob) -> Result:
         """Attempt a job, and take it when the device is free for it.
@@ -157,7 +158,8 @@ class Bench:
     ) -> dict[str, Path]:
         """Write page and picture. A prediction is delivered without one rather than not at all."""
         text, seconds = prepared.input_file.read_text(encoding="utf-8"), dict(watch.seconds)
-        prediction = Prediction(job, self.predictor.model, prepared.document, text, files, seconds)
+        model, price = self.predictor.model, self.usd_per_hour
+        prediction = Prediction(job, model, prepared.document, text, files, seconds, price)
         written = {}
         for name, show in self.shows.items():
             try:

@@ -128,6 +128,7 @@ def _desk(settings: ServiceSettings, predictor: Predictor, children: Children) -
         started_at=datetime.now(UTC),
         cache=ledger if settings.result_cache else None,
         shows=shows_in(children),
+        usd_per_hour=settings.usd_per_hour,
     )
     settler, holder = project.settler(settings), settings.holder
     return Desk(

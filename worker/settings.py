@@ -22,6 +22,9 @@ class PredictionSettings(Project):
     read_seconds: float = Field(120, gt=0, description="limit for parsing and featurising one input")
     prediction_seconds: float = Field(600, gt=0, description="limit for one turn on the device")
     result_cache: bool = Field(True, description="copy the outputs of an equal job that succeeded before")
+    usd_per_hour: float | None = Field(
+        None, ge=0, description="what an hour of this worker costs, for reports"
+    )
 
 
 class WorkerSettings(PredictionSettings):

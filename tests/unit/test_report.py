@@ -1,5 +1,6 @@
 """The page of a prediction, made from files as Boltz-2 writes them; test_report_page.py looks at it."""
 
+import dataclasses
 import json
 import re
 from html.parser import HTMLParser
@@ -123,3 +124,13 @@ def test_options_are_shown_as_they_were(tmp_path: Path) -> None:
     for name in Options.model_fields:
         assert f"<dt>{name.replace('_', ' ')}</dt>" in html
     assert a_job().job_id in html
+
+
+def test_the_cost_is_that_of_the_turns_on_the_device_and_left_out_where_no_price_is_known(
+    tmp_path: Path,
+) -> None:
+    prediction = a_prediction(tmp_path)
+    seconds = {"featurise": 5.0, "predict": 3.0, "affinity_predict": 0.6, "write": 2.0}
+    priced = dataclasses.replace(prediction, seconds=seconds, usd_per_hour=1.0)
+    assert "0.00100 USD for the time on the device, at 1.00 USD an hour" in page.render(priced)
+    assert "USD" not in page.render(prediction).partition("<script")[0]

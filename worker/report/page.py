@@ -49,6 +49,8 @@ def render(prediction: Prediction) -> str:
         model=prediction.model,
         text=prediction.text,
         seconds=prediction.seconds,
+        usd=prediction.usd,
+        usd_per_hour=prediction.usd_per_hour,
         chains=_chains(prediction.document),
         samples=samples,
         affinity=in_words(prediction.affinity) if prediction.affinity else None,

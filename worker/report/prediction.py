@@ -12,10 +12,16 @@ import numpy.typing as npt
 from schemas.boltz_grammar import BoltzInput
 from schemas.job import Job, Model
 
+TURNS = ("predict", "affinity_predict")
+SECONDS_PER_HOUR = 3600
+
 
 @dataclass(frozen=True)
 class Prediction:
-    """The job, the model, the input and its text, public files by name, seconds by stage."""
+    """The job, the model, the input and its text, public files by name, seconds by stage.
+
+    ``usd_per_hour`` is what the worker costs, where that is known.
+    """
 
     job: Job
     model: Model
@@ -23,6 +29,13 @@ class Prediction:
     text: str
     files: Mapping[str, Path]
     seconds: Mapping[str, float]
+    usd_per_hour: float | None = None
+
+    @property
+    def usd(self) -> float | None:
+        """What the turns on the device cost; starting, waiting and idling are not in it."""
+        turns = sum(taken for stage, taken in self.seconds.items() if stage in TURNS)
+        return None if self.usd_per_hour is None else turns * self.usd_per_hour / SECONDS_PER_HOUR
 
     def structure(self, rank: int) -> Path:
         """Return the file of a sample's structure; 0 is the best."""

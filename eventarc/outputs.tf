@@ -1,6 +1,6 @@
 output "drop" {
   description = "How to drop a file."
-  value       = "gcloud storage cp FILE.yaml gs://${google_storage_bucket.input.name}/FOLDER/"
+  value       = "dropfold drop FILE.yaml --to FOLDER/ (with the variables of `environment`), or gcloud storage cp FILE.yaml gs://${google_storage_bucket.input.name}/FOLDER/"
 }
 
 output "results" {
@@ -9,8 +9,11 @@ output "results" {
 }
 
 output "environment" {
-  description = "Variables with which `python -m dropfold` works on this project."
-  value       = { for name in ["GOOGLE_CLOUD_PROJECT", "INPUT_BUCKET", "OUTPUT_BUCKET"] : name => local.project_env[name] }
+  description = "Variables with which `dropfold` works on this project."
+  value = merge(
+    { for name in ["GOOGLE_CLOUD_PROJECT", "INPUT_BUCKET", "OUTPUT_BUCKET"] : name => local.project_env[name] },
+    { CLOUD_RUN_JOB_NAME = google_cloud_run_v2_job.worker.name, CLOUD_RUN_REGION = var.region },
+  )
 }
 
 output "image_repository" {

@@ -33,6 +33,7 @@ schemas: environment ## write what is made from the models: schemas/v1/, docs/li
 	@$(RUN) -m worker.web.openapi > schemas/v1/service.openapi.json
 	@$(RUN) -m jobs.diagram > docs/lifecycle.md
 	@$(RUN) -m local.settings_page > docs/settings.md
+	@$(RUN) -m local.topology_page > docs/topology.md
 	@$(RUN) -m dropfold.page > docs/command.md
 
 lock: environment ## write constraints.txt from the installed environment, and what the image installs

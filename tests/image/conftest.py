@@ -51,6 +51,7 @@ def storage(builder: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     assert builder
     kept = os.environ.get("IMAGE_STORAGE")
     folder = Path(kept) if kept else tmp_path_factory.mktemp("containers")
+    folder.mkdir(parents=True, exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("W", str(folder))
         patch.setenv("CONTAINERS_STORAGE_CONF", str(folder / "storage.conf"))

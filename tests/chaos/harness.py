@@ -188,6 +188,11 @@ class Scenario:
         self.armed[name] = fault
         return name
 
+    def disarm(self, name: str) -> None:
+        """Take back a fault that nobody met."""
+        self.chaos.faults.disarm()
+        del self.armed[name]
+
     def break_at(self, step: Step, moment: Moment) -> str:
         """Have the process that takes a step killed at it."""
         return self.arm(step.fault(moment, self.folder))

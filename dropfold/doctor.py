@@ -112,33 +112,31 @@ def checks(settings: Settings, health: Health) -> Iterator[Check]:
 
 
 def _buckets(settings: Settings, health: Health) -> Iterator[Check]:
-    rights = {
-        "INPUT_BUCKET": (settings.input_bucket, ("storage.objects.create", *READ)),
-        "OUTPUT_BUCKET": (settings.output_bucket, READ),
-    }
-    for variable, (name, wanted) in rights.items():
-        there = f"compare {variable} with the project's buckets, and ask to read it"
-        yield Check(f"bucket {name}", partial(health.bucket, name), there)
-        yield Check(
-            f"rights on {name}",
-            partial(health.bucket_rights, name, wanted),
-            "ask for roles/storage.objectUser on the input bucket, objectViewer on the output bucket",
-        )
+    ask = "ask for roles/storage.objectUser on the input bucket, objectViewer on the output bucket"
+    look = _Look("bucket", health.bucket, health.bucket_rights, ask)
+    yield from look.at("INPUT_BUCKET", settings.input_bucket, ("storage.objects.create", *READ))
+    yield from look.at("OUTPUT_BUCKET", settings.output_bucket, READ)
 
 
 def _topics(settings: Settings, health: Health) -> Iterator[Check]:
-    rights = {
-        "REQUESTED_TOPIC": (settings.requested_topic, ("pubsub.topics.publish",)),
-        "COMPLETED_TOPIC": (settings.completed_topic, ("pubsub.topics.attachSubscription",)),
-    }
-    for variable, (name, wanted) in rights.items():
-        there = f"compare {variable} with the project's topics, and ask to see it"
-        yield Check(f"topic {name}", partial(health.topic, name), there)
-        yield Check(
-            f"rights on {name}",
-            partial(health.topic_rights, name, wanted),
-            "ask for roles/pubsub.editor: `events` subscribes, `cancel` publishes",
-        )
+    ask = "ask for roles/pubsub.editor: `events` subscribes, `cancel` publishes"
+    look = _Look("topic", health.topic, health.topic_rights, ask)
+    yield from look.at("REQUESTED_TOPIC", settings.requested_topic, ("pubsub.topics.publish",))
+    yield from look.at("COMPLETED_TOPIC", settings.completed_topic, ("pubsub.topics.attachSubscription",))
+
+
+class _Look(NamedTuple):
+    """How a kind of part is looked at: whether it is there, and which rights on it are."""
+
+    kind: str
+    there: Callable[[str], Finding]
+    rights: Callable[[str, Sequence[str]], Finding]
+    ask: str
+
+    def at(self, variable: str, name: str, wanted: Sequence[str]) -> Iterator[Check]:
+        compare = f"compare {variable} with the project's {self.kind}s, and ask to see it"
+        yield Check(f"{self.kind} {name}", partial(self.there, name), compare)
+        yield Check(f"rights on {name}", partial(self.rights, name, wanted), self.ask)
 
 
 def _workers(settings: Settings, health: Health) -> Iterator[Check]:

@@ -9,10 +9,9 @@ from typing import Protocol
 from jobs.checksum import crc32c
 from jobs.objects import ObjectGoneError, ObjectTooLargeError
 from schemas.job import Output
-from schemas.receipt import Receipt
+from schemas.receipt import REPORT, Receipt
 
 STRUCTURES = frozenset({".cif", ".pdb"})
-REPORT = "report.html"
 
 
 class Outputs(Protocol):

@@ -18,7 +18,8 @@ from dropfold import download
 from dropfold.names import of_outputs, prefix
 from dropfold.terminal import ERR, table, tell, write
 from jobs.objects import ObjectGoneError, ObjectTooLargeError
-from schemas.receipt import Receipt
+from schemas.receipt import MAX_RECEIPT_BYTES, RECEIPT, Receipt
+from schemas.spreadsheet import guarded
 
 EPILOG = """\b
 Examples:
@@ -30,8 +31,6 @@ Examples:
 \b
 Exit status: 0 it is told (and downloaded), 1 nothing is there or a download failed, 2 wrong usage.
 """
-RECEIPT = "/receipt.json"
-MAX_RECEIPT_BYTES = 4 * 1024 * 1024
 THREADS = 8
 CONFIDENCE, VALUE, PROBABILITY = "confidence_score", "affinity_pred_value", "affinity_probability_binary"
 COLUMNS = ("input", "state", "confidence", "affinity", "binder", "seconds", "job", "results")
@@ -130,7 +129,7 @@ def command(
 
 def read(outputs: Outputs, named: str, limit: int) -> list[Receipt]:
     """Read the receipts of a prefix of inputs, many at once."""
-    names = list(islice(outputs.named(of_outputs(named), RECEIPT), limit + 1))
+    names = list(islice(outputs.named(of_outputs(named), f"/{RECEIPT}"), limit + 1))
     if len(names) > limit:
         tell(f"Only {limit} receipts are read, more are there: --limit, or name a folder.", "yellow")
     with ThreadPoolExecutor(THREADS) as pool:
@@ -194,13 +193,12 @@ def _csv(receipts: Sequence[Receipt], where: str) -> str:
         lies = f"{where}/{download.folder_of(receipt)}"
         about = (receipt.tokens, receipt.options.seed, receipt.job_id, receipt.finished_at.isoformat(), lies)
         error = f"{receipt.error.code}: {receipt.error.message}" if receipt.error else ""
-        writer.writerow(map(_harmless, (receipt.source.name, receipt.state, *values, *about, error)))
+        writer.writerow(map(_cell, (receipt.source.name, receipt.state, *values, *about, error)))
     return text.getvalue()
 
 
-def _harmless(value: object) -> object:
-    """Keep a spreadsheet from computing what somebody named a file."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
+def _cell(value: object) -> object:
+    return guarded(value) if isinstance(value, str) else value
 
 
 def _warn(receipts: Sequence[Receipt]) -> None:

@@ -13,7 +13,7 @@ import click
 
 from dropfold.terminal import table, tell, write
 from jobs.lifecycle import Event
-from schemas.job import Job, State
+from schemas.job import DEVICE_STAGES, Job, State
 
 EPILOG = """\b
 Examples:
@@ -26,8 +26,6 @@ GPU utilisation is the share of the workers' time, from first claim to last end,
 Exit status: 0 it is told, 2 wrong usage.
 """
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-PREDICTING = ("predict", "affinity_predict")
-"""Timings of a job in which the device computes."""
 
 
 class Ledger(Protocol):
@@ -132,12 +130,8 @@ def _claimed(job: Job) -> datetime:
     return max(claims, default=job.created_at)
 
 
-def _ended(job: Job) -> datetime:
-    return job.updated_at
-
-
 def _busy(job: Job) -> float:
-    return sum(job.timings.get(stage, 0) for stage in PREDICTING)
+    return sum(job.timings.get(stage, 0) for stage in DEVICE_STAGES)
 
 
 def _p95(seconds: Sequence[float]) -> float | None:
@@ -154,7 +148,7 @@ def _busy_share(jobs: Iterable[Job]) -> float | None:
             by_worker[job.worker].append(job)
     busy = sum(_busy(job) for served in by_worker.values() for job in served)
     alive = sum(
-        (max(map(_ended, served)) - min(map(_claimed, served))).total_seconds()
+        (max(job.updated_at for job in served) - min(map(_claimed, served))).total_seconds()
         for served in by_worker.values()
     )
     return busy / alive if alive else None

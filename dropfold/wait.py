@@ -9,7 +9,7 @@ from typing import Protocol
 
 from dropfold.board import Tally, board
 from jobs.examine import is_input
-from schemas.job import Job, Source, State, job_id
+from schemas.job import UNFINISHED, Job, Source, State, job_id
 
 LOOK_SECONDS = 1.0
 AT_ONCE = 100
@@ -53,8 +53,7 @@ class Prefix:
 
     def look(self) -> Tally:
         """Count them: first all that have not ended, since a job can move between two counts."""
-        unfinished = [state for state in State if not state.terminal]
-        left = self.ledger.count_under(self.inputs.name, self.prefix, unfinished)
+        left = self.ledger.count_under(self.inputs.name, self.prefix, UNFINISHED)
         seen = Tally(tally(self.ledger, self.inputs.name, self.prefix))
         if not left:
             return Tally(seen.counts, self._arriving())

@@ -15,7 +15,12 @@ from jobs.ledger import Ledger
 from jobs.settle import Settler
 from schemas.failure import Code, Failure
 from schemas.job import Source, State
-from schemas.messages import CapacityWanted, PredictionRequested, UndecodableMessageError
+from schemas.messages import (
+    CapacityWanted,
+    PredictionRequested,
+    UndecodableMessageError,
+    completed_type,
+)
 from schemas.upload import UndecodableEventError, decode_upload
 
 GIVEN_UP_BY = "CloudPubSubDeadLetterSourceSubscription"
@@ -23,7 +28,7 @@ GIVEN_UP_BY = "CloudPubSubDeadLetterSourceSubscription"
 
 REQUESTED = PredictionRequested.model_fields["type"].default
 CAPACITY = CapacityWanted.model_fields["type"].default
-COMPLETED = frozenset(f"dev.dropfold.prediction.{state.lower()}.v1" for state in State if state.terminal)
+COMPLETED = frozenset(completed_type(state) for state in State if state.terminal)
 
 logger = logging.getLogger(__name__)
 

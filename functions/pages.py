@@ -23,7 +23,7 @@ from functions.batch.rows import Row
 from jobs.ledger import Ledger
 from jobs.objects import ContentDiffersError, ObjectGoneError, ObjectTooLargeError
 from schemas.messages import PredictionCompleted, UndecodableMessageError
-from schemas.receipt import Receipt
+from schemas.receipt import MAX_RECEIPT_BYTES, RECEIPT, Receipt
 
 MOST_EVENTS = 1000
 """Events that are held at once: as many as can be given back by one call."""
@@ -33,7 +33,6 @@ MOST_UNFINISHED = 10_000
 
 READERS = 16
 READ_AT_ONCE = 160
-MOST_RECEIPT_BYTES = 4 * 1024 * 1024
 MOST_CSV_BYTES = 16 * 1024 * 1024
 """Some 45,000 rows, for which a function has memory. A folder with more keeps its last page."""
 
@@ -169,7 +168,7 @@ class Pages:
                 logger.warning("not a table of ours, made anew", extra={"object": table}, exc_info=True)
             else:
                 return {row.receipt: row for row in found}
-        names = (name.removeprefix(folder) for name in self.results.named(folder, "/receipt.json"))
+        names = (name.removeprefix(folder) for name in self.results.named(folder, f"/{RECEIPT}"))
         return {path: Row.unread(path) for path in names if path.count("/") == _DEPTH}
 
     def _read(self, folder: str, paths: Sequence[str], in_time: Callable[[], bool]) -> dict[str, Row | None]:
@@ -185,7 +184,7 @@ class Pages:
 
     def _row(self, folder: str, path: str) -> Row | None:
         try:
-            body = self.results.read(folder + path, None, MOST_RECEIPT_BYTES)
+            body = self.results.read(folder + path, None, MAX_RECEIPT_BYTES)
             return Row.of(path, Receipt.model_validate_json(body))
         except (ObjectGoneError, ObjectTooLargeError, ValidationError):
             logger.exception("no receipt that can be shown", extra={"object": folder + path})

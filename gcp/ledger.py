@@ -8,7 +8,7 @@ from google.cloud import firestore
 from google.cloud.firestore_v1.base_query import FieldFilter
 
 from jobs.ledger import AlreadyRecordedError, ConflictError
-from schemas.job import Effect, Job, State
+from schemas.job import UNFINISHED, Effect, Job, State
 
 COLLECTION = "jobs"
 GENERATIONS = 10
@@ -19,8 +19,6 @@ BATCH = 300
 
 LAST = "\U0010ffff"
 """Sorts behind every character, so that a range of names with a prefix can end with it."""
-
-UNFINISHED = [state for state in State if not state.terminal]
 
 PAGE = 200
 """Most documents that one search brings; the next sweep brings the rest."""

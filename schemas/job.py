@@ -36,6 +36,12 @@ class State(StrEnum):
         return self not in {State.WAITING, State.QUEUED, State.RUNNING}
 
 
+DEVICE_STAGES = ("predict", "affinity_predict")
+"""Names in a job's timings under which the device computed."""
+
+UNFINISHED = tuple(state for state in State if not state.terminal)
+
+
 class Effect(StrEnum):
     """What must follow a state change, kept in the record until it is done (the outbox)."""
 

@@ -150,6 +150,11 @@ class Completion(Record):
     error: Failure | None
 
 
+def completed_type(state: State) -> str:
+    """Name the type of the event that announces an end in this state."""
+    return f"dev.dropfold.prediction.{state.lower()}.v1"
+
+
 class PredictionCompleted(Event):
     """A job has ended, well or not. Producers: intake, worker, sweep. Consumers: whoever subscribes."""
 
@@ -178,7 +183,7 @@ class PredictionCompleted(Event):
         )
         return cls(
             id=f"{job.job_id}-{job.state.lower()}",
-            type=f"dev.dropfold.prediction.{job.state.lower()}.v1",
+            type=completed_type(job.state),
             time=job.updated_at,
             subject=job.source.uri,
             traceparent=traceparent(job.trace, job.job_id),

@@ -8,6 +8,11 @@ from schemas.failure import Failure
 from schemas.job import Job, Model, Output, Record, Source, State
 from schemas.options import Options
 
+RECEIPT, REPORT, SUMMARY = "receipt.json", "report.html", "summary.png"
+"""Names in the folder of a job's outputs: what became of it, the page and the picture of a prediction."""
+
+MAX_RECEIPT_BYTES = 4 * 1024 * 1024
+
 
 class Receipt(Record):
     """``receipt.json``: whoever sees it sees a whole result. Timings are seconds, scores are Boltz-2's."""
@@ -48,4 +53,4 @@ class Receipt(Record):
 
 def receipt_name(job: Job) -> str:
     """Name the receipt's object in the output bucket."""
-    return f"{job.output_prefix}receipt.json"
+    return f"{job.output_prefix}{RECEIPT}"

@@ -15,7 +15,7 @@ import google_crc32c
 from jobs.ledger import AlreadyRecordedError, ConflictError
 from jobs.objects import ContentDiffersError, Look, ObjectGoneError, ObjectTooLargeError
 from jobs.settle import Settler
-from schemas.job import Effect, Job, Output, Source, State
+from schemas.job import UNFINISHED, Effect, Job, Output, Source, State
 from schemas.messages import Message
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -88,8 +88,7 @@ class MemoryLedger:
         return sorted(found, key=lambda job: -job.source.generation)[:10]
 
     def unfinished(self, bucket: str, prefix: str) -> Sequence[Job]:
-        unfinished = [state for state in State if not state.terminal]
-        return self.under(bucket, prefix, unfinished, len(self.documents))
+        return self.under(bucket, prefix, UNFINISHED, len(self.documents))
 
     def under(self, bucket: str, prefix: str, states: Iterable[State], most: int) -> Sequence[Job]:
         wanted = set(states)

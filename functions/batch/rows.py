@@ -12,13 +12,11 @@ from typing import Self
 from pydantic import AwareDatetime, Field
 
 from schemas.job import Record, State
-from schemas.receipt import Receipt
+from schemas.receipt import RECEIPT, REPORT, SUMMARY, Receipt
+from schemas.spreadsheet import guarded, unguarded
 
 ORDER = (State.FAILED, State.REJECTED, State.CANCELLED, State.SUCCEEDED, State.SUPERSEDED)
 """As a reader wants them: what needs a person first, what nobody asks for any more last."""
-
-FORMULA = tuple("=+-@\t\r'")
-"""A text that begins so would be computed by a spreadsheet: it gets an apostrophe in front."""
 
 TEXTS = frozenset({"name", "message", "remedy", "receipt", "report", "structure", "picture"})
 
@@ -58,7 +56,7 @@ class Row(Record):
         """Say what a receipt says."""
         score = receipt.scores.get
         beside = {output.name.rpartition("/")[2] for output in receipt.outputs}
-        found = {name: path.removesuffix("receipt.json") + name for name in beside}
+        found = {name: path.removesuffix(RECEIPT) + name for name in beside}
         error = receipt.error
         return cls(
             receipt=path,
@@ -79,9 +77,9 @@ class Row(Record):
             message=error.message if error else None,
             remedy=error.remedy if error else None,
             cached_from=receipt.cached_from,
-            report=found.get("report.html"),
+            report=found.get(REPORT),
             structure=found.get("model_0.cif") or found.get("model_0.pdb"),
-            picture=found.get("summary.png"),
+            picture=found.get(SUMMARY),
         )
 
     @property
@@ -123,13 +121,11 @@ def decode(content: bytes) -> list[Row]:
 
 
 def _cell(name: str, value: object) -> object:
-    if name in TEXTS and str(value).startswith(FORMULA):
-        return f"'{value}"
+    if name in TEXTS and isinstance(value, str):
+        return guarded(value)
     return str(value).lower() if isinstance(value, bool) else value
 
 
 def _values(line: Mapping[str, str]) -> dict[str, str]:
     """Leave out what is empty, and take away the apostrophe that ``_cell`` put there."""
-    return {
-        name: value.removeprefix("'") if name in TEXTS else value for name, value in line.items() if value
-    }
+    return {name: unguarded(value) if name in TEXTS else value for name, value in line.items() if value}

@@ -18,13 +18,17 @@ READY_SECONDS = 300
 END_SECONDS = 15
 
 
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Run a stack for the session, in the mode that the caller's GPU_WORKER_MODE asks for.
+@pytest.fixture
+def stack(own_stack: Stack) -> Iterator[Stack]:
+    """Use a stack: clients of the test find it by the environment."""
+    with using(own_stack.environment):
+        yield own_stack
 
-    Clients find it by the environment.
-    """
-    with running(tmp_path_factory.mktemp("stack"), os.environ) as stack, using(stack.environment):
+
+@pytest.fixture(scope="session")
+def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Run a stack for the session, in the mode that the caller's GPU_WORKER_MODE asks for."""
+    with running(tmp_path_factory.mktemp("stack"), os.environ) as stack:
         yield stack
 
 

@@ -31,19 +31,26 @@ def checkout(stack: Stack, tmp_path: Path) -> Path:
     return lay_out(stack, tmp_path)
 
 
-@marked("drops")
-def test_a_drop_in_the_documents_is_predicted(block: Block, stack: Stack, checkout: Path) -> None:
-    need(block.program)
-    assert block.target
-    done = subprocess.run(
+def ran(
+    block: Block, checkout: Path, where: Path | None = None, seconds: float = SECONDS
+) -> "subprocess.CompletedProcess[str]":
+    """Run a block as if in a checkout, which is also where, unless it is told."""
+    return subprocess.run(
         block.command,
-        cwd=checkout,
+        cwd=where or checkout,
         env=environment(checkout),
-        timeout=SECONDS,
+        timeout=seconds,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+@marked("drops")
+def test_a_drop_in_the_documents_is_predicted(block: Block, stack: Stack, checkout: Path) -> None:
+    need(block.program)
+    assert block.target
+    done = ran(block, checkout)
     assert done.returncode == 0, done.stderr
     folder = block.target.partition("/")[0]
     [event] = stack.completions.wait(folder, 1)[block.target]
@@ -57,15 +64,7 @@ def test_a_drop_in_the_documents_is_predicted(block: Block, stack: Stack, checko
 def test_what_the_documents_make_is_there(block: Block, checkout: Path) -> None:
     need(block.program)
     assert block.target
-    done = subprocess.run(
-        block.command,
-        cwd=checkout,
-        env=environment(checkout),
-        timeout=2 * SECONDS,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = ran(block, checkout, seconds=2 * SECONDS)
     assert done.returncode == 0, done.stderr
     assert list(checkout.glob(block.target)), done.stdout
 
@@ -117,15 +116,7 @@ def test_a_subscriber_in_the_documents_hears_of_an_end(block: Block, stack: Stac
 @marked("runs")
 def test_other_commands_in_the_documents_work(block: Block, checkout: Path) -> None:
     need(block.program)
-    done = subprocess.run(
-        block.command,
-        cwd=REPOSITORY,
-        env=environment(checkout),
-        timeout=SECONDS,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = ran(block, checkout, REPOSITORY)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

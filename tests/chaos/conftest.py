@@ -6,6 +6,7 @@
 from collections.abc import Iterator
 
 import pytest
+from outside import using
 
 from chaos.harness import PAPER, REAL, Chaos, Record, Scenario, breaking
 
@@ -33,15 +34,29 @@ def pytest_report_teststatus(report: pytest.TestReport, config: pytest.Config) -
     return report.outcome, line, line
 
 
+@pytest.fixture
+def paper(paper_stack: Chaos) -> Iterator[Chaos]:
+    """Use it: clients of the test find it by the environment."""
+    with using(paper_stack.stack.env):
+        yield paper_stack
+
+
+@pytest.fixture
+def real(real_stack: Chaos) -> Iterator[Chaos]:
+    """Use it: clients of the test find it by the environment."""
+    with using(real_stack.stack.env):
+        yield real_stack
+
+
 @pytest.fixture(scope="package")
-def paper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chaos]:
+def paper_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chaos]:
     """Run a stack whose workers have no model but the product's leases, uploads and everything else."""
     with breaking(tmp_path_factory.mktemp("paper"), PAPER) as chaos:
         yield chaos
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chaos]:
+def real_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chaos]:
     """Run a stack with the product's worker and the small model."""
     with breaking(tmp_path_factory.mktemp("real"), REAL) as chaos:
         chaos.workers = 0

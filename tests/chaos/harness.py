@@ -16,9 +16,9 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TypeVar
 
-import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import pubsub_v1, run_v2, storage
+from outside import using
 
 from chaos.aftermath import Aftermath, Told, Upload, examine, settled, strays
 from chaos.faults import FOLDER, Fault, Faults, Moment, Victim
@@ -284,18 +284,14 @@ def alive(pid: int) -> bool:
 def breaking(
     folder: Path, worker: tuple[str, ...], detour: Callable[[Ports], Ports | None] = lambda _ports: None
 ) -> Iterator[Chaos]:
-    """Run a stack whose processes meet faults; clients of this process reach it too while the block runs."""
+    """Run a stack whose processes meet faults."""
     with ExitStack() as kept:
-        with pytest.MonkeyPatch.context() as patch:  # the parts keep what they were started with
-            for name, value in _environment(folder, worker).items():
-                patch.setenv(name, value)
+        with using(_environment(folder, worker)):  # the parts keep what they were started with
             started = running(folder, worker=worker, tick_seconds=NEVER, detour=detour)
             stack = kept.enter_context(started)
-        patch = kept.enter_context(pytest.MonkeyPatch.context())
-        for name, value in stack.env.items():
-            patch.setenv(name, value)
-        told = kept.enter_context(_listening())
-        yield Chaos(stack, Faults(folder / "faults"), _ledger(stack), told)
+        with using(stack.env):  # and so do clients
+            told, jobs = kept.enter_context(_listening()), _ledger(stack)
+        yield Chaos(stack, Faults(folder / "faults"), jobs, told)
 
 
 def _environment(folder: Path, worker: tuple[str, ...]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from outside import using
 
 from chaos.door import Door, Trouble
 from chaos.harness import PAPER, Chaos, Record, breaking
@@ -25,8 +26,14 @@ class Doors:
     doors: dict[str, Door] = field(default_factory=dict)
 
 
+@pytest.fixture
+def house(house_with_doors: Doors) -> Iterator[Doors]:
+    with using(house_with_doors.chaos.stack.env):
+        yield house_with_doors
+
+
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+def house_with_doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
     doors: dict[str, Door] = {}
 
     def detour(ports: Ports) -> Ports:

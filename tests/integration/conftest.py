@@ -1,4 +1,8 @@
-"""Emulators for the integration tests: each starts when a test first asks for it, and ends with the run."""
+"""Emulators for the integration tests: each starts when a test first asks for it, and ends with the run.
+
+Clients find one by a variable, which is set for the test alone: the next test of this process may be about
+another stack.
+"""
 
 import os
 import sys
@@ -15,7 +19,7 @@ from local.pubsub_repair import class_path
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".local" / "cache" / "emulators"
-Start = Callable[[str, Sequence[str], int], None]
+Start = Callable[..., None]
 
 
 @pytest.fixture
@@ -26,24 +30,44 @@ def project(monkeypatch: pytest.MonkeyPatch) -> str:
     return name
 
 
-@pytest.fixture(scope="session")
-def pubsub_host(start_emulator: Start, environment: pytest.MonkeyPatch) -> str:
+@pytest.fixture
+def pubsub_host(pubsub_emulator: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return HOST:PORT of the Pub/Sub emulator, which PUBSUB_EMULATOR_HOST names too."""
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub_emulator)
+    return pubsub_emulator
+
+
+@pytest.fixture
+def firestore_host(firestore_emulator: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return HOST:PORT of the Firestore emulator, which FIRESTORE_EMULATOR_HOST names too."""
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_emulator)
+    return firestore_emulator
+
+
+@pytest.fixture
+def storage_host(storage_emulator: str, pubsub_host: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the URL of fake-gcs-server, which STORAGE_EMULATOR_HOST names too."""
+    assert pubsub_host  # where it publishes what happens to objects
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", storage_emulator)
+    return storage_emulator
+
+
+@pytest.fixture(scope="session")
+def pubsub_emulator(start_emulator: Start) -> str:
+    """Start the Pub/Sub emulator; return HOST:PORT."""
     [port] = free_ports(1)
     jar, donor = (emulators.find_jar(jar, CACHE) for jar in (emulators.PUBSUB, emulators.FIRESTORE))
     mended = class_path(jar, donor, CACHE)
     start_emulator("pubsub", emulators.pubsub(emulators.find_java(), mended, port), port)
-    environment.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{port}")
     return f"127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="session")
-def firestore_host(start_emulator: Start, environment: pytest.MonkeyPatch) -> str:
-    """Return HOST:PORT of the Firestore emulator, which FIRESTORE_EMULATOR_HOST names too."""
+def firestore_emulator(start_emulator: Start) -> str:
+    """Start the Firestore emulator; return HOST:PORT."""
     [port] = free_ports(1)
     jar = emulators.find_jar(emulators.FIRESTORE, CACHE)
     start_emulator("firestore", emulators.firestore(emulators.find_java(), jar, port), port)
-    environment.setenv("FIRESTORE_EMULATOR_HOST", f"127.0.0.1:{port}")
     return f"127.0.0.1:{port}"
 
 
@@ -54,19 +78,18 @@ def notifications_topic() -> tuple[str, str]:
 
 
 @pytest.fixture(scope="session")
-def storage_host(
+def storage_emulator(
     start_emulator: Start,
-    environment: pytest.MonkeyPatch,
-    pubsub_host: str,  # noqa: ARG001  the storage emulator publishes there
+    pubsub_emulator: str,
     notifications_topic: tuple[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> str:
-    """Return the URL of fake-gcs-server, which STORAGE_EMULATOR_HOST names too."""
+    """Start fake-gcs-server, which publishes to the Pub/Sub emulator; return its URL."""
     http, https = free_ports(2)
     topic = "projects/{}/topics/{}".format(*notifications_topic)
     root = tmp_path_factory.mktemp("buckets")
-    start_emulator("storage", emulators.storage(emulators.find_storage(), root, http, https, topic), http)
-    environment.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{http}")
+    command = emulators.storage(emulators.find_storage(), root, http, https, topic)
+    start_emulator("storage", command, http, PUBSUB_EMULATOR_HOST=pubsub_emulator)
     return f"http://127.0.0.1:{http}"
 
 
@@ -77,18 +100,11 @@ def start_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
 
     with Supervisor() as emulators_running:
 
-        def start(name: str, command: Sequence[str], port: int) -> None:
-            emulators_running.start(name, command, os.environ, logs / f"{name}.log", ROOT)
+        def start(name: str, command: Sequence[str], port: int, **variables: str) -> None:
+            emulators_running.start(name, command, os.environ | variables, logs / f"{name}.log", ROOT)
             emulators_running.wait(name, partial(answers, port))
 
         yield start
-
-
-@pytest.fixture(scope="session")
-def environment() -> Iterator[pytest.MonkeyPatch]:
-    """Yield a monkeypatch that lasts for the session."""
-    with pytest.MonkeyPatch.context() as patch:
-        yield patch
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.boltz_grammar import BoltzInput
-from schemas.job import Job, Model
+from schemas.job import DEVICE_STAGES, Job, Model
 
-TURNS = ("predict", "affinity_predict")
 SECONDS_PER_HOUR = 3600
 
 
@@ -34,7 +33,7 @@ class Prediction:
     @property
     def usd(self) -> float | None:
         """What the turns on the device cost; starting, waiting and idling are not in it."""
-        turns = sum(taken for stage, taken in self.seconds.items() if stage in TURNS)
+        turns = sum(taken for stage, taken in self.seconds.items() if stage in DEVICE_STAGES)
         return None if self.usd_per_hour is None else turns * self.usd_per_hour / SECONDS_PER_HOUR
 
     def structure(self, rank: int) -> Path:

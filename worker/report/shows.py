@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from schemas.receipt import REPORT, SUMMARY
 from worker.attempt import Show
 from worker.children import Children
 from worker.report import page, summary
@@ -10,6 +11,6 @@ from worker.report import page, summary
 def shows_in(children: Children) -> Mapping[str, Show]:
     """Have both written by these children."""
     return {
-        "report.html": lambda prediction, path: children.run(page.write, prediction, path),
-        "summary.png": lambda prediction, path: children.run(summary.write, prediction, path),
+        REPORT: lambda prediction, path: children.run(page.write, prediction, path),
+        SUMMARY: lambda prediction, path: children.run(summary.write, prediction, path),
     }

@@ -1,6 +1,7 @@
 # Two commands: `make demo` runs the main job, `make test` passes the tests. `make up` is the stack for own files.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN = .venv/bin/python -W ignore::FutureWarning
+PROCESSES = $$(($$(nproc) + 1))# of tests, which often wait
 
 COMPILE = UV_FIND_LINKS="$$PIP_FIND_LINKS" .venv/bin/uv pip compile --quiet --no-config --generate-hashes --custom-compile-command "make lock" \
 	--python-version 3.11 --python-platform x86_64-manylinux_2_28 --constraint constraints.txt --output-file
@@ -17,7 +18,7 @@ up: environment ## run the local stack in the foreground, for your own files, un
 	@exec $(RUN) -m local.up $(ARGS)
 
 test: lint ## all checks and all tests
-	$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(RUN) -m pytest -n $(PROCESSES) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 chaos: environment ## break everything that can break, and look at what is left
 	$(RUN) -m pytest tests/chaos --whole -q --no-header $(ARGS)

@@ -62,7 +62,8 @@ def check_machine() -> None:
 def install() -> None:
     """Create the environment and install the requirements, with a counter on the terminal."""
     venv = [sys.executable, "-m", "venv", *([] if is_usable() else ["--clear"]), str(VENV)]
-    pip = [str(VENV / "bin" / "pip"), "install", "--progress-bar=off"]
+    # Not compiled, which takes as long as the rest: Python compiles what is imported when it is.
+    pip = [str(VENV / "bin" / "pip"), "install", "--progress-bar=off", "--no-compile"]
     # The command `dropfold`, which runs this folder as it is; the backend is among what was just installed.
     own = [*pip, "--no-index", "--no-deps", "--no-build-isolation", "--editable", "."]
     STAMP.unlink(missing_ok=True)

@@ -12,10 +12,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from integration.worker_process import WORK, Pipeline, StartWorker, WorkerProcess
 
 from local import emulators
 from local.processes import Supervisor, answers, free_ports
 from local.pubsub_repair import class_path
+from local.small_model import DEFAULT, ensure
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".local" / "cache" / "emulators"
@@ -126,3 +128,39 @@ def start_module(parts: Supervisor, tmp_path: Path) -> Callable[..., Path]:
         return log
 
     return start
+
+
+@pytest.fixture
+def pipeline(pubsub_host: str, firestore_host: str, storage_host: str, project: str) -> Pipeline:
+    """Return what surrounds the workers of one test."""
+    assert all((pubsub_host, firestore_host, storage_host))
+    return Pipeline.make(project)
+
+
+@pytest.fixture
+def start_worker(pipeline: Pipeline, tmp_path: Path) -> Iterator[StartWorker]:
+    """Return what starts a worker, with settings to change or (None) to leave out; it ends with the test."""
+    workers = list[WorkerProcess]()
+    usual = {
+        "PYTHONPATH": ROOT,
+        "INPUT_BUCKET": pipeline.settings.input_bucket,
+        "OUTPUT_BUCKET": pipeline.settings.output_bucket,
+        "WORK_SUBSCRIPTION": WORK,
+        "BOLTZ_CACHE": ensure(DEFAULT),
+        "WORK_DIR": tmp_path / "work",
+        "IDLE_SECONDS": 60,
+        "OMP_NUM_THREADS": 1,
+        "PYTHONWARNINGS": "ignore::FutureWarning",
+    }
+
+    def start_one(**changed: object) -> WorkerProcess:
+        name = f"worker-{len(workers)}"
+        wanted = usual | {"CLOUD_RUN_EXECUTION": name} | changed
+        ours = {key: str(value) for key, value in wanted.items() if value is not None}
+        others = {key: value for key, value in os.environ.items() if key not in wanted}
+        workers.append(WorkerProcess.start(tmp_path / f"{name}.log", others | ours))
+        return workers[-1]
+
+    yield start_one
+    for worker in workers:
+        worker.destroy()

@@ -33,12 +33,6 @@ Start = Callable[..., tuple[str, WorkerProcess]]
 
 
 @pytest.fixture
-def pipeline(pubsub_host: str, firestore_host: str, storage_host: str, project: str) -> Pipeline:
-    assert all((pubsub_host, firestore_host, storage_host))
-    return Pipeline.make(project)
-
-
-@pytest.fixture
 def start(pipeline: Pipeline, tmp_path: Path) -> Iterator[Start]:
     """Return what starts a Service, with settings to change, until it is ready; it ends with the test."""
     services = list[WorkerProcess]()

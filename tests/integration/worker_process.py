@@ -30,9 +30,15 @@ ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 120.0
 """How long anything may take that a test waits for; nothing here takes that long on an idle machine."""
 CHILDREN_SECONDS = 60.0
+AT_ONCE = 20.0
+"""What was nacked is there again within it; what was not, only when its lease of 60 s runs out."""
 QUICK = Options(recycling_steps=0, sampling_steps=2, sampling_steps_affinity=2, samples_affinity=1)
 WORK, COMPLETIONS = "work", "completions"
 REQUESTED = PredictionRequested.model_fields["type"].default
+TINY, OTHER, THIRD = (
+    f"sequences:\n- protein: {{id: A, sequence: {sequence}, msa: empty}}\n"
+    for sequence in ("MKTAY", "GSHMK", "PEPTI")
+)
 Line = Mapping[str, Any]
 
 
@@ -206,6 +212,10 @@ class WorkerProcess:
         for pid in self.family:
             os.kill(pid, signal.SIGKILL)
         self.process.wait()
+
+
+StartWorker = Callable[..., WorkerProcess]
+"""Starts a worker; takes settings that differ from the usual ones, None for one that is not there."""
 
 
 def _pids() -> list[int]:

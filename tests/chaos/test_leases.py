@@ -1,9 +1,9 @@
 """Two workers believe that they hold one job: the first sleeps until its lease is over, then wakes up."""
 
-import json
 from pathlib import Path
 
 import pytest
+from loglines import logged
 
 from chaos.faults import Fault, Victim
 from chaos.harness import Record, Scenario, until
@@ -46,8 +46,7 @@ def wake(scenario: Scenario, first: Victim) -> list[str]:
 def said(scenario: Scenario, worker: Victim) -> list[str]:
     execution = worker.holder.partition("/")[0]
     log: Path = scenario.chaos.stack.run_dir / "logs" / "tasks" / f"{execution}-task0.log"
-    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
-    return [line["message"] for line in lines if line.get("job_id") == scenario.uploads[-1].job_id]
+    return [line["message"] for line in logged(log) if line.get("job_id") == scenario.uploads[-1].job_id]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 import pytest
 from cloudevents.http import CloudEvent, from_http
 from google.cloud import pubsub_v1, storage
+from loglines import logged
 
 from local.processes import Supervisor, free_ports
 
@@ -160,10 +161,6 @@ def options(project: str, url: str, **changes: object) -> list[object]:
     return [word for name, value in chosen.items() for word in (f"--{name}", value)]
 
 
-def log_lines(log: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
-
-
 def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
@@ -189,8 +186,8 @@ def test_a_notification_arrives_as_the_cloud_event_that_eventarc_sends(
         "datacontenttype": "application/json",
     }
     assert delivery.event.data == json.loads(resource("run42/foo.yaml"))
-    wait_until(lambda: len(log_lines(log)) == 1)
-    assert log_lines(log) == [
+    wait_until(lambda: len(logged(log)) == 1)
+    assert logged(log) == [
         {
             "severity": "INFO",
             "message": "delivered",
@@ -256,7 +253,7 @@ def test_a_function_that_is_down_gets_the_event_once_it_is_up(
     [port] = free_ports(1)
     log = start_module("eventarc_bridge", *options(notifications.project, f"http://127.0.0.1:{port}/"))
     notifications.publish("foo.yaml")
-    wait_until(lambda: [line["status"] for line in log_lines(log)] == ["ConnectionError"])
+    wait_until(lambda: [line["status"] for line in logged(log)] == ["ConnectionError"])
     with receiving(port) as receiver:
         [delivery] = receiver.wait(1)
     assert delivery.event.data["name"] == "foo.yaml"
@@ -277,7 +274,7 @@ def test_an_event_that_nobody_takes_is_dead_lettered_with_its_data_and_attribute
     dead = notifications.dead()
     assert dead.data == resource("foo.yaml")
     assert attributes("foo.yaml").items() <= dict(dead.attributes).items()
-    assert [(line["attempt"], line["message"]) for line in log_lines(log)] == [
+    assert [(line["attempt"], line["message"]) for line in logged(log)] == [
         *((attempt, "will be retried") for attempt in range(1, 5)),
         (5, "dead-lettered"),
     ]

@@ -277,7 +277,7 @@ def test_an_input_that_cannot_be_parsed_in_time_is_a_timeout_its_child_is_gone_a
     cache: Path, good: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "endless.yaml").write_text(ENDLESS)
-    with warm_predictor(cache, read_limit=4) as hurried, ThreadPoolExecutor(2) as pool:
+    with warm_predictor(cache, read_limit=12) as hurried, ThreadPoolExecutor(2) as pool:
         assert works(hurried, good, tmp_path / "before")
         children = set(pids(hurried))
         slow = pool.submit(failure, hurried, tmp_path / "endless.yaml", tmp_path / "slow")

@@ -21,6 +21,7 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore, pubsub_v1, run_v2, storage
 from google.pubsub_v1.types import Subscription
+from loglines import logged
 
 from local.processes import PartError
 from local.stack import Stack, running
@@ -111,8 +112,7 @@ def eventually(found: Callable[[], Any]) -> Any:  # noqa: ANN401  whatever the c
 
 
 def notes(stack: Stack, part: str) -> list[dict[str, Any]]:
-    lines = (stack.run_dir / "logs" / f"{part}.log").read_text().splitlines()
-    return [json.loads(line) for line in lines if line.startswith("{")]
+    return logged(stack.run_dir / "logs" / f"{part}.log")
 
 
 def seen(stack: Stack, name: str) -> list[dict[str, Any]]:

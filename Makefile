@@ -2,6 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN = .venv/bin/python -W ignore::FutureWarning
 PROCESSES = $$(($$(nproc) + 1))# of tests, which often wait
+unexport PYTHONDONTWRITEBYTECODE # what is installed is compiled when first imported, and only once
 
 COMPILE = UV_FIND_LINKS="$$PIP_FIND_LINKS" .venv/bin/uv pip compile --quiet --no-config --generate-hashes --custom-compile-command "make lock" \
 	--python-version 3.11 --python-platform x86_64-manylinux_2_28 --constraint constraints.txt --output-file

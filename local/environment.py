@@ -62,7 +62,7 @@ def check_machine() -> None:
 def install() -> None:
     """Create the environment and install the requirements, with a counter on the terminal."""
     venv = [sys.executable, "-m", "venv", *([] if is_usable() else ["--clear"]), str(VENV)]
-    # Not compiled, which takes as long as the rest: Python compiles what is imported when it is.
+    # Not compiled, which takes as long as the rest: Python does it with what is imported, when it first is.
     pip = [str(VENV / "bin" / "pip"), "install", "--progress-bar=off", "--no-compile"]
     # The command `dropfold`, which runs this folder as it is; the backend is among what was just installed.
     own = [*pip, "--no-index", "--no-deps", "--no-build-isolation", "--editable", "."]

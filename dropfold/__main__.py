@@ -1,17 +1,16 @@
 """Entry point of the command, and where it is put together: ``dropfold``, or ``python -m dropfold``."""
 
 import signal
-from types import FrameType
 
 import click
 
 from dropfold import cancel, doctor, drop, events, results, stats, status, validate, watch
 from dropfold.cloud import Cloud
 from dropfold.upload import LostError
+from gcp.shutdown import INTERRUPTED, InterruptError, raise_on
 from gcp.trouble import ERRORS, explained
 from jobs.objects import ObjectGoneError, ObjectUnreadableError, StorageUnavailableError
 
-INTERRUPTED = 130
 EPILOG = """\b
 Environment: GOOGLE_CLOUD_PROJECT, INPUT_BUCKET, OUTPUT_BUCKET, and for a local stack what `. .local/env` sets
 besides; docs/settings.md has the others. NO_COLOR leaves colours out; without a terminal nothing moves.
@@ -51,12 +50,8 @@ class Commands(click.Group):
 @click.pass_context
 def main(context: click.Context) -> None:
     """Drop Boltz-2 inputs into a bucket, get predicted structures and receipts back."""
-    signal.signal(signal.SIGTERM, _leave)
+    raise_on(InterruptError, signal.SIGINT, signal.SIGTERM, then=signal.SIG_DFL)
     context.obj = Cloud()
-
-
-def _leave(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _line(error: Exception) -> str:

@@ -1,7 +1,8 @@
 """Drop the examples into a local stack and show what comes back: ``make demo``.
 
 Files under ``examples/rejected/`` must end REJECTED with a reason, every other SUCCEEDED. Results stay in
-``.local/demo/`` to look at. Exit status: 0 when every file ended as it should, 1 when not, 130 after Ctrl-C.
+``.local/demo/`` to look at. Exit status: 0 when every file ended as it should, 1 when not, 130 after Ctrl-C
+or SIGTERM.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import os
 import queue
 import re
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -29,6 +31,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from gcp.shutdown import INTERRUPTED, InterruptError, raise_on
 from local import runs
 from local.emulators import MissingError
 from local.parts import ROOT
@@ -43,7 +46,6 @@ EXAMPLES = ROOT / "examples"
 RESULTS = ROOT / ".local" / "demo"
 LOOK_SECONDS = 0.5
 WIDTH = 116  # where no terminal tells its own
-INTERRUPTED = 130
 COLOURS = {State.SUCCEEDED: "green", State.REJECTED: "yellow"}
 
 
@@ -67,10 +69,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     width = None if sys.stdout.isatty() and not options.svg else WIDTH
     console = Console(record=options.svg is not None, width=width)
+    raise_on(InterruptError, signal.SIGINT, signal.SIGTERM)
     try:
         with runs.fresh("demo") as run:
             run.ended_well = _demo(console, run.folder, options.timeout)
-    except KeyboardInterrupt:
+    except InterruptError:
         return INTERRUPTED
     if options.svg:
         options.svg.write_text(_picture(console), encoding="utf-8")

@@ -35,7 +35,9 @@ CALLERS_TO_CHOOSE = {
     "COMPARE_AFTER_SECONDS": "30",
     "PAGES_LOOK_SECONDS": "0.3",
 }
-SERVICE = "service"
+FUNCTIONS, SERVICE = "functions", "service"
+"""Names of parts: all functions together, and the Service."""
+
 # Random weights deserve few steps.
 FEW_STEPS = '{"recycling_steps":1,"sampling_steps":20,"sampling_steps_affinity":20,"samples_affinity":1}'
 TASK_GRACE_SECONDS = 4
@@ -132,7 +134,7 @@ def commands(site: Site, source: Path) -> dict[str, Sequence[str]]:
         "gcloud": _module("local.storage_proxy", port=ports.gcloud, upstream=f"127.0.0.1:{ports.storage}"),
         "run-jobs": _run_jobs(site),
         **({SERVICE: _module("worker.service")} if site.sync else {}),
-        **{name: _function(site, name, source) for name in plan.functions},
+        FUNCTIONS: _functions(site, source),
         **{trigger_part(name): _trigger(trigger, ports) for name, trigger in plan.triggers.items()},
     }
 
@@ -172,8 +174,8 @@ def part_env(site: Site, name: str) -> dict[str, str]:
     own = {variable: value for variable, value in os.environ.items() if variable != KEY_VARIABLE}
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     ours = {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore::FutureWarning"}
-    if name in site.ports.functions:
-        its = _function_env(site)
+    if name == FUNCTIONS:
+        its = _functions_env(site)
     elif name == SERVICE:
         its = _service_env(site)
     else:
@@ -184,9 +186,8 @@ def part_env(site: Site, name: str) -> dict[str, str]:
 def task_env(site: Site, weights: Path) -> dict[str, str]:
     """Environment of the Cloud Run job's container."""
     threads = {} if site.real_weights else {"OMP_NUM_THREADS": "1"}
-    return (
-        _product_env(site) | {"BOLTZ_CACHE": str(weights), "WORK_DIR": str(site.run_dir / "work")} | threads
-    )
+    own = {"BOLTZ_CACHE": str(weights), "WORK_DIR": str(site.run_dir / "work"), "PYTHONHASHSEED": "0"}
+    return _product_env(site) | own | threads
 
 
 def _product_env(site: Site) -> dict[str, str]:
@@ -205,7 +206,7 @@ def _product_env(site: Site) -> dict[str, str]:
     )
 
 
-def _function_env(site: Site) -> dict[str, str]:
+def _functions_env(site: Site) -> dict[str, str]:
     return _default_options(site) | {KEY_VARIABLE: str(site.key)}
 
 
@@ -236,15 +237,10 @@ def _run_jobs(site: Site) -> list[str]:
     return _module("local.run_jobs", port=site.ports.run_jobs, log_dir=tasks, grace=TASK_GRACE_SECONDS)
 
 
-def _function(site: Site, name: str, source: Path) -> list[str]:
-    return _module(
-        "functions_framework",
-        source=source,
-        target=name,
-        signature_type=site.plan.functions[name],
-        host="127.0.0.1",
-        port=site.ports.functions[name],
-    )
+def _functions(site: Site, source: Path) -> list[str]:
+    signatures, ports = site.plan.functions, site.ports.functions
+    each = (f"--function={name}:{signature}:{ports[name]}" for name, signature in signatures.items())
+    return [*_module("local.functions", source=source, log_dir=site.log(FUNCTIONS).parent), *each]
 
 
 def _trigger(trigger: Trigger, ports: Ports) -> list[str]:

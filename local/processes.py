@@ -172,14 +172,15 @@ def _signal_group(part: Part, number: signal.Signals) -> None:
 
 
 def _error(part: Part, what: str) -> PartError:
-    lines = _tail(part.log)
+    lines = tail(part.log)
     last = lines[-1].strip()[:LINE_CHARACTERS] if lines else "(nothing)"
     error = PartError(f"{part.name} {what}; it said last: {last} (log: {part.log})")
     error.add_note("\n".join(lines))
     return error
 
 
-def _tail(log: Path) -> list[str]:
+def tail(log: Path) -> list[str]:
+    """Return the last lines of a log that say something."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - TAIL_BYTES))
         text = file.read().decode(errors="replace")

@@ -115,8 +115,8 @@ def _provision(
 def _wait_for_all(supervisor: Supervisor, site: Site) -> None:
     supervisor.wait("firestore", partial(answers, site.ports.firestore))
     supervisor.wait("gcloud", partial(answers, site.ports.gcloud))
-    for name, port in site.ports.functions.items():
-        supervisor.wait(name, partial(answers, port, "/robots.txt"))  # answered without calling the function
+    for port in site.ports.functions.values():  # this page is answered without calling the function
+        supervisor.wait(parts.FUNCTIONS, partial(answers, port, "/robots.txt"))
     for name in map(parts.trigger_part, site.plan.triggers):
         supervisor.wait(name, partial(_says_ready, site.log(name)))
     if site.sync:

@@ -17,12 +17,12 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import Never
 
 from rich.console import Console
 from rich.markup import escape
 
+from gcp.shutdown import InterruptError, raise_on
 from local import runs
 from local.emulators import MissingError
 from local.parts import BUCKETS, CALLERS_TO_CHOOSE, CHECKPOINT, PROJECT, url
@@ -57,7 +57,7 @@ def show(message):
     message.ack()
 subscriber.subscribe(mine, show).result()
 """
-LEAVING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+LEAVING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, a polite kill, and the terminal's window closed."""
 
 
@@ -66,13 +66,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     options = _parser().parse_args(argv)
     warnings.filterwarnings("ignore", category=FutureWarning)  # Google's clients: the end of Python 3.11
-    for number in LEAVING:
-        signal.signal(number, _leave)
+    raise_on(InterruptError, *LEAVING)
     own = runs.given(options.run_dir) if options.run_dir else runs.fresh("up")
     try:
         with own as run:
             return _run(run, options.env_file, started)
-    except KeyboardInterrupt:
+    except InterruptError:
         return 0
     except OSError as error:
         print(error, file=sys.stderr)
@@ -85,7 +84,7 @@ def _run(run: runs.Run, env_file: Path, started: float) -> int:
         with running(run.folder) as stack, _env_file(env_file, stack.env):
             _print_ready(run, stack, env_file, time.monotonic() - started)
             _watch(stack)
-    except KeyboardInterrupt:
+    except InterruptError:
         run.ended_well = True
         _say("Stopped. Nothing of it runs any more.")
         return 0
@@ -95,12 +94,12 @@ def _run(run: runs.Run, env_file: Path, started: float) -> int:
 
 
 def _watch(stack: Stack) -> Never:
-    """Raise PartError when a part dies, KeyboardInterrupt when a signal asks for the end."""
+    """Raise PartError when a part dies, InterruptError when a signal asks for the end."""
     try:
         while True:
             stack.check()
             time.sleep(CHECK_SECONDS)
-    except KeyboardInterrupt:
+    except InterruptError:
         _say("\nStopping …")
         raise
 
@@ -129,12 +128,6 @@ def _parser() -> argparse.ArgumentParser:
         help="where to write the variables that clients need, while the stack runs (default: %(default)s)",
     )
     return parser
-
-
-def _leave(_number: int, _frame: FrameType | None) -> None:
-    for number in LEAVING:
-        signal.signal(number, signal.SIG_IGN)  # leaving once is enough
-    raise KeyboardInterrupt
 
 
 @contextmanager

@@ -11,25 +11,20 @@ import signal
 import sys
 import time
 from datetime import UTC, datetime
-from types import FrameType
-from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from worker import uncollected  # isort: skip  first: it is about the imports that follow
+from worker import uncollected  # noqa: F401  # isort: skip  first: it is about the imports that follow
 from gcp import logs, project
+from gcp.shutdown import raise_on
 from worker.attempt import Bench
-from worker.children import PRELOAD, Children
-from worker.device import Device, DeviceLostError
+from worker.compose import Warm, warm
+from worker.device import DeviceLostError
 from worker.drain import IN_HAND, Worker
 from worker.handling import Handling
 from worker.lease import LeaveError
-from worker.read_ahead import read_ahead
 from worker.report.shows import shows_in
 from worker.settings import WorkerSettings
-
-if TYPE_CHECKING:
-    from worker.predictor import Predictor
 
 LOOK_SECONDS = 0.5
 logger = logging.getLogger("worker")
@@ -43,10 +38,11 @@ def main() -> int:
     except ValidationError as error:
         logger.critical("settings: %s", error)
         return 2
-    signal.signal(signal.SIGTERM, _leave)
-    children = Children(settings.read_seconds, *PRELOAD)
+    started, started_at = time.monotonic(), datetime.now(UTC)
+    raise_on(LeaveError, signal.SIGTERM)
     try:
-        _work(settings, children)
+        with warm(settings) as ready:
+            _work(settings, ready, started, started_at)
     except LeaveError:
         logger.info("left as asked")
     except DeviceLostError as error:
@@ -55,34 +51,19 @@ def main() -> int:
     except Exception as error:
         logger.critical("the worker failed, leaving for a fresh process: %s", error, exc_info=True)
         return 1
-    finally:
-        children.stop()
     return 0
 
 
-def _leave(_number: int, _frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # leaving once is enough
-    raise LeaveError
-
-
-def _work(settings: WorkerSettings, children: Children) -> None:
-    started, started_at = time.monotonic(), datetime.now(UTC)
-    read_ahead(settings.boltz_cache, "boltz2_conf.ckpt")
-    from worker.predictor import Predictor  # noqa: PLC0415  torch: seconds, while the children start
-
-    uncollected.collect_again()
-
-    device = Device(settings.prediction_seconds)
-    predictor = Predictor(settings.boltz_cache, children, device, settings.device)
+def _work(settings: WorkerSettings, ready: Warm, started: float, started_at: datetime) -> None:
     ledger = project.ledger(settings)
     bench = Bench(
         uploads=project.bucket(settings, settings.input_bucket),
         results=project.bucket(settings, settings.output_bucket),
-        predictor=predictor,
+        predictor=ready.predictor,
         work_dir=settings.work_dir,
         started_at=started_at,
         cache=ledger if settings.result_cache else None,
-        shows=shows_in(children),
+        shows=shows_in(ready.children),
         usd_per_hour=settings.usd_per_hour,
     )
     worker = Worker(
@@ -95,19 +76,17 @@ def _work(settings: WorkerSettings, children: Children) -> None:
         try:
             worker.drain(deliveries)
         finally:
-            logger.info(
-                "worker life", extra={"execution": settings.holder, **_life(started, device, predictor)}
-            )
+            logger.info("worker life", extra={"execution": settings.holder, **_life(started, ready)})
 
 
-def _life(started: float, device: Device, predictor: "Predictor") -> dict[str, float]:
+def _life(started: float, ready: Warm) -> dict[str, float]:
     """Sum up a worker's life: seconds, shares, peak bytes of memory."""
     return {
         "seconds": round(time.monotonic() - started, 3),
-        "device_busy_seconds": round(device.busy, 3),
-        "device_busy_share": round(device.busy_share, 4),
+        "device_busy_seconds": round(ready.device.busy, 3),
+        "device_busy_share": round(ready.device.busy_share, 4),
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "device_peak_memory_bytes": predictor.device_peak_memory,
+        "device_peak_memory_bytes": ready.predictor.device_peak_memory,
     }
 
 

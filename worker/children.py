@@ -1,6 +1,7 @@
 """Child processes for everything about an input that needs no device: they can be killed, and are.
 
-Started from a fork server that has Boltz imported and has never seen CUDA: a child is there in milliseconds.
+Forked from a server that has Boltz imported and has never seen CUDA (worker/child_server.py): a child is
+there in milliseconds.
 """
 
 import fcntl
@@ -11,14 +12,15 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as TookTooLongError
 from concurrent.futures.process import BrokenProcessPool
-from typing import ParamSpec, TypeVar
+from types import TracebackType
+from typing import ParamSpec, Self, TypeVar
 
 from pebble import CONSTS, ProcessExpired, ProcessFuture, ProcessPool
 
 from schemas.failure import Code, FailedError, Failure
 
 PRELOAD = ("worker.model.reading", "worker.model.writing", "worker.report.page", "worker.report.summary")
-"""What children do, by module: their fork server imports it once."""
+"""What children do, by module: it is imported once, before they are forked."""
 
 CHILDREN = 2  # one reads the next input while another writes the last prediction
 NICENESS = 10  # where processors are few, the process that computes comes first
@@ -27,8 +29,27 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class _Pool(ProcessPool):
+    """A pool that kills its children before it takes away what one that is just starting looks for.
+
+    pebble unlinks the semaphores first, and then ends child after child: one that starts meanwhile dies with
+    a traceback on the worker's standard error.
+    """
+
+    def _stop_pool(self) -> None:
+        manager = self._pool_manager_loop
+        if manager is not None:
+            manager.join()  # it starts no more
+        for child in list(self._pool_manager.worker_manager.workers.values()):
+            child.kill()
+        super()._stop_pool()  # type: ignore[no-untyped-call]
+
+
 class Children:
-    """A pool of children; ``limit`` is the seconds that one call may take. Start it before CUDA is used."""
+    """A pool of children; ``limit`` is the seconds that one call may take. Start it before CUDA is used.
+
+    Leaving a ``with`` block stops it.
+    """
 
     def __init__(self, limit: float, *preload: str) -> None:
         self._limit = limit
@@ -38,9 +59,17 @@ class Children:
         os.environ["PYTHONHASHSEED"] = "0"
         self._choosing = threading.Lock()
         self._pool = self._new_pool()
-        # The fork server imports what its children need, beside what the caller does next.
+        # A server that multiprocessing starts still imports, beside what the caller does next.
         self._starting = threading.Thread(target=self._pool.schedule, args=(int,), daemon=True)
         self._starting.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function in a child. Raises what it raises; FailedError where it took too long or died."""
@@ -56,8 +85,7 @@ class Children:
         """Kill the children, whatever they do. A call that is under way may never return."""
         self._starting.join()
         with self._choosing:
-            self._pool.stop()  # type: ignore[no-untyped-call]
-            self._pool.join()
+            _end(self._pool)
 
     def _called(self, function: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]) -> T:
         try:
@@ -70,11 +98,17 @@ class Children:
     ) -> ProcessFuture[T]:
         with self._choosing:
             if not self._pool.active:
+                _end(self._pool)
                 self._pool = self._new_pool()
             return self._pool.schedule(function, args, kwargs, timeout=self._limit)
 
-    def _new_pool(self) -> ProcessPool:
-        return ProcessPool(CHILDREN, initializer=_begin, context=self._context)
+    def _new_pool(self) -> _Pool:
+        return _Pool(CHILDREN, initializer=_begin, context=self._context)
+
+
+def _end(pool: ProcessPool) -> None:
+    pool.stop()  # type: ignore[no-untyped-call]
+    pool.join()
 
 
 def _begin() -> None:

@@ -1,15 +1,21 @@
 """Have the kernel read the weights while Python imports: a cold start waits for the disk only once."""
 
 import os
-import threading
 from pathlib import Path
 
 PIECE = 1 << 20  # one call over a whole file does nothing
 
 
 def read_ahead(folder: Path, pattern: str) -> None:
-    """Ask for all files that match, in the background. Missing ones are somebody else's to report."""
-    threading.Thread(target=_ask, args=(folder, pattern), name="read-ahead", daemon=True).start()
+    """Ask for all files that match, in the background. Missing ones are somebody else's to report.
+
+    In a process of its own: one with threads cannot be forked well, and the caller's still has to be.
+    """
+    if not os.fork():
+        try:
+            _ask(folder, pattern)
+        finally:
+            os._exit(0)
 
 
 def _ask(folder: Path, pattern: str) -> None:

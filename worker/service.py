@@ -16,15 +16,15 @@ from types import FrameType
 import uvicorn
 from pydantic import ValidationError
 
-from worker import uncollected  # isort: skip  first: it is about the imports that follow
+from worker import uncollected  # noqa: F401  # isort: skip  first: it is about the imports that follow
 from gcp import logs, project
-from worker.attempt import Bench, Predictor
-from worker.children import PRELOAD, Children
-from worker.device import Device, DeviceLostError
+from gcp.shutdown import raise_on
+from worker.attempt import Bench
+from worker.compose import Warm, warm
+from worker.device import DeviceLostError
 from worker.drain import IN_HAND
 from worker.handling import Handling
 from worker.lease import LeaveError
-from worker.read_ahead import read_ahead
 from worker.report.shows import shows_in
 from worker.settings import ServiceSettings
 from worker.web import app
@@ -65,28 +65,20 @@ def main() -> int:
     except ValidationError as error:
         logger.critical("settings: %s", error)
         return 2
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)
-    children = Children(settings.read_seconds, *PRELOAD)
+    raise_on(LeaveError, signal.SIGTERM, signal.SIGINT)
     try:
-        return _serve(settings, children)
+        with warm(settings) as ready:
+            return _serve(settings, ready)
     except LeaveError:
         logger.info("left as asked, before it served")
         return 0
     except (Exception, SystemExit) as error:  # the latter is how uvicorn says that it cannot listen
         logger.critical("the Service failed: %s", error, exc_info=True)
         return 1
-    finally:
-        children.stop()
 
 
-def _leave(_number: int, _frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # leaving once is enough
-    raise LeaveError
-
-
-def _serve(settings: ServiceSettings, children: Children) -> int:
-    desk = _desk(settings, _predictor(settings, children), children)
+def _serve(settings: ServiceSettings, ready: Warm) -> int:
+    desk = _desk(settings, ready)
     threading.Thread(target=_become_ready, args=(desk,), name="ready", daemon=True).start()
     config = uvicorn.Config(
         app.create(desk),
@@ -108,32 +100,23 @@ def _serve(settings: ServiceSettings, children: Children) -> int:
     return 1  # nobody asked it to leave
 
 
-def _predictor(settings: ServiceSettings, children: Children) -> Predictor:
-    read_ahead(settings.boltz_cache, "boltz2_conf.ckpt")
-    from worker import predictor  # noqa: PLC0415  torch: seconds, while the children start
-
-    uncollected.collect_again()
-    device = Device(settings.prediction_seconds)
-    return predictor.Predictor(settings.boltz_cache, children, device, settings.device)
-
-
-def _desk(settings: ServiceSettings, predictor: Predictor, children: Children) -> Desk:
+def _desk(settings: ServiceSettings, ready: Warm) -> Desk:
     uploads = project.bucket(settings, settings.input_bucket)
     ledger = project.ledger(settings)
     bench = Bench(
         uploads=uploads,
         results=project.bucket(settings, settings.output_bucket),
-        predictor=predictor,
+        predictor=ready.predictor,
         work_dir=settings.work_dir,
         started_at=datetime.now(UTC),
         cache=ledger if settings.result_cache else None,
-        shows=shows_in(children),
+        shows=shows_in(ready.children),
         usd_per_hour=settings.usd_per_hour,
     )
     settler, holder = project.settler(settings), settings.holder
     return Desk(
-        predictor=predictor,
-        predictions=Predictions(predictor, uploads, settings.work_dir),
+        predictor=ready.predictor,
+        predictions=Predictions(ready.predictor, uploads, settings.work_dir),
         jobs=Jobs(Handling(ledger, settler, bench, holder, settings.renew_seconds)),
         queue=Queue(settings.queue_limit, IN_HAND),
         departure=Departure(settings.grace_seconds),

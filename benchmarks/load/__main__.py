@@ -38,6 +38,7 @@ from benchmarks.load.checks import Ends, ends
 from benchmarks.load.operations import PerJob, per_job
 from benchmarks.load.product import NO_GATE, Product, product
 from benchmarks.pipeline import progress
+from gcp.shutdown import INTERRUPTED, InterruptError, raise_on
 from local.parts import ROOT
 
 SEED = 2026
@@ -69,9 +70,16 @@ class Run:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the benchmark; 1 if a claim does not hold."""
+    """Run the benchmark; 1 if a claim does not hold, 130 if it was interrupted."""
     files = _parser().parse_args(arguments).files
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that its stacks and its folder go with it
+    raise_on(InterruptError, signal.SIGINT, signal.SIGTERM)  # so that its stacks and its folder go with it
+    try:
+        return _measure(files)
+    except InterruptError:
+        return INTERRUPTED
+
+
+def _measure(files: int) -> int:
     runs, run, console = ROOT / ".local" / "runs", Run(), Console()
     runs.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="load-", dir=runs) as scratch, progress() as bar:

@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from types import FrameType
 
 import gemmi
 import numpy as np
@@ -25,6 +24,7 @@ from google.cloud import pubsub_v1
 from benchmarks.load import meter
 from benchmarks.load.unary import Unary
 from gcp import logs, project
+from gcp.shutdown import raise_on
 from schemas.job import Model
 from schemas.options import Options
 from worker.attempt import Bench
@@ -132,16 +132,11 @@ def main() -> None:
     meter.install("worker")
     logs.configure()
     settings = WorkerSettings()
-    signal.signal(signal.SIGTERM, _leave)
+    raise_on(LeaveError, signal.SIGTERM)
     try:
         _work(settings)
     except LeaveError:
         logger.info("left as asked")
-
-
-def _leave(_number: int, _frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # leaving once is enough
-    raise LeaveError
 
 
 def _work(settings: WorkerSettings) -> None:

@@ -113,14 +113,13 @@ class Faults:
 def install(functions: Sequence[str]) -> None:
     """Wrap each ``module:qualified.name`` as soon as its module is imported, so that it can meet faults."""
     if folder := os.environ.get(FOLDER):
-        sys.meta_path.insert(0, _Finder(Watch(Faults(Path(folder)), process()), functions))
+        sys.meta_path.insert(0, _Finder(Watch(Faults(Path(folder))), functions))
 
 
 def process() -> str:
     """Name what this process is: a function by its target, a worker, or a stand-in."""
-    if "--target" in sys.orig_argv:
-        return sys.orig_argv[sys.orig_argv.index("--target") + 1]
-    return "worker" if "CLOUD_RUN_EXECUTION" in os.environ else "stand-in"
+    other = "worker" if "CLOUD_RUN_EXECUTION" in os.environ else "stand-in"
+    return os.environ.get("FUNCTION_TARGET", other)
 
 
 def described(arguments: Sequence[object]) -> str:
@@ -140,8 +139,8 @@ def _described(thing: object) -> str:
 class Watch:
     """Looks at every call of a wrapped function in this process."""
 
-    def __init__(self, faults: Faults, process: str) -> None:
-        self._faults, self._process = faults, process
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
         self._calls: Counter[str] = Counter()
 
     def wrapped(self, function: str, inner: Callable[..., object]) -> Callable[..., object]:
@@ -158,7 +157,7 @@ class Watch:
         for name, fault in self._faults.armed().items():
             if fault.function != function or fault.moment not in moments:
                 continue
-            if re.fullmatch(fault.process, self._process) and re.search(fault.about, described(arguments)):
+            if re.fullmatch(fault.process, process()) and re.search(fault.about, described(arguments)):
                 self._calls[name] += 1
                 if self._calls[name] == fault.nth:
                     self._suffer(name, fault)

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
 from paper import write_prediction
 
 from gcp import logs, project
+from gcp.shutdown import raise_on
 from schemas.boltz_grammar import Polymer
 from schemas.boltz_input import read_input
 from schemas.job import Model
@@ -70,7 +70,7 @@ def main() -> int:
     """Run one worker's life; return its exit status."""
     logs.configure()
     settings = WorkerSettings()
-    signal.signal(signal.SIGTERM, _leave)
+    raise_on(LeaveError, signal.SIGTERM)
     children = Children(settings.read_seconds)
     try:
         _drain(settings, children)
@@ -102,10 +102,6 @@ def _drain(settings: WorkerSettings, children: Children) -> None:
         IN_HAND, LOOK_SECONDS
     ) as arriving:
         worker.drain(arriving)
-
-
-def _leave(_number: int, _frame: FrameType | None) -> None:
-    raise LeaveError
 
 
 if __name__ == "__main__":

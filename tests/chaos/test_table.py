@@ -72,7 +72,7 @@ def test_a_fault_is_met_once_by_whom_it_is_meant_for(tmp_path: Path) -> None:
 def test_a_fault_waits_for_its_call_and_its_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUD_RUN_EXECUTION", "e")
     armed, done = Faults(tmp_path), list[int]()
-    watch = faults.Watch(armed, faults.process())
+    watch = faults.Watch(armed)
     wrapped = watch.wrapped("m:f", done.append)
     armed.arm(Fault("m:f", "after", "worker", nth=2, action="fail"))
     wrapped(1)

@@ -93,3 +93,8 @@ def test_base_and_weights_are_pinned_by_digest() -> None:
     )
     weights = re.findall(r"(\S+)=[0-9a-f]{64}\b", DOCKERFILE)
     assert weights == ["boltz2_conf.ckpt", "boltz2_aff.ckpt", "mols.tar"]
+
+
+def test_children_of_the_worker_are_forks_of_it() -> None:
+    """Without it they come from a second Python that imports all again: worker/child_server.py."""
+    assert "\nENV PYTHONHASHSEED=0\n" in DOCKERFILE

@@ -150,6 +150,7 @@ def start_worker(pipeline: Pipeline, tmp_path: Path) -> Iterator[StartWorker]:
         "WORK_DIR": tmp_path / "work",
         "IDLE_SECONDS": 60,
         "OMP_NUM_THREADS": 1,
+        "PYTHONHASHSEED": 0,
         "PYTHONWARNINGS": "ignore::FutureWarning",
     }
 

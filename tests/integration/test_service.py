@@ -28,6 +28,7 @@ from schemas.messages import PredictionRequested
 TINY = "sequences:\n- protein: {id: A, sequence: MKTAY, msa: empty}\n"
 PLACES, MORE = 10, 4
 QUICK = '{"recycling_steps":0,"sampling_steps":2}'
+ASKED = Path(__file__).parent / "asked"
 AS_YAML = {"Content-Type": "application/yaml"}
 Start = Callable[..., tuple[str, WorkerProcess]]
 
@@ -47,6 +48,7 @@ def start(pipeline: Pipeline, tmp_path: Path) -> Iterator[Start]:
         "PORT": port,
         "DEFAULT_OPTIONS": QUICK,
         "OMP_NUM_THREADS": 1,
+        "PYTHONHASHSEED": 0,
         "PYTHONWARNINGS": "ignore::FutureWarning",
     }
 
@@ -127,6 +129,13 @@ def test_a_job_under_way_is_given_back_when_the_service_has_to_leave(
         assert isinstance(push.exception(), ServiceBusyError)
         assert service.ends(10) == 0
     assert (pipeline.job(job).state, pipeline.job(job).attempt) == (State.QUEUED, 1)
+
+
+def test_a_service_that_is_asked_to_leave_while_it_imports_is_gone_before_it_serves(start: Start) -> None:
+    _, service = start(PYTHONPATH=f"{ASKED}:{ROOT}", ASKED_AT="worker.predictor", ASKED_IN="weakref")
+    assert service.ends() == 0
+    [line] = service.lines
+    assert line["message"] == "left as asked, before it served"
 
 
 def test_a_wrong_setting_is_said_and_ends_the_service(start: Start) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from integration.worker_process import (
     AT_ONCE,
     OTHER,
+    ROOT,
     THIRD,
     TINY,
     Pipeline,
@@ -19,6 +20,7 @@ from schemas.job import State
 
 CARBONS = f"sequences:\n- ligand: {{id: A, smiles: {'C' * 300}}}\n"  # minutes for Boltz-2's parser
 STRUCTURE = "boltz2_conf.ckpt"
+ASKED = Path(__file__).parent / "asked"
 STAGES = {"queued", "start_up", "download", "parse", "featurise", "predict", "write", "report", "upload"}
 
 
@@ -111,6 +113,15 @@ def truncated(cache: Path) -> Path:
     (cache / STRUCTURE).unlink()
     (cache / STRUCTURE).write_bytes(content[: len(content) // 2])
     return cache
+
+
+def test_a_worker_that_is_asked_to_leave_while_it_imports_is_gone_before_it_has_begun(
+    start_worker: StartWorker,
+) -> None:
+    worker = start_worker(PYTHONPATH=f"{ASKED}:{ROOT}", ASKED_AT="worker.predictor", ASKED_IN="weakref")
+    assert worker.ends() == 0
+    [line] = worker.lines
+    assert line["message"] == "left as asked"
 
 
 def test_a_missing_cache_is_named_in_one_line(start_worker: StartWorker, tmp_path: Path) -> None:

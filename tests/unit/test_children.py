@@ -17,6 +17,7 @@ import pytest
 from schemas.failure import Code, FailedError, Failure
 from worker.children import CHILDREN, Children
 
+PATH = {"PYTHONPATH": str(Path(__file__).parents[2])}
 LIMIT = 10
 SOON = 10
 """Seconds after which a test gives up waiting; none of them comes near."""
@@ -183,8 +184,52 @@ def test_stopping_kills_the_idle_and_the_busy_at_once(tmp_path: Path) -> None:
     assert gone(busy, seconds=1)
 
 
-def test_stopping_at_once_is_possible() -> None:
-    Children(LIMIT).stop()
+# A child is slow to start: it comes to what its parent gave it when the parent closes that already. A parent
+# that is slow to close waits for it.
+SLOW_CHILD = """
+    import time
+    from multiprocessing import spawn
+    from pathlib import Path
+
+    prepare = spawn.prepare
+
+    def slowly(data):
+        prepare(data)
+        while not Path("closed").exists():
+            time.sleep(0.005)
+
+    spawn.prepare = slowly
+"""
+STOPS_AT_ONCE = """
+    import pebble.pool.process as pool
+    from pathlib import Path
+    from worker.children import Children
+
+    stop_process = pool.stop_process
+
+    def slowly(child):
+        Path("closed").touch()
+        child.join()
+        stop_process(child)
+
+    pool.stop_process = slowly
+    if __name__ == "__main__":
+        Children(600, "slow_child").stop()
+"""
+
+
+def test_stopping_children_that_are_just_starting_is_silent_and_leaves_none(tmp_path: Path) -> None:
+    (tmp_path / "slow_child.py").write_text(dedent(SLOW_CHILD))
+    (tmp_path / "stops_at_once.py").write_text(dedent(STOPS_AT_ONCE))
+    run = subprocess.run(
+        [sys.executable, "stops_at_once.py"],
+        cwd=tmp_path,
+        env=PATH,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout + run.stderr == ""
 
 
 PARENT = """

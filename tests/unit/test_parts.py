@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from local import emulators, parts, topology
+from local.functions import Function
 from local.parts import Ports, Site
 
 SOURCE = Path("functions/main.py")
@@ -28,14 +29,15 @@ def option(command: list[str], name: str) -> str:
     return command[command.index(name) + 1]
 
 
-def test_every_function_of_the_topology_has_a_part_with_the_signature_that_its_caller_needs(
+def test_every_function_of_the_topology_is_served_with_the_signature_that_its_caller_needs(
     site: Site,
 ) -> None:
-    commands = {name: list(command) for name, command in parts.commands(site, SOURCE).items()}
-    signatures = {name: option(commands[name], "--signature-type") for name in site.plan.functions}
+    command = parts.commands(site, SOURCE)[parts.FUNCTIONS]
+    served = [Function.of(word.partition("=")[2]) for word in command if word.startswith("--function=")]
     called_by_events = dict.fromkeys(("on_upload", "on_delete", "on_request", "on_dead"), "cloudevent")
+    signatures = {each.name: each.signature for each in served}
     assert signatures == called_by_events | {"on_sweep": "http", "on_compare": "http"}
-    assert len({option(commands[name], "--port") for name in signatures}) == len(signatures)
+    assert {each.name: each.port for each in served} == site.ports.functions
 
 
 def test_the_trigger_has_a_part_that_delivers_as_the_topology_says(site: Site) -> None:
@@ -66,7 +68,7 @@ def test_only_functions_get_the_key_and_no_part_gets_that_of_the_caller(
         name: parts.part_env(site, name).get("GOOGLE_APPLICATION_CREDENTIALS")
         for name in parts.commands(site, SOURCE)
     }
-    assert {name for name, key in keys.items() if key} == set(site.plan.functions)
+    assert {name for name, key in keys.items() if key} == {parts.FUNCTIONS}
     assert {key for key in keys.values() if key} == {str(site.run_dir / "credentials.json")}
     assert "GOOGLE_APPLICATION_CREDENTIALS" not in parts.task_env(site, Path("weights"))
 
@@ -76,7 +78,7 @@ def test_the_caller_may_choose_how_many_workers_there_are(
 ) -> None:
     monkeypatch.delenv("MAX_WORKERS", raising=False)
     monkeypatch.setenv("JOBS_PER_WORKER", "7")
-    env = parts.part_env(site, "on_request")
+    env = parts.part_env(site, parts.FUNCTIONS)
     assert (env["MAX_WORKERS"], env["JOBS_PER_WORKER"]) == ("2", "7")
 
 
@@ -84,11 +86,11 @@ def test_the_small_model_gets_one_thread_and_few_steps_and_real_weights_the_prod
     site: Site,
 ) -> None:
     assert parts.task_env(site, Path("w"))["OMP_NUM_THREADS"] == "1"
-    assert '"sampling_steps":20' in parts.part_env(site, "on_upload")["DEFAULT_OPTIONS"]
+    assert '"sampling_steps":20' in parts.part_env(site, parts.FUNCTIONS)["DEFAULT_OPTIONS"]
     real = Site(site.run_dir, site.ports, site.plan, real_weights=Path("/weights"))
     assert real.weights == Path("/weights")
     assert "OMP_NUM_THREADS" not in parts.task_env(real, real.weights)
-    assert "DEFAULT_OPTIONS" not in parts.part_env(real, "on_upload")
+    assert "DEFAULT_OPTIONS" not in parts.part_env(real, parts.FUNCTIONS)
 
 
 def test_the_service_is_a_part_only_where_jobs_are_pushed_to_it(
@@ -101,9 +103,9 @@ def test_the_service_is_a_part_only_where_jobs_are_pushed_to_it(
     assert list(parts.commands(pushed, SOURCE)["service"])[-1] == "worker.service"
     env = parts.part_env(pushed, "service")
     assert (env["BIND_ADDRESS"], env["PORT"]) == ("127.0.0.1", str(site.ports.service))
-    asked = parts.part_env(pushed, "on_request")
+    asked = parts.part_env(pushed, parts.FUNCTIONS)
     assert asked["GPU_WORKER_URL"] == parts.client_env(pushed)["SERVICE_URL"]
-    assert parts.part_env(pushed, "on_dead")["GPU_WORKER_MODE"] == "sync"
+    assert parts.part_env(pushed, parts.FUNCTIONS)["GPU_WORKER_MODE"] == "sync"
 
 
 def test_a_mode_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

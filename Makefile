@@ -19,7 +19,7 @@ up: environment ## run the local stack in the foreground, for your own files, un
 	@exec $(RUN) -m local.up $(ARGS)
 
 test: lint ## all checks and all tests
-	$(RUN) -m pytest -n $(PROCESSES) --maxprocesses 4 --dist loadfile $(ARGS)
+	$(RUN) -m pytest -n $(PROCESSES) --maxprocesses 4 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 chaos: environment ## break everything that can break, and look at what is left
 	$(RUN) -m pytest tests/chaos --whole -q --no-header $(ARGS)

@@ -3,8 +3,11 @@
 import signal
 from pathlib import Path
 
+from worker import uncollected  # isort: skip  first: it is about the imports that follow
 import pytest
 from hypothesis import settings
+from scheduling import ByStack, order
+from xdist.remote import Producer
 
 from local import emulators
 
@@ -19,8 +22,20 @@ CACHE = Path(__file__).parents[1] / ".local" / "cache" / "emulators"
 NEED_EMULATORS = {"pubsub_host", "firestore_host", "storage_host", "stack", "paper", "real", "house"}
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByStack:
+    """Say which tests go to one process."""
+    return ByStack(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order the tests where several processes share them."""
+    if hasattr(config, "workerinput"):
+        order(items, config.rootpath)
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Find or fetch the emulators where a chosen test needs one, or say once what is missing and stop."""
+    uncollected.collect_again()
     if any(NEED_EMULATORS.intersection(getattr(item, "fixturenames", ())) for item in session.items):
         try:
             for jar in (emulators.PUBSUB, emulators.FIRESTORE):

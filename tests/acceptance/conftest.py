@@ -25,14 +25,14 @@ def stack(own_stack: Stack) -> Iterator[Stack]:
         yield own_stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Run a stack for the session, in the mode that the caller's GPU_WORKER_MODE asks for."""
+    """Run a stack for this folder, in the mode that the caller's GPU_WORKER_MODE asks for."""
     with running(tmp_path_factory.mktemp("stack"), os.environ) as stack:
         yield stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sync_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Run another one, which pushes jobs to the Service; clients find it where a test says ``using``."""
     run_dir = tmp_path_factory.mktemp("sync")

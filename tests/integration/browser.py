@@ -33,11 +33,8 @@ def launched() -> Iterator[Browser]:
 
 
 @contextmanager
-def opened(browser: Browser, path: Path, window: str, picture: str, *, whole: bool = True) -> Iterator[Page]:
-    """Open a page from disk, offline; whatever the console says, or the network is asked for, fails.
-
-    At the block's end the page, or only what the window shows of it, is kept as ``picture``.
-    """
+def opened(browser: Browser, path: Path, window: str = "desktop") -> Iterator[Page]:
+    """Open a page from disk, offline; whatever the console says, or the network is asked for, fails."""
     width, height = WINDOWS[window]
     context = browser.new_context(viewport={"width": width, "height": height}, offline=True)
     page = context.new_page()
@@ -50,7 +47,11 @@ def opened(browser: Browser, path: Path, window: str, picture: str, *, whole: bo
     )
     page.goto(path.as_uri())
     yield page
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"{picture}.png", full_page=whole)
     context.close()
     assert said == [], said
+
+
+def keep(page: Page, picture: str, *, whole: bool = True) -> None:
+    """Keep the page, or only what the window shows of it, as a picture to look at."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"{picture}.png", full_page=whole)

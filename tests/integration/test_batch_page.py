@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from fakes import NOW
-from integration.browser import WINDOWS, launched, needed
+from integration.browser import WINDOWS, keep, launched, needed
 from integration.browser import opened as open_in
 from playwright.sync_api import Browser, Page
 from predictions import a_prediction
@@ -59,10 +59,9 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home / "index.html"
 
 
-@pytest.fixture(params=WINDOWS)
-def opened(request: pytest.FixtureRequest, browser: Browser, html: Path) -> Iterator[Page]:
-    picture = f"batch-{request.param}-{request.node.originalname}"
-    with open_in(browser, html, request.param, picture, whole=False) as page:
+@pytest.fixture
+def opened(browser: Browser, html: Path) -> Iterator[Page]:
+    with open_in(browser, html) as page:
         yield page
 
 
@@ -127,15 +126,20 @@ def test_a_name_is_text_whatever_it_is(opened: Page) -> None:
     assert len(shown(opened, 1)) == 1
 
 
-def test_the_page_is_not_wider_than_the_window_and_pictures_are_drawn_late(opened: Page) -> None:
-    assert opened.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    opened.fill("#find", "protein_")
-    opened.select_option("#state", "SUCCEEDED")
-    first = opened.locator("tbody tr:not([hidden]) img").first
-    first.scroll_into_view_if_needed()
-    opened.wait_for_function("(image) => image.naturalWidth === 1200", arg=first.element_handle())
-    loaded = "[...document.images].filter((image) => image.complete && image.naturalWidth).length"
-    assert 0 < opened.evaluate(loaded) < COUNT / 2
+@pytest.mark.parametrize("window", WINDOWS)
+def test_the_page_is_not_wider_than_the_window_and_pictures_are_drawn_late(
+    browser: Browser, html: Path, window: str
+) -> None:
+    with open_in(browser, html, window) as page:
+        keep(page, f"batch-{window}", whole=False)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        page.fill("#find", "protein_")
+        page.select_option("#state", "SUCCEEDED")
+        first = page.locator("tbody tr:not([hidden]) img").first
+        first.scroll_into_view_if_needed()
+        page.wait_for_function("(image) => image.naturalWidth === 1200", arg=first.element_handle())
+        loaded = "[...document.images].filter((image) => image.complete && image.naturalWidth).length"
+        assert 0 < page.evaluate(loaded) < COUNT / 2
 
 
 def test_links_lead_to_files_beside_the_page(opened: Page, html: Path) -> None:

@@ -1,11 +1,12 @@
 """The page of a prediction in a real browser, without network: it opens, draws, and answers."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
-from integration.browser import WINDOWS, launched, needed
+from integration.browser import WINDOWS, keep, launched, needed
 from integration.browser import opened as open_in
 from PIL import Image
 from playwright.sync_api import Browser, Page
@@ -32,11 +33,17 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "report.html"
 
 
-@pytest.fixture(params=WINDOWS)
-def opened(request: pytest.FixtureRequest, browser: Browser, html: Path) -> Iterator[Page]:
-    picture = f"report-{request.param}-{request.node.originalname}"
-    with open_in(browser, html, request.param, picture) as page:
+@contextmanager
+def ready(browser: Browser, html: Path, window: str = "desktop") -> Iterator[Page]:
+    """Open the page, and wait until it shows the first sample."""
+    with open_in(browser, html, window) as page:
         page.wait_for_selector("body[data-shown='0']")
+        yield page
+
+
+@pytest.fixture
+def opened(browser: Browser, html: Path) -> Iterator[Page]:
+    with ready(browser, html) as page:
         yield page
 
 
@@ -47,13 +54,15 @@ def drawn(page: Page, selector: str, folder: Path) -> int:
     return int((pixels[3:-3, 3:-3].min(axis=2) < WHITE).sum())  # without the frame
 
 
-def test_the_structure_and_both_plots_are_drawn(opened: Page, tmp_path: Path) -> None:
-    for selector, least in (("#viewer canvas", 2000), ("#plddt svg", 1000), ("#pae", 20_000)):
-        assert drawn(opened, selector, tmp_path) > least
-
-
-def test_the_page_is_not_wider_than_the_window(opened: Page) -> None:
-    assert opened.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+@pytest.mark.parametrize("window", WINDOWS)
+def test_the_structure_and_both_plots_are_drawn_and_no_wider_than_the_window(
+    browser: Browser, html: Path, tmp_path: Path, window: str
+) -> None:
+    with ready(browser, html, window) as page:
+        keep(page, f"report-{window}")
+        for selector, least in (("#viewer canvas", 2000), ("#plddt svg", 1000), ("#pae", 20_000)):
+            assert drawn(page, selector, tmp_path) > least
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def test_hiding_all_chains_leaves_nothing_in_the_viewer(opened: Page, tmp_path: Path) -> None:

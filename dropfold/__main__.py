@@ -8,7 +8,6 @@ from dropfold import cancel, doctor, drop, events, results, stats, status, valid
 from dropfold.cloud import Cloud
 from dropfold.upload import LostError
 from gcp.shutdown import INTERRUPTED, InterruptError, raise_on
-from gcp.trouble import ERRORS, explained
 from jobs.objects import ObjectGoneError, ObjectUnreadableError, StorageUnavailableError
 
 EPILOG = """\b
@@ -38,11 +37,17 @@ class Commands(click.Group):
         except (StorageUnavailableError, ObjectGoneError, ObjectUnreadableError, LostError) as error:
             remedy = "Try again: what is done stays done; `dropfold doctor` looks at each part"
             raise click.ClickException(f"{_line(error)}. {remedy}.") from error
-        except ERRORS as error:
-            raise click.ClickException(explained(error)) from error
+        except (click.ClickException, click.exceptions.Exit):
+            raise
         except KeyboardInterrupt:
             click.echo("\nInterrupted.", err=True)
             raise SystemExit(INTERRUPTED) from None
+        except Exception as error:
+            from gcp import trouble
+
+            if isinstance(error, trouble.ERRORS):
+                raise click.ClickException(trouble.explained(error)) from error
+            raise
 
 
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

@@ -4,21 +4,21 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 from pydantic import ValidationError
 
 from dropfold.events import Delivery
 from dropfold.settings import CommandSettings
-from gcp import project
-from gcp.health import Health
-from gcp.ledger import FirestoreLedger
-from gcp.objects import Bucket
-from gcp.runs import WorkerJob
-from gcp.trouble import ERRORS
 from jobs.finding import Finding, Found
-from jobs.settle import Settler
+
+if TYPE_CHECKING:  # Google's clients take a second to import, and checking files and help need none
+    from gcp.health import Health
+    from gcp.ledger import FirestoreLedger
+    from gcp.objects import Bucket
+    from gcp.runs import WorkerJob
+    from jobs.settle import Settler
 
 Part = TypeVar("Part")
 HOLD = 100
@@ -42,28 +42,34 @@ class Cloud:
             raise click.UsageError(_explained(error)) from error
 
     @cached_property
-    def ledger(self) -> FirestoreLedger:
+    def ledger(self) -> "FirestoreLedger":
         """Where the jobs are."""
+        from gcp import project
+
         return _reached(self.health.ledger(), project.ledger(self.settings))
 
     @cached_property
-    def inputs(self) -> Bucket:
+    def inputs(self) -> "Bucket":
         """The input bucket."""
         return self._bucket(self.settings.input_bucket)
 
     @cached_property
-    def outputs(self) -> Bucket:
+    def outputs(self) -> "Bucket":
         """The output bucket."""
         return self._bucket(self.settings.output_bucket)
 
     @cached_property
-    def settler(self) -> Settler:
+    def settler(self) -> "Settler":
         """What follows a change of a job."""
+        from gcp import project
+
         return project.settler(self.settings)
 
     @cached_property
-    def health(self) -> Health:
+    def health(self) -> "Health":
         """Looks at each part."""
+        from gcp.health import Health
+
         return Health(self.settings)
 
     @property
@@ -82,16 +88,22 @@ class Cloud:
     @contextmanager
     def following(self, pattern: str) -> Iterator[Iterable[Delivery | None]]:
         """Subscribe to the completion topic for a block."""
+        from gcp import project
+
         topic = self.settings.completed_topic
         own = _reached(self.health.topic(topic), project.following(self.settings, topic, pattern))
         with own as subscription, subscription.pulling(HOLD, LOOK_SECONDS) as messages:
             yield messages
 
-    def _bucket(self, name: str) -> Bucket:
+    def _bucket(self, name: str) -> "Bucket":
+        from gcp import project
+
         return _reached(self.health.bucket(name), project.bucket(self.settings, name))
 
     @cached_property
-    def _job(self) -> WorkerJob | None:
+    def _job(self) -> "WorkerJob | None":
+        from gcp.runs import WorkerJob
+
         settings = self.settings
         name, region = settings.cloud_run_job_name, settings.cloud_run_region
         known = name and region
@@ -102,6 +114,8 @@ class Cloud:
         )
 
     def _count_workers(self) -> int | None:
+        from gcp.trouble import ERRORS
+
         try:
             return self._job.alive(WORKERS_SECONDS) if self._job else None
         except ERRORS:

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from gcp.project import Project
+from gcp.settings import Project
 
 
 class CommandSettings(Project):

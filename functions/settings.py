@@ -4,7 +4,7 @@ from typing import Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
-from gcp.project import Project
+from gcp.settings import Project
 from jobs.lifecycle import KEEP
 from schemas.options import Options
 

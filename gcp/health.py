@@ -15,8 +15,8 @@ from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import cloudquotas_v1, firestore, pubsub_v1, storage
 
 from gcp.ledger import COLLECTION
-from gcp.project import Project
 from gcp.runs import WorkerJob
+from gcp.settings import Project
 from gcp.trouble import ERRORS, said
 from jobs.finding import Finding, Found
 

@@ -1,26 +1,15 @@
-"""The project's parts by name, and how functions and worker reach them: the same on both sides."""
+"""How functions, worker and command reach the project's parts: one client of Google's for each."""
 
 from contextlib import AbstractContextManager
 
 from google.cloud import firestore, pubsub_v1, storage
-from pydantic import Field
-from pydantic_settings import BaseSettings
 
 from gcp import topics
 from gcp.ledger import FirestoreLedger
 from gcp.objects import Bucket
+from gcp.settings import Project
 from gcp.topics import Subscription, Topic
 from jobs.settle import Settler
-
-
-class Project(BaseSettings):
-    """Names that every entry point needs, from the environment. A missing one stops the start."""
-
-    google_cloud_project: str = Field(description="id of the project that all of this is in")
-    input_bucket: str = Field(description="bucket that files are dropped into")
-    output_bucket: str = Field(description="bucket of results and receipts")
-    requested_topic: str = Field("predictions-requested", description="topic of jobs that are queued")
-    completed_topic: str = Field("predictions-completed", description="topic of jobs that have ended")
 
 
 def ledger(project: Project) -> FirestoreLedger:

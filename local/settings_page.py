@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from dropfold.settings import CommandSettings
 from functions.settings import CompareSettings, DeadSettings, IntakeSettings, LaunchSettings, SweepSettings
-from gcp.project import Project
+from gcp.settings import Project
 from worker.settings import ServiceSettings, WorkerSettings
 
 ENTRY_POINTS: Mapping[str, type[Project]] = {
@@ -30,7 +30,7 @@ SETTINGS: Mapping[str, type[Project]] = {**ENTRY_POINTS, "dropfold": CommandSett
 
 HEAD = """# Settings
 
-Written by `make schemas` from the settings models (`gcp/project.py`, `functions/settings.py`,
+Written by `make schemas` from the settings models (`gcp/settings.py`, `functions/settings.py`,
 `worker/settings.py`, `dropfold/settings.py`); a test compares the two. All are environment variables. One
 that is missing, or out of its limits, stops the start with its name. `eventarc/functions.tf` and
 `eventarc/worker.tf` set what is required, and what differs from its default.

@@ -1,18 +1,21 @@
 """What the whole run needs before its first test."""
 
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from worker import uncollected  # isort: skip  first: it is about the imports that follow
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from scheduling import ByStack, order
 from xdist.remote import Producer
 
 from local import emulators
 
 # The same cases in every run, for as long as a busy machine needs; tests/fuzz/ looks for new ones.
-settings.register_profile("steady", derandomize=True, deadline=None)
+SLOW = [HealthCheck.too_slow]
+settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=SLOW)
 settings.load_profile("steady")
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, and so every program that they start.
@@ -20,6 +23,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CACHE = Path(__file__).parents[1] / ".local" / "cache" / "emulators"
 NEED_EMULATORS = {"pubsub_host", "firestore_host", "storage_host", "stack", "paper", "real", "house"}
+
+
+@pytest.fixture
+def _signals_as_before() -> Iterator[None]:
+    """Put back what a test had this process do when a signal comes."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGUSR1)
+    handlers, hook = [signal.getsignal(number) for number in numbers], sys.unraisablehook
+    yield
+    for number, handler in zip(numbers, handlers, strict=True):
+        signal.signal(number, handler)
+    sys.unraisablehook = hook
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByStack:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from gcp.project import Project
+from gcp.settings import Project
 from schemas.options import Options
 
 

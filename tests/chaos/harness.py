@@ -24,7 +24,8 @@ from chaos.aftermath import Aftermath, Told, Upload, examine, settled, strays
 from chaos.faults import FOLDER, Fault, Faults, Moment, Victim
 from chaos.steps import Step
 from gcp.ledger import FirestoreLedger
-from gcp.project import Project, ledger
+from gcp.project import ledger
+from gcp.settings import Project
 from jobs.ledger import ConflictError
 from local import parts
 from local.parts import Ports

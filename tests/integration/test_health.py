@@ -11,7 +11,7 @@ import pytest
 from google.cloud import pubsub_v1, storage
 
 from gcp.health import Health
-from gcp.project import Project
+from gcp.settings import Project
 from jobs.finding import Found
 from local import credentials
 from local.processes import free_ports

@@ -19,7 +19,7 @@ from google.cloud import pubsub_v1, storage
 from functions.intake import Intake
 from functions.sweep import Sweep
 from gcp import project
-from gcp.project import Project
+from gcp.settings import Project
 from local.processes import bound
 from schemas.job import Job, Lease, Source, State, job_id
 from schemas.messages import PredictionRequested

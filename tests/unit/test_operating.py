@@ -143,6 +143,7 @@ def test_the_doctor_names_settings_that_it_would_need() -> None:
     assert "CLOUD_RUN_JOB_NAME and CLOUD_RUN_REGION are not set" in done.stdout.splitlines()[-1]
 
 
+@pytest.mark.usefixtures("_signals_as_before")
 @pytest.mark.parametrize("command", ["status", "doctor", "results", "events", "stats"])
 def test_an_environment_that_names_no_project_is_one_line(
     command: str, monkeypatch: pytest.MonkeyPatch

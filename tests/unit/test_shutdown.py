@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from gcp.shutdown import InterruptError, raise_on
 
 ASKED = signal.SIGUSR1
 HANG = 600
+pytestmark = pytest.mark.usefixtures("_signals_as_before")
 
 
 class Held:
@@ -67,17 +68,6 @@ def while_python_tells_of_another_error() -> None:
 
     held = Held(fail)
     del held
-
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    """Put back what the tests set."""
-    numbers = (ASKED, signal.SIGALRM)
-    handlers, hook = [signal.getsignal(number) for number in numbers], sys.unraisablehook
-    yield
-    for number, handler in zip(numbers, handlers, strict=True):
-        signal.signal(number, handler)
-    sys.unraisablehook = hook
 
 
 @pytest.mark.parametrize(

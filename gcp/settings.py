@@ -1,0 +1,14 @@
+"""The project's parts by name: what every entry point is told, the same on both sides."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+
+class Project(BaseSettings):
+    """Names that every entry point needs, from the environment. A missing one stops the start."""
+
+    google_cloud_project: str = Field(description="id of the project that all of this is in")
+    input_bucket: str = Field(description="bucket that files are dropped into")
+    output_bucket: str = Field(description="bucket of results and receipts")
+    requested_topic: str = Field("predictions-requested", description="topic of jobs that are queued")
+    completed_topic: str = Field("predictions-completed", description="topic of jobs that have ended")

@@ -27,8 +27,8 @@ class Ledger(Protocol):
     def count_under(self, bucket: str, prefix: str, states: Iterable[State]) -> int:
         """Count the jobs in these states under a prefix, all at one moment."""
 
-    def states(self, job_ids: Sequence[str]) -> Mapping[str, State]:
-        """Return the states of those of these ids that a job has."""
+    def states(self, job_ids: Sequence[str]) -> Mapping[str, State | None]:
+        """Return the states of those of these ids that a job has, None for an unknown one."""
 
     def under(self, bucket: str, prefix: str, states: Iterable[State], most: int) -> Sequence[Job]:
         """Find jobs in these states under a prefix, by name."""
@@ -67,7 +67,8 @@ class Prefix:
             if source.time > since and is_input(source.name)
         ]
         ids = [job_id(source.bucket, source.name, source.generation) for source in recent]
-        return len(ids) - len(self.ledger.states(ids))
+        states = self.ledger.states(ids)
+        return sum(states.get(job) is None for job in ids)
 
 
 class Jobs:

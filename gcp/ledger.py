@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 
 from google.api_core.exceptions import AlreadyExists, FailedPrecondition, NotFound
 from google.cloud import firestore
 from google.cloud.firestore_v1.base_query import FieldFilter
 
+from jobs.document import decode, decode_or_log, encode, state_of
 from jobs.ledger import AlreadyRecordedError, ConflictError
-from schemas.job import UNFINISHED, Effect, Job, State
+from schemas.job import UNFINISHED, Effect, Job, Revision, State
 
 COLLECTION = "jobs"
 GENERATIONS = 10
@@ -21,7 +23,7 @@ LAST = "\U0010ffff"
 """Sorts behind every character, so that a range of names with a prefix can end with it."""
 
 PAGE = 200
-"""Most documents that one search brings; the next sweep brings the rest."""
+"""Most jobs that one search brings; the next sweep brings the rest."""
 
 
 class FirestoreLedger:
@@ -33,25 +35,27 @@ class FirestoreLedger:
 
     def create(self, job: Job) -> Job:
         """Record a new job. Raises AlreadyRecordedError."""
+        document = encode(job)
         try:
-            written = self._jobs.document(job.job_id).create(_encode(job))
+            written = self._jobs.document(job.job_id).create(document)
         except AlreadyExists as error:
             raise AlreadyRecordedError(job.job_id) from error
-        return job.evolve(revision=written.update_time)
+        return job.evolve(revision=Revision(written.update_time, document))
 
     def get(self, job_id: str) -> Job | None:
-        """Read a job, or None."""
+        """Read a job, or None. Raises UnreadableJobError."""
         snapshot = self._jobs.document(job_id).get()
-        return _decode(snapshot) if snapshot.exists else None
+        return decode(job_id, snapshot.to_dict(), snapshot.update_time) if snapshot.exists else None
 
     def replace(self, job: Job) -> Job:
         """Write the job if nobody did since it was read. Raises ConflictError."""
-        unchanged = self._client.write_option(last_update_time=job.revision)
+        unchanged = self._client.write_option(last_update_time=job.revision.mark)
+        fields = encode(job)
         try:
-            written = self._jobs.document(job.job_id).update(_encode(job), option=unchanged)
+            written = self._jobs.document(job.job_id).update(fields, option=unchanged)
         except (FailedPrecondition, NotFound) as error:
             raise ConflictError(job.job_id) from error
-        return job.evolve(revision=written.update_time)
+        return job.evolve(revision=Revision(written.update_time, {**job.revision.document, **fields}))
 
     def count(self, state: State, most: int) -> int:
         """Count the jobs in a state, and stop at so many; one read per thousand."""
@@ -59,16 +63,11 @@ class FirestoreLedger:
 
     def succeeded_as(self, fingerprint: str) -> Job | None:
         """Find a job that succeeded with this fingerprint; no other has one."""
-        found = self._where("fingerprint", "==", fingerprint).limit(1).stream()
-        return next((_decode(snapshot) for snapshot in found), None)
+        return self._first(self._where("fingerprint", "==", fingerprint))
 
     def waiting_for(self, name: str) -> Iterator[Job]:
         """Find all jobs that wait for an object of this name, a page per call."""
-        waiting = self._where("waits_for", "array_contains", name).order_by("__name__").limit(PAGE)
-        page = list(waiting.stream())
-        while page:
-            yield from map(_decode, page)
-            page = list(waiting.start_after(page[-1]).stream())
+        yield from self._read(self._where("waits_for", "array_contains", name).order_by("__name__"), PAGE)
 
     def generations(self, bucket: str, name: str) -> Sequence[Job]:
         """Find the jobs of the newest generations of an object, the newest first; the ten newest at most."""
@@ -76,11 +75,11 @@ class FirestoreLedger:
             filter=FieldFilter("source.name", "==", name)
         )
         newest = named.order_by("source.generation", direction=firestore.Query.DESCENDING)
-        return self._find(newest.limit(GENERATIONS))
+        return self._find(newest, GENERATIONS)
 
     def unfinished(self, bucket: str, prefix: str) -> Sequence[Job]:
         """Find the jobs that have not ended, of objects whose names begin with a prefix, by name."""
-        return self._find(self._under(bucket, prefix, UNFINISHED))
+        return list(self._read(self._under(bucket, prefix, UNFINISHED), PAGE))
 
     def count_unfinished(self, bucket: str, prefix: str, most: int) -> int:
         """Count the same, and stop at so many; one read per thousand."""
@@ -88,7 +87,7 @@ class FirestoreLedger:
 
     def under(self, bucket: str, prefix: str, states: Iterable[State], most: int) -> Sequence[Job]:
         """Find jobs in these states, of objects whose names begin with a prefix, by name; at most so many."""
-        return self._find(self._under(bucket, prefix, states).limit(most))
+        return self._find(self._under(bucket, prefix, states), most)
 
     def count_under(self, bucket: str, prefix: str, states: Iterable[State]) -> int:
         """Count the jobs in these states, of objects whose names begin with a prefix, all at one moment.
@@ -97,13 +96,13 @@ class FirestoreLedger:
         """
         return self._count(self._under(bucket, prefix, states))
 
-    def states(self, job_ids: Sequence[str]) -> Mapping[str, State]:
-        """Return the states of those of these ids that a job has; a read per id."""
-        states: dict[str, State] = {}
+    def states(self, job_ids: Sequence[str]) -> Mapping[str, State | None]:
+        """Return the states of those of these ids that a job has, None for an unknown one; a read per id."""
+        states: dict[str, State | None] = {}
         for start in range(0, len(job_ids), BATCH):
             asked = [self._jobs.document(job_id) for job_id in job_ids[start : start + BATCH]]
             found = self._client.get_all(asked, field_paths=["state"])
-            states |= {snapshot.id: State(snapshot.get("state")) for snapshot in found if snapshot.exists}
+            states |= {snapshot.id: state_of(snapshot.to_dict()) for snapshot in found if snapshot.exists}
         return states
 
     def unknown(self, job_ids: Sequence[str]) -> set[str]:
@@ -112,49 +111,45 @@ class FirestoreLedger:
 
     def waiting(self) -> Sequence[Job]:
         """Find jobs that wait for a file, the longest unchanged first; a page of them."""
-        return self._find(self._where("state", "==", State.WAITING.value).order_by("updated_at").limit(PAGE))
+        return self._find(self._where("state", "==", State.WAITING.value).order_by("updated_at"), PAGE)
 
     def unsettled(self, before: datetime) -> Sequence[Job]:
         """Find ended jobs whose receipt or event is pending, the longest unchanged first."""
         pending = self._where("pending", "array_contains", Effect.EVENT.value)
-        return self._find(
-            pending.where(filter=FieldFilter("updated_at", "<", before)).order_by("updated_at").limit(PAGE)
-        )
+        since = FieldFilter("updated_at", "<", before)
+        return self._find(pending.where(filter=since).order_by("updated_at"), PAGE)
 
     def unserved(self, before: datetime) -> Sequence[Job]:
         """Find queued jobs last changed before a time, the longest unchanged first; a page of them."""
         queued = self._where("state", "==", State.QUEUED.value)
         since = FieldFilter("updated_at", "<", before)
-        return self._find(queued.where(filter=since).order_by("updated_at").limit(PAGE))
+        return self._find(queued.where(filter=since).order_by("updated_at"), PAGE)
 
     def newest_running(self) -> Job | None:
         """Find the running job that was taken in last."""
         running = self._where("state", "==", State.RUNNING.value)
-        newest = running.order_by("created_at", direction=firestore.Query.DESCENDING).limit(1)
-        return next(iter(self._find(newest)), None)
+        return self._first(running.order_by("created_at", direction=firestore.Query.DESCENDING))
 
     def last_ended(self, since: datetime) -> Job | None:
         """Find the job that ended last, if after a time."""
         states = [state.value for state in State if state.terminal]
         ended = self._where("state", "in", states).where(filter=FieldFilter("updated_at", ">", since))
-        last = ended.order_by("updated_at", direction=firestore.Query.DESCENDING).limit(1)
-        return next(iter(self._find(last)), None)
+        return self._first(ended.order_by("updated_at", direction=firestore.Query.DESCENDING))
 
     def longest_queued(self) -> Job | None:
         """Find the queued job that has not changed for longest."""
-        queued = self._where("state", "==", State.QUEUED.value).order_by("updated_at").limit(1)
-        return next(iter(self._find(queued)), None)
+        return self._first(self._where("state", "==", State.QUEUED.value).order_by("updated_at"))
 
     def predicted(self, since: datetime, most: int) -> Sequence[Job]:
         """Find jobs that succeeded or failed after a time, the last first; at most so many."""
         states = [State.SUCCEEDED.value, State.FAILED.value]
         ended = self._where("state", "in", states).where(filter=FieldFilter("updated_at", ">", since))
-        return self._find(ended.order_by("updated_at", direction=firestore.Query.DESCENDING).limit(most))
+        return self._find(ended.order_by("updated_at", direction=firestore.Query.DESCENDING), most)
 
     def lapsed(self, now: datetime) -> Sequence[Job]:
         """Find running jobs whose lease has expired, and waiting ones whose time is up."""
-        expired = self._find(self._where("lease.expires_at", "<", now).limit(PAGE))
-        return [*expired, *self._find(self._where("wait_until", "<", now).limit(PAGE))]
+        expired = self._find(self._where("lease.expires_at", "<", now), PAGE)
+        return [*expired, *self._find(self._where("wait_until", "<", now), PAGE)]
 
     def _where(self, field: str, operator: str, value: object) -> firestore.Query:
         return self._jobs.where(filter=FieldFilter(field, operator, value))
@@ -168,14 +163,20 @@ class FirestoreLedger:
     def _count(self, query: firestore.Query) -> int:
         return int(query.count().get()[0][0].value)
 
-    def _find(self, query: firestore.Query) -> list[Job]:
-        snapshots: Iterable[firestore.DocumentSnapshot] = query.stream()
-        return [_decode(snapshot) for snapshot in snapshots]
+    def _first(self, query: firestore.Query) -> Job | None:
+        return next(self._read(query, 1), None)
+
+    def _find(self, query: firestore.Query, most: int) -> list[Job]:
+        return list(islice(self._read(query, most), most))
+
+    def _read(self, query: firestore.Query, size: int) -> Iterator[Job]:
+        """Read page by page, each when it is asked for: what cannot be read takes nobody's place."""
+        page: list[firestore.DocumentSnapshot] = list(query.limit(size).stream())
+        while page:
+            yield from filter(None, map(_decoded, page))
+            full = len(page) == size
+            page = list(query.limit(size).start_after(page[-1]).stream()) if full else []
 
 
-def _encode(job: Job) -> dict[str, object]:
-    return job.model_dump(mode="python")
-
-
-def _decode(snapshot: firestore.DocumentSnapshot) -> Job:
-    return Job.model_validate(snapshot.to_dict()).evolve(revision=snapshot.update_time)
+def _decoded(snapshot: firestore.DocumentSnapshot) -> Job | None:
+    return decode_or_log(snapshot.id, snapshot.to_dict(), snapshot.update_time)

@@ -15,14 +15,27 @@ class ConflictError(Exception):
     """Someone else changed the job since it was read."""
 
 
+class UnreadableJobError(Exception):
+    """The job is there, and this release cannot read it: a later one wrote it, or its record is damaged."""
+
+    def __init__(self, job_id: str, why: str) -> None:
+        super().__init__(
+            f"This release cannot read the record of job {job_id}: {why}. "
+            "If a later release wrote it, use that one; else docs/operations.md, Records, says what to do."
+        )
+
+
 class Ledger(Protocol):
-    """One document per job. Jobs come back with the revision that their next write must name."""
+    """One document per job. Jobs come back with the revision that their next write must name.
+
+    A search passes over records that cannot be read, and logs them; a count counts them.
+    """
 
     def create(self, job: Job) -> Job:
         """Record a new job. Raises AlreadyRecordedError."""
 
     def get(self, job_id: str) -> Job | None:
-        """Read a job, or None."""
+        """Read a job, or None. Raises UnreadableJobError."""
 
     def replace(self, job: Job) -> Job:
         """Write the job if it still has the revision that ``job`` was read at. Raises ConflictError."""

@@ -86,7 +86,7 @@ def enter(job: Job, event: str, state: State, at: datetime, code: Code | None = 
     return job.evolve(
         state=state,
         updated_at=at,
-        pending=ENTERING.get(state, ()),
+        pending=(*ENTERING.get(state, ()), *job.left_to_others),
         lease=job.lease if state is State.RUNNING else None,
         waits_for=job.waits_for if state is State.WAITING else (),
         wait_until=at + WAIT if state is State.WAITING else None,

@@ -43,12 +43,13 @@ class Settler:
 
         A request stays pending until a worker claims the job: decision 006.
         """
-        for effect in job.pending:
+        due = [effect for effect in job.pending if effect.known]
+        for effect in due:
             self._do(effect, job)
-        if not (job.pending and job.state.terminal):
+        if not (due and job.state.terminal):
             return job
         try:
-            return self.ledger.replace(job.evolve(pending=()))
+            return self.ledger.replace(job.evolve(pending=job.left_to_others))
         except ConflictError:
             return job
 

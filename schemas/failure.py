@@ -1,12 +1,13 @@
 """Why a job did not succeed: a declared set of codes, and the record that tells a person what to do."""
 
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from schemas.vocabulary import Vocabulary
 
-class Code(StrEnum):
+
+class Code(Vocabulary):
     """Failure class of a job; the comment beside each member is its reason."""
 
     # Permanent: the same file would fail the same way again.

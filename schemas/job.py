@@ -1,13 +1,17 @@
 """The job: one upload (one generation of one object) on its way to a receipt."""
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from schemas.failure import Code, Failure
 from schemas.options import Options
+from schemas.vocabulary import Vocabulary
 
 MAX_NAME_BYTES = 1024
 """Longest object name in Cloud Storage, in bytes of UTF-8."""
@@ -42,7 +46,7 @@ DEVICE_STAGES = ("predict", "affinity_predict")
 UNFINISHED = tuple(state for state in State if not state.terminal)
 
 
-class Effect(StrEnum):
+class Effect(Vocabulary):
     """What must follow a state change, kept in the record until it is done (the outbox)."""
 
     REQUEST = "REQUEST"  # publish to the requested topic
@@ -113,16 +117,30 @@ class Result(Record):
 
 
 class Change(Record):
-    """One line of the job's history; ``code`` is why an attempt came to nothing."""
+    """One line of the job's history; ``code`` is why an attempt came to nothing.
+
+    ``state`` is text where it is one of a later release.
+    """
 
     at: AwareDatetime
     event: str
-    state: State
+    state: Annotated[State | str, Field(union_mode="left_to_right")]
     code: Code | None = None
 
 
+@dataclass(frozen=True)
+class Revision:
+    """What a job was read from: the whole document, and by what the storage tells this version of it."""
+
+    mark: object = None
+    document: Mapping[str, object] = field(default_factory=dict)
+
+
 class Job(Record):
-    """One document of the ledger. Changed by ``evolve`` alone; times are timezone-aware UTC."""
+    """One document of the ledger. Changed by ``evolve`` alone; times are timezone-aware UTC.
+
+    ``unknown_options`` were asked for, and are none of this release; they and the revision are not stored.
+    """
 
     job_id: str
     source: Source
@@ -149,12 +167,18 @@ class Job(Record):
     pending: tuple[Effect, ...] = ()
     history: tuple[Change, ...] = ()
     expire_at: AwareDatetime | None = None
-    revision: Annotated[object, Field(exclude=True, repr=False)] = None
+    unknown_options: Annotated[SkipJsonSchema[tuple[str, ...]], Field(exclude=True, repr=False)] = ()
+    revision: Annotated[SkipJsonSchema[Revision], Field(exclude=True, repr=False)] = Revision()
 
     @property
     def about(self) -> dict[str, object]:
         """What every log line about the job carries."""
         return {"job_id": self.job_id, "attempt": self.attempt, "trace": self.trace}
+
+    @property
+    def left_to_others(self) -> tuple[Effect, ...]:
+        """What is pending and only a later release can do."""
+        return tuple(effect for effect in self.pending if not effect.known)
 
     def evolve(self, **changes: object) -> Self:
         """Return a copy with these fields changed; the only way a job changes."""

@@ -2,20 +2,22 @@
 
 import base64
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from types import SimpleNamespace
+from typing import Any
 
 import google_crc32c
 
+from jobs.document import decode, decode_or_log, encode, state_of
 from jobs.ledger import AlreadyRecordedError, ConflictError
 from jobs.objects import ContentDiffersError, Look, ObjectGoneError, ObjectTooLargeError
 from jobs.settle import Settler
-from schemas.job import UNFINISHED, Effect, Job, Output, Source, State
+from schemas.job import UNFINISHED, Effect, Job, Output, Revision, Source, State
 from schemas.messages import Message
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -39,14 +41,17 @@ def a_job(state: State = State.QUEUED, **changes: object) -> Job:
     return job.evolve(**changes)
 
 
+Document = dict[str, Any]
+
+
 @dataclass
 class MemoryLedger:
-    """Implements jobs.ledger.Ledger; documents are JSON, revisions are counted. Threads may share it.
+    """Implements jobs.ledger.Ledger with documents like Firestore's; counts revisions. Threads may share it.
 
-    ``page`` is the most that a search for unserved jobs brings.
+    ``page`` is the most that a search brings.
     """
 
-    documents: dict[str, tuple[int, str]] = field(default_factory=dict)
+    documents: dict[str, tuple[int, Document]] = field(default_factory=dict)
     writes: int = 0
     page: int = 200
     _revisions: "itertools.count[int]" = field(default_factory=itertools.count)
@@ -56,111 +61,154 @@ class MemoryLedger:
         with self._writing:
             if job.job_id in self.documents:
                 raise AlreadyRecordedError(job.job_id)
-            return self._write(job)
+            return self._write(job, {})
 
     def get(self, job_id: str) -> Job | None:
         if job_id not in self.documents:
             return None
         revision, document = self.documents[job_id]
-        return Job.model_validate_json(document).evolve(revision=revision)
+        return decode(job_id, document, revision)
 
     def replace(self, job: Job) -> Job:
         with self._writing:
-            there = self.documents.get(job.job_id)
-            if there is None or there[0] != job.revision:
+            revision, document = self.documents.get(job.job_id, (None, {}))
+            if revision is None or revision != job.revision.mark:
                 raise ConflictError(job.job_id)
-            return self._write(job)
+            return self._write(job, document)
+
+    def put(self, document: Document) -> None:
+        """Store a document as another release, or a person, may have written it."""
+        self.documents[document["job_id"]] = (next(self._revisions), document)
 
     def count(self, state: State, most: int) -> int:
-        return min(most, sum(job.state is state for job in self.all()))
+        return min(most, len(self._matching(lambda stored: stored["state"] == state)))
 
     def succeeded_as(self, fingerprint: str) -> Job | None:
-        return next((job for job in self.all() if job.fingerprint == fingerprint), None)
+        return next(iter(self._find(lambda stored: stored["fingerprint"] == fingerprint)), None)
 
     def waiting_for(self, name: str) -> Iterator[Job]:
         after = ""
-        while page := [job for job in self._by_id() if name in job.waits_for and job.job_id > after]:
-            yield from page[: self.page]
-            after = page[: self.page][-1].job_id
+        while page := self._waiting_behind(after, name):
+            yield from page
+            after = page[-1].job_id
 
     def generations(self, bucket: str, name: str) -> Sequence[Job]:
-        found = [job for job in self.all() if (job.source.bucket, job.source.name) == (bucket, name)]
+        found = self._find(
+            lambda stored: (stored["source"]["bucket"], stored["source"]["name"]) == (bucket, name)
+        )
         return sorted(found, key=lambda job: -job.source.generation)[:10]
 
     def unfinished(self, bucket: str, prefix: str) -> Sequence[Job]:
         return self.under(bucket, prefix, UNFINISHED, len(self.documents))
 
     def under(self, bucket: str, prefix: str, states: Iterable[State], most: int) -> Sequence[Job]:
-        wanted = set(states)
-        found = [
-            job
-            for job in self.all()
-            if job.source.bucket == bucket and job.source.name.startswith(prefix) and job.state in wanted
-        ]
+        found = self._find(_under(bucket, prefix, states))
         return sorted(found, key=lambda job: job.source.name)[:most]
 
     def count_under(self, bucket: str, prefix: str, states: Iterable[State]) -> int:
-        return len(self.under(bucket, prefix, states, len(self.documents)))
+        return len(self._matching(_under(bucket, prefix, states)))
 
-    def states(self, job_ids: Sequence[str]) -> Mapping[str, State]:
-        return {job_id: job.state for job_id in job_ids if (job := self.get(job_id))}
+    def states(self, job_ids: Sequence[str]) -> Mapping[str, State | None]:
+        return {each: state_of(self.documents[each][1]) for each in job_ids if each in self.documents}
 
     def count_unfinished(self, bucket: str, prefix: str, most: int) -> int:
-        return min(most, len(self.unfinished(bucket, prefix)))
+        return min(most, self.count_under(bucket, prefix, UNFINISHED))
 
     def unknown(self, job_ids: Sequence[str]) -> set[str]:
         return {job_id for job_id in job_ids if job_id not in self.documents}
 
     def waiting(self) -> Sequence[Job]:
-        waiting = [job for job in self.all() if job.state is State.WAITING]
-        return sorted(waiting, key=lambda job: job.updated_at)[: self.page]
+        return self._in_turn(lambda stored: stored["state"] == State.WAITING)
 
     def unsettled(self, before: datetime) -> Sequence[Job]:
-        return [job for job in self.all() if Effect.EVENT in job.pending and job.updated_at < before]
+        return self._in_turn(
+            lambda stored: Effect.EVENT in stored["pending"] and stored["updated_at"] < before
+        )
 
     def unserved(self, before: datetime) -> Sequence[Job]:
-        queued = [job for job in self.all() if job.state is State.QUEUED and job.updated_at < before]
-        return sorted(queued, key=lambda job: job.updated_at)[: self.page]
+        return self._in_turn(lambda stored: stored["state"] == State.QUEUED and stored["updated_at"] < before)
 
     def newest_running(self) -> Job | None:
-        running = [job for job in self.all() if job.state is State.RUNNING]
+        running = self._find(lambda stored: stored["state"] == State.RUNNING)
         return max(running, key=lambda job: job.created_at, default=None)
 
     def last_ended(self, since: datetime) -> Job | None:
-        ended = [job for job in self.all() if job.state.terminal and job.updated_at > since]
-        return max(ended, key=lambda job: job.updated_at, default=None)
+        ended = [state for state in State if state.terminal]
+        return next(iter(self._last(ended, since)), None)
 
     def longest_queued(self) -> Job | None:
-        queued = [job for job in self.all() if job.state is State.QUEUED]
-        return min(queued, key=lambda job: job.updated_at, default=None)
+        return next(iter(self._in_turn(lambda stored: stored["state"] == State.QUEUED)), None)
 
     def predicted(self, since: datetime, most: int) -> Sequence[Job]:
-        states = {State.SUCCEEDED, State.FAILED}
-        ended = [job for job in self.all() if job.state in states and job.updated_at > since]
-        return sorted(ended, key=lambda job: job.updated_at, reverse=True)[:most]
+        return self._last([State.SUCCEEDED, State.FAILED], since)[:most]
 
     def lapsed(self, now: datetime) -> Sequence[Job]:
-        def over(job: Job) -> bool:
-            ends = [job.wait_until, job.lease.expires_at if job.lease else None]
-            return any(end is not None and end < now for end in ends)
-
-        return [job for job in self.all() if over(job)]
+        leased = self._find(lambda stored: stored["lease"]["expires_at"] < now)
+        return [*leased, *self._find(lambda stored: stored["wait_until"] < now)]
 
     def all(self) -> list[Job]:
-        return [job for job_id in list(self.documents) if (job := self.get(job_id))]
-
-    def _by_id(self) -> list[Job]:
-        return sorted(self.all(), key=lambda job: job.job_id)
+        return self._find(lambda _stored: True)
 
     def only(self) -> Job:
         [job] = self.all()
         return job
 
-    def _write(self, job: Job) -> Job:
-        revision = next(self._revisions)
-        self.documents[job.job_id] = (revision, job.model_dump_json())
+    def _waiting_behind(self, job_id: str, name: str) -> list[Job]:
+        found = self._find(lambda stored: stored["job_id"] > job_id and name in stored["waits_for"])
+        return sorted(found, key=lambda job: job.job_id)[: self.page]
+
+    def _in_turn(self, where: "Where") -> list[Job]:
+        return sorted(self._find(where), key=lambda job: job.updated_at)[: self.page]
+
+    def _last(self, states: Collection[State], since: datetime) -> list[Job]:
+        found = self._find(lambda stored: stored["state"] in states and stored["updated_at"] > since)
+        return sorted(found, key=lambda job: job.updated_at, reverse=True)
+
+    def _find(self, where: "Where") -> list[Job]:
+        """Read the documents of which this holds, as a search does."""
+        read = (decode_or_log(name, stored, mark) for name, (mark, stored) in self._matching(where).items())
+        return [job for job in read if job]
+
+    def _matching(self, where: "Where") -> dict[str, tuple[int, Document]]:
+        return {name: each for name, each in list(self.documents.items()) if _holds(where, each[1])}
+
+    def _write(self, job: Job, over: Document) -> Job:
+        revision, document = next(self._revisions), {**over, **as_stored(encode(job))}
+        self.documents[job.job_id] = (revision, document)
         self.writes += 1
-        return job.evolve(revision=revision)
+        return job.evolve(revision=Revision(revision, document))
+
+
+Where = Callable[[Document], bool]
+
+
+def _holds(where: Where, stored: Document) -> bool:
+    """Tell whether a document has the fields, and they the values, that a search asks for."""
+    try:
+        return where(stored)
+    except (KeyError, TypeError):
+        return False
+
+
+def _under(bucket: str, prefix: str, states: Iterable[State]) -> Where:
+    wanted = list(states)
+    return lambda stored: (
+        stored["source"]["bucket"] == bucket
+        and stored["source"]["name"].startswith(prefix)
+        and stored["state"] in wanted
+    )
+
+
+def as_stored(value: Any) -> Any:  # noqa: ANN401  whatever a document holds
+    """Return a value as Firestore gives it back."""
+    match value:
+        case Mapping():
+            return {name: as_stored(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [as_stored(inner) for inner in value]
+        case str():
+            return str(value)
+    return value
 
 
 @dataclass

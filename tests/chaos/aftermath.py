@@ -105,7 +105,7 @@ def _of_job(upload: Upload, job: Job) -> Iterator[str]:
         yield f"ended as none of {', '.join(upload.ends)}: {[*map(str, job.history)]}"
     if job.pending:
         yield f"pending in the ledger: {', '.join(job.pending)}"
-    if sum(change.state.terminal for change in job.history) != 1:
+    if sum(State(change.state).terminal for change in job.history) != 1:
         yield f"not one end: {[*map(str, job.history)]}"
 
 

@@ -25,8 +25,8 @@ class SearchedError(Exception):
 class SearchingLedger(FirestoreLedger):
     """The ledger up to the moment in which it would search or count."""
 
-    def _find(self, query: firestore.Query) -> list[Job]:
-        raise SearchedError(query._to_protobuf())
+    def _read(self, query: firestore.Query, size: int) -> Iterator[Job]:
+        raise SearchedError(query.limit(size)._to_protobuf())
 
     def _count(self, query: firestore.Query) -> int:
         raise SearchedError(query._to_protobuf())

@@ -1,14 +1,15 @@
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from fakes import NOW, MemoryLedger, a_job, a_source
+from fakes import NOW, Document, MemoryLedger, a_job, a_source
 from google.cloud import firestore
+from later import DAMAGES, EFFECT, as_the_next, beyond
 
-from gcp.ledger import BATCH, PAGE, FirestoreLedger
+from gcp.ledger import BATCH, COLLECTION, PAGE, FirestoreLedger
 from jobs import lifecycle
-from jobs.ledger import AlreadyRecordedError, ConflictError, Ledger
+from jobs.ledger import AlreadyRecordedError, ConflictError, Ledger, UnreadableJobError
 from schemas.failure import Code, Failure
 from schemas.job import Job, Model, Output, Result, State
 
@@ -258,3 +259,135 @@ def test_the_last_predictions_and_the_longest_queued_are_found(
     longest = ledger.longest_queued()
     assert longest is not None
     assert longest.job_id == f"{3:016x}"
+
+
+def put(ledger: Ledger, document: Document) -> None:
+    """Store a document behind the ledger's back, as another release does."""
+    if isinstance(ledger, MemoryLedger):
+        ledger.put(document)
+    else:
+        firestore.Client().collection(COLLECTION).document(document["job_id"]).set(document)
+
+
+def stored(ledger: Ledger, job_id: str) -> Document:
+    if isinstance(ledger, MemoryLedger):
+        return ledger.documents[job_id][1]
+    found: Document = firestore.Client().collection(COLLECTION).document(job_id).get().to_dict()
+    return found
+
+
+def known(ledger: Ledger, job_id: str) -> Job:
+    job = ledger.get(job_id)
+    assert job is not None
+    return job
+
+
+def test_a_record_of_the_next_release_keeps_all_of_it_to_the_end(ledger: Ledger) -> None:
+    document = as_the_next(lifecycle.take_in(a_job(), NOW))
+    document["options"]["step_scale"] = 1.5
+    put(ledger, document)
+    running = ledger.replace(lifecycle.claim(known(ledger, document["job_id"]), "w", NOW))
+    ledger.replace(lifecycle.renew(running, NOW + timedelta(seconds=30)))  # by who wrote it, without a look
+    result = Result(**{name: getattr(full_job(), name) for name in Result.model_fields})
+    ledger.replace(lifecycle.succeed(known(ledger, document["job_id"]), result, NOW))
+    written = stored(ledger, document["job_id"])
+    assert dict(beyond(written)) == dict(beyond(document))
+    assert written["options"] == document["options"]
+    assert written["history"][: len(document["history"])] == document["history"]
+    assert (written["state"], written["pending"]) == ("SUCCEEDED", ["RECEIPT", "EVENT", EFFECT])
+
+
+def test_what_the_next_release_has_written_is_kept_by_each_write(ledger: Ledger) -> None:
+    running = as_the_next(lifecycle.claim(a_job(), "w", NOW))
+    put(ledger, running)
+    ledger.replace(lifecycle.renew(known(ledger, running["job_id"]), NOW + timedelta(seconds=30)))
+    renewed = stored(ledger, running["job_id"])
+    assert (dict(beyond(renewed)), renewed["lease"]["expires_at"] > running["lease"]["expires_at"]) == (
+        dict(beyond(running)),
+        True,
+    )
+    ended = as_the_next(lifecycle.enter(full_job(), "SUCCEEDED", State.SUCCEEDED, NOW))
+    put(ledger, ended)
+    ledger.replace(known(ledger, ended["job_id"]).evolve(pending=()))
+    assert stored(ledger, ended["job_id"]) == ended | {"pending": []}
+
+
+def test_a_job_of_the_next_release_is_cancelled_and_keeps_all_of_it(ledger: Ledger) -> None:
+    document = as_the_next(lifecycle.take_in(a_job(waits_for=("x.a3m",)), NOW))
+    put(ledger, document)
+    ledger.replace(lifecycle.cancel(known(ledger, document["job_id"]), NOW, "why"))
+    assert dict(beyond(stored(ledger, document["job_id"]))) == dict(beyond(document))
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_job_that_cannot_be_read_is_there_and_says_so(ledger: Ledger, damage: Document) -> None:
+    document = as_the_next(a_job()) | damage
+    put(ledger, document)
+    with pytest.raises(UnreadableJobError, match=f"record of job {document['job_id']}: {next(iter(damage))}"):
+        ledger.get(document["job_id"])
+    with pytest.raises(AlreadyRecordedError):
+        ledger.create(a_job())
+    assert ledger.unknown([document["job_id"]]) == set()
+    assert stored(ledger, document["job_id"]) == document
+
+
+def poison(ledger: Ledger, *jobs: Job) -> None:
+    """Put a record that cannot be read before and behind each of these jobs."""
+    for number, job in enumerate(jobs):
+        for beside in (-1, 1):
+            source = job.source.model_copy(update={"generation": job.source.generation + beside})
+            other = as_the_next(
+                job.evolve(job_id=f"{number:015x}{'m' if beside < 0 else 'p'}", source=source)
+            )
+            for time in ("created_at", "updated_at"):
+                other[time] += timedelta(seconds=beside)
+            put(ledger, other | {"trace": 5})
+
+
+def searches(ledger: MemoryLedger | FirestoreLedger) -> Iterator[tuple[Iterable[Job | None], str]]:
+    """Search in every way; with the letters of the jobs that are to be found."""
+    before, later = NOW - timedelta(days=2), NOW + timedelta(days=2)
+    yield ledger.waiting_for("x.a3m"), "a"
+    yield ledger.generations("in", "run42/foo.yaml"), "abcd"
+    yield ledger.unfinished("in", "run42/"), "abc"
+    yield ledger.under("in", "run42/", tuple(State), 4), "abcd"
+    yield ledger.under("in", "run42/", [State.QUEUED], 1), "b"
+    yield ledger.waiting(), "a"
+    yield ledger.unsettled(later), "d"
+    yield ledger.unserved(later), "b"
+    yield ledger.lapsed(later), "ac"
+    yield [ledger.newest_running()], "c"
+    yield [ledger.last_ended(before)], "d"
+    yield [ledger.longest_queued()], "b"
+    yield ledger.predicted(before, 1), "d"
+    yield [ledger.succeeded_as("f1")], "d"
+
+
+def test_searches_pass_over_what_cannot_be_read_to_what_can(
+    ledger: MemoryLedger | FirestoreLedger, caplog: pytest.LogCaptureFixture
+) -> None:
+    waiting = lifecycle.take_in(a_job(job_id="a" * 16, waits_for=("x.a3m",)), NOW)
+    queued = lifecycle.take_in(a_job(job_id="b" * 16), NOW)
+    running = lifecycle.claim(a_job(job_id="c" * 16), "w", NOW)
+    jobs = (waiting, queued, running, full_job().evolve(job_id="d" * 16))
+    for job in jobs:
+        ledger.create(job)
+    poison(ledger, *jobs)
+    for found, expected in searches(ledger):
+        assert sorted(job.job_id[0] for job in found if job) == [*expected]
+        passed_over = [record.__dict__["job_id"] for record in caplog.records]
+        assert passed_over
+        assert len(passed_over) == len(set(passed_over))
+        caplog.clear()
+    assert ledger.count(State.QUEUED, most=9) == ledger.count_under("in", "run42/", [State.QUEUED]) == 3
+
+
+def test_pages_of_what_cannot_be_read_hide_nothing_behind_them(
+    ledger: MemoryLedger | FirestoreLedger,
+) -> None:
+    numbers = range(PAGE + 1)
+    poisoned = as_the_next(lifecycle.claim(a_job(), "w", NOW - timedelta(hours=1))) | {"state": "HELD"}
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: put(ledger, poisoned | {"job_id": f"{number:016x}"}), numbers))
+    good = ledger.create(lifecycle.claim(a_job(job_id="f" * 16), "w", NOW))
+    assert [job.job_id for job in ledger.lapsed(NOW + timedelta(hours=1))] == [good.job_id]

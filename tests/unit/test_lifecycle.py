@@ -3,6 +3,7 @@ from itertools import product
 
 import pytest
 from fakes import NOW, a_job
+from later import EFFECT
 
 from jobs import lifecycle
 from jobs.lifecycle import TABLE, Event, IllegalTransitionError, advance
@@ -124,3 +125,12 @@ def test_advance_leaves_the_given_job_as_it_was() -> None:
     before = job.model_dump_json()
     lifecycle.claim(job, "w", NOW)
     assert job.model_dump_json() == before
+
+
+def test_what_only_a_later_release_can_do_stays_pending_wherever_a_job_goes() -> None:
+    later = Effect(EFFECT)
+    for state, ways in lifecycle.TABLE.items():
+        for event in ways:
+            before = a_job(state, pending=(*lifecycle.ENTERING.get(state, ()), later))
+            after = lifecycle.advance(before, event, NOW)
+            assert after.pending == (*lifecycle.ENTERING.get(after.state, ()), later)

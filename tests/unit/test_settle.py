@@ -3,11 +3,16 @@ from dataclasses import dataclass
 
 import pytest
 from fakes import NOW, Outside, a_job
+from later import CODE, EFFECT, MORE, as_the_next
+from receipts import an_end
 
 from jobs import lifecycle
 from jobs.settle import Settler
+from schemas.failure import Code, Failure
 from schemas.job import Job, State
 from schemas.messages import Message, PredictionCompleted, PredictionRequested
+from schemas.options import Options
+from schemas.receipt import Receipt
 
 
 def recorded(outside: Outside, job: Job) -> Job:
@@ -84,3 +89,33 @@ def test_an_effect_that_fails_stays_pending() -> None:
     with pytest.raises(ConnectionError):
         broken.settle(job)
     assert outside.ledger.only().pending == job.pending != ()
+
+
+def test_what_only_a_later_release_can_do_stays_pending() -> None:
+    outside = Outside()
+    outside.ledger.put(as_the_next(lifecycle.cancel(a_job(), NOW, "why")))
+    job = outside.settler.settle(outside.ledger.only())
+    assert (job.pending, len(outside.receipts.objects), len(outside.completions.messages)) == (
+        (EFFECT,),
+        1,
+        1,
+    )
+    writes = outside.ledger.writes
+    assert outside.settler.settle(job) == job == outside.ledger.only()
+    assert (outside.ledger.writes, len(outside.completions.messages)) == (writes, 1)
+
+
+def test_what_is_told_of_a_later_release_s_job_is_what_this_release_tells() -> None:
+    outside = Outside()
+    ended = an_end(options=Options(seed=5))
+    document = as_the_next(lifecycle.enter(ended, "SUCCEEDED", State.SUCCEEDED, NOW))
+    document["options"]["step_scale"] = 1.5
+    document["errors"] = [{"code": CODE, "message": "m", "remedy": "r", "more": MORE}]
+    outside.ledger.put(document)
+    outside.settler.settle(outside.ledger.only())
+    receipt = Receipt.model_validate_json(outside.receipts.objects[f"{ended.output_prefix}receipt.json"][1])
+    [message] = outside.completions.messages
+    event = PredictionCompleted.decode(message.data, message.attributes)
+    assert event.encode() == message
+    assert receipt.error == event.data.error == Failure(code=Code(CODE), message="m", remedy="r")
+    assert (receipt.options, receipt.outputs, receipt.model) == (ended.options, ended.outputs, ended.model)

@@ -3,7 +3,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from fakes import MemoryBucket, MemoryLedger, MemoryTopic, a_job, a_source
+from fakes import Document, MemoryBucket, MemoryLedger, MemoryTopic, a_job, a_source
+from later import DAMAGES, EFFECT, as_the_next, beyond
 
 from functions.sweep import Sweep, SweepError
 from jobs import lifecycle
@@ -211,3 +212,48 @@ def test_a_job_that_cannot_be_finished_does_not_keep_the_others() -> None:
     settler = Settler(house.ledger, house.receipts, house.requests, house.completions)
     Sweep(house.ledger, settler, timedelta(0), timedelta(minutes=15)).run()
     assert house.requested_ids() == [f"{0:016x}"]
+
+
+def unfinished_in_every_way() -> list[Job]:
+    """Return a job for each search of the sweep: what ended shows that later ones are served."""
+    job = a_job(created_at=datetime.now(UTC))
+    waiting = lifecycle.take_in(job.evolve(waits_for=("x.a3m",)), LONG_AGO)
+    jobs = [waiting, lifecycle.claim(job, "gone", LONG_AGO), lifecycle.supersede(job, LONG_AGO)]
+    return [*jobs, queued(LONG_AGO)]
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_records_that_cannot_be_read_keep_nobody_else_from_being_finished(
+    damage: Document, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = House(MemoryLedger(page=1))
+    poisoned = [
+        as_the_next(job.evolve(job_id=f"{number:016x}")) | damage
+        for number, job in enumerate(unfinished_in_every_way())
+    ]
+    for number, document in enumerate(poisoned):
+        house.ledger.put(document)
+        house.ledger.create(unfinished_in_every_way()[number].evolve(job_id=f"{number + 4:016x}"))
+    house.sweep()
+    assert [job.state for job in house.ledger.all()] == [
+        State.REJECTED,
+        State.QUEUED,
+        State.SUPERSEDED,
+        State.QUEUED,
+    ]
+    assert all(not job.pending for job in house.ledger.all() if job.state.terminal)
+    assert house.requested_ids() == [f"{5:016x}", f"{7:016x}"]
+    assert [house.ledger.documents[document["job_id"]][1] for document in poisoned] == poisoned
+    assert any("passed over" in record.message for record in caplog.records)
+
+
+def test_a_job_of_the_next_release_is_finished_and_keeps_what_it_has() -> None:
+    for job in unfinished_in_every_way():
+        house = House()
+        document = as_the_next(job)
+        house.ledger.put(document)
+        house.sweep()
+        _, written = house.ledger.documents[job.job_id]
+        assert written["updated_at"] > LONG_AGO or written["pending"] == [EFFECT]
+        gone = {path for path in dict(beyond(document)) if path.startswith(".lease")}
+        assert dict(beyond(document)).keys() - dict(beyond(written)).keys() == gone

@@ -8,6 +8,7 @@ from dropfold import cancel, doctor, drop, events, results, stats, status, valid
 from dropfold.cloud import Cloud
 from dropfold.upload import LostError
 from gcp.shutdown import INTERRUPTED, InterruptError, raise_on
+from jobs.ledger import UnreadableJobError
 from jobs.objects import ObjectGoneError, ObjectUnreadableError, StorageUnavailableError
 
 EPILOG = """\b
@@ -37,6 +38,8 @@ class Commands(click.Group):
         except (StorageUnavailableError, ObjectGoneError, ObjectUnreadableError, LostError) as error:
             remedy = "Try again: what is done stays done; `dropfold doctor` looks at each part"
             raise click.ClickException(f"{_line(error)}. {remedy}.") from error
+        except UnreadableJobError as error:
+            raise click.ClickException(str(error)) from error
         except (click.ClickException, click.exceptions.Exit):
             raise
         except KeyboardInterrupt:

@@ -11,7 +11,7 @@ from pydantic_core import from_json
 from functions.intake import Intake
 from jobs import lifecycle
 from jobs.examine import is_input
-from jobs.ledger import Ledger
+from jobs.ledger import Ledger, UnreadableJobError
 from jobs.settle import Settler
 from schemas.failure import Code, Failure
 from schemas.job import Source, State
@@ -46,14 +46,12 @@ class DeadLetters:
     def take_up(self, data: bytes, attributes: Mapping[str, str]) -> None:
         """Do what is left to do. Raises what keeps it from being done now; then it comes again."""
         try:
-            act = self._reading(data, attributes)
-        except (UndecodableMessageError, UndecodableEventError) as error:
+            self._reading(data, attributes)()
+        except (UndecodableMessageError, UndecodableEventError, UnreadableJobError) as error:
             logger.error(  # noqa: TRY400  a traceback would say nothing more
                 "dropped a dead letter that nobody can read",
                 extra={"why": str(error), "attributes": dict(attributes), "data": repr(data[:1000])},
             )
-            return
-        act()
 
     def _reading(self, data: bytes, attributes: Mapping[str, str]) -> Callable[[], None]:
         kind = attributes.get("ce-type") or attributes.get("eventType")

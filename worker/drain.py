@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from jobs.ledger import UnreadableJobError
 from schemas.job import Job, State
 from schemas.messages import CapacityWanted, PredictionRequested, UndecodableMessageError
 from worker.handling import Handling
@@ -51,7 +52,8 @@ class Worker:
     """What a worker works with, and its limits in seconds.
 
     ``idle_seconds`` without work end it; past ``take_until``, a time of ``time.monotonic``, it begins no
-    more: the platform's own limit is nearer than one prediction.
+    more: the platform's own limit is nearer than one prediction. Nor does it where a job is beyond this
+    release: the next execution may run a later one.
     """
 
     handling: Handling
@@ -77,7 +79,11 @@ class Worker:
             if delivery is not None and not self._in_time():
                 delivery.nack()
                 return
-            given = delivery is not None and self._give(delivery, hands)
+            try:
+                given = delivery is not None and self._give(delivery, hands)
+            except UnreadableJobError as error:
+                logger.error("left to the next execution: %s", error)  # noqa: TRY400  it says all
+                return
             held = hands.held()  # always asked: it raises what went wrong in a hand
             if given or held:
                 worked = time.monotonic()
@@ -106,7 +112,7 @@ class Worker:
     def _queued(self, delivery: Delivery) -> Job | None:
         """Find the job that a message asks for, if it is still to be done; else be done with the message."""
         job_id = _asked_for(delivery)
-        job = self.handling.ledger.get(job_id) if job_id else None
+        job = self.handling.find(job_id) if job_id else None
         if job is not None and job.state is State.QUEUED:
             return job
         delivery.ack()

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from jobs import lifecycle
-from jobs.ledger import Ledger
+from jobs.ledger import Ledger, UnreadableJobError
 from jobs.objects import StorageUnavailableError
 from jobs.settle import Settler
 from schemas.failure import RETRYABLE, Code, FailedError, Failure
-from schemas.job import Job
+from schemas.job import Job, State
 from worker.attempt import Bench
 from worker.device import DeviceLostError
 from worker.lease import HeldJob, LeaseLostError, holding
@@ -30,6 +30,14 @@ class Handling:
     bench: Bench
     holder: str
     renew_seconds: float
+
+    def find(self, job_id: str) -> Job | None:
+        """Read a job. Raises UnreadableJobError, also where it is queued with options unknown here."""
+        job = self.ledger.get(job_id)
+        if job is not None and job.state is State.QUEUED and job.unknown_options:
+            unknown = ", ".join(f"options.{name}" for name in job.unknown_options)
+            raise UnreadableJobError(job_id, f"{unknown}: no option of this release")
+        return job
 
     def open(self, job: Job, in_time: Callable[[], bool]) -> HeldJob:
         """Take a queued job in hand; ``in_time`` may still keep it from being claimed."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from jobs import lifecycle
-from jobs.ledger import ConflictError, Ledger
+from jobs.ledger import ConflictError, Ledger, UnreadableJobError
 from schemas.job import Job, State
 
 logger = logging.getLogger(__name__)
@@ -79,8 +79,15 @@ class HeldJob:
             try:
                 return self._ledger.replace(lifecycle.claim(job, self._holder, datetime.now(UTC)))
             except ConflictError:
-                job = self._ledger.get(job.job_id)
+                job = self._seen()
         raise LeaseLostError(self.job.job_id)
+
+    def _seen(self) -> Job | None:
+        """Read the job as it is now. Raises LeaseLostError where a later release has it."""
+        try:
+            return self._ledger.get(self.job.job_id)
+        except UnreadableJobError as error:
+            raise LeaseLostError(self.job.job_id) from error
 
     def _renew_until_over(self) -> None:
         while not self._over.wait(self._every):

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic, a_job
+from later import as_the_next
 from receipts import an_end
 
 from functions.dead import GIVEN_UP_BY, DeadLetters
@@ -144,3 +145,24 @@ def test_a_page_that_could_not_be_made_is_told_of_and_changes_no_job(
     [record] = caplog.records
     assert record.message == "a page was not made; docs/operations.md"
     assert record.__dict__["ce-subject"] == "gs://in/run42/foo.yaml"
+
+
+def test_a_dead_letter_of_a_job_that_cannot_be_read_is_dropped_loudly(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    house = House()
+    house.uploads.put("run/foo.yaml", VALID)
+    house.take_up_notification("OBJECT_FINALIZE", timedelta(0))
+    job = house.ledger.only()
+    document = as_the_next(job) | {"state": "HELD"}
+    house.ledger.put(document)
+    house.requests.messages.clear()
+    caplog.clear()
+    house.take_up_request(job, WORK)
+    for kind, minutes in (("OBJECT_FINALIZE", 10), ("OBJECT_FINALIZE", 70), ("OBJECT_DELETE", 70)):
+        house.take_up_notification(kind, timedelta(minutes=minutes))
+    dropped = [record for record in caplog.records if record.message.startswith("dropped")]
+    assert len(dropped) == 4
+    assert all(job.job_id in record.__dict__["why"] for record in dropped)
+    assert [stored for _, stored in house.ledger.documents.values()] == [document]
+    assert not [*house.requests.messages, *house.receipts.objects]

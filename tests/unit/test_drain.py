@@ -12,7 +12,8 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from fakes import NOW, MemoryBucket, MemoryDelivery, MemoryLedger, MemoryTopic, a_job, a_source
+from fakes import NOW, Document, MemoryBucket, MemoryDelivery, MemoryLedger, MemoryTopic, a_job, a_source
+from later import DAMAGES, EFFECT, as_the_next, beyond
 from paper import SOON, Hook, PaperPredictor
 
 from jobs import lifecycle
@@ -886,3 +887,37 @@ def test_boltz_gets_an_input_without_byte_order_mark_and_with_line_feeds(shop: S
     shop.predictor.read = lambda input_file: given.append(input_file.read_bytes())
     shop.drain([shop.queue(b"\xef\xbb\xbf" + INPUT.replace(b"\n", b"\r\n"))])
     assert (shop.job().state, given) == (State.SUCCEEDED, [INPUT])
+
+
+def test_a_job_of_the_next_release_is_predicted_and_keeps_what_it_has(shop: Shop) -> None:
+    delivery = shop.queue()
+    document = as_the_next(shop.job())
+    shop.ledger.put(document)
+    shop.drain([delivery])
+    assert (shop.job().state, shop.job().pending, delivery.answers) == (State.SUCCEEDED, (EFFECT,), ["ack"])
+    _, written = shop.ledger.documents[shop.job().job_id]
+    assert dict(beyond(written)) == dict(beyond(document))
+
+
+BEYOND: dict[str, Document] = {
+    "state": {"state": "HELD"},
+    "option": {"options": {"seed": 5, "step_scale": 1.5}},
+}
+
+
+@pytest.mark.parametrize("beyond_us", [*BEYOND.values(), *DAMAGES.values()], ids=[*BEYOND, *DAMAGES])
+def test_a_job_beyond_this_release_is_left_to_the_next_execution(shop: Shop, beyond_us: Document) -> None:
+    first, second, third = shop.queue(name="a"), shop.queue(name="b"), shop.queue(name="c")
+    document = as_the_next(shop.job("b")) | beyond_us
+    shop.ledger.put(document)
+    shop.drain([first, second, third])
+    assert (first.answers, second.answers, third.answers) == (["ack"], ["nack"], [])
+    assert (shop.job("a").state, shop.job("c").state) == (State.SUCCEEDED, State.QUEUED)
+    assert shop.ledger.documents["b" * 16][1] == document
+
+
+def test_a_job_that_asked_for_more_and_has_ended_is_done_with(shop: Shop) -> None:
+    delivery = shop.queue()
+    shop.ledger.put(as_the_next(shop.job()) | BEYOND["option"] | {"state": "SUCCEEDED"})
+    shop.drain([delivery])
+    assert delivery.answers == ["ack"]

@@ -8,8 +8,10 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 from fakes import MemoryCloud, MemoryLedger, a_job, a_source
+from later import as_the_next
 
-from dropfold import events, status, wait, watch
+from dropfold import cancel, events, status, wait, watch
+from dropfold.__main__ import Commands
 from dropfold.board import Pace, Tally
 from jobs import lifecycle
 from schemas.failure import Code, Failure
@@ -166,3 +168,42 @@ def test_events_are_told_once_each_and_only_those_that_are_wanted() -> None:
 @pytest.mark.parametrize("text", ["state", "=x", 'batch="x', f"batch={'x' * 250}"])
 def test_a_filter_that_pubsub_would_not_take_is_wrong_usage(text: str) -> None:
     assert run(events.command, MemoryCloud(), "--filter", text).exit_code == 2
+
+
+def test_a_job_in_a_state_of_the_next_release_has_not_ended() -> None:
+    cloud = MemoryCloud()
+    done, held = (add(cloud, f"run1/{name}.yaml", State.SUCCEEDED) for name in "ab")
+    cloud.ledger.put(as_the_next(held) | {"state": "HELD"})
+    for name in ("run1/a.yaml", "run1/b.yaml"):
+        cloud.inputs.put(name, b"x")
+    assert wait.Prefix(cloud.ledger, cloud.inputs, "run1/").look().left == 1
+    assert wait.Jobs(cloud.ledger, [done.job_id, held.job_id]).look().left == 1
+    assert cloud.ledger.unknown([held.job_id]) == set()
+
+
+def test_jobs_of_the_next_release_are_told_and_what_cannot_be_read_is_left_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cloud = MemoryCloud()
+    cloud.ledger.put(as_the_next(add(cloud, "run1/a.yaml", State.FAILED)))
+    poisoned = add(cloud, "run1/b.yaml", State.FAILED)
+    cloud.ledger.put(as_the_next(poisoned) | {"attempt": "many"})
+    told = run(status.command, cloud, "run1/")
+    assert told.stdout.splitlines()[0] == "FAILED\t2"  # a count reads no record
+    assert [line.split("\t")[2] for line in told.stdout.splitlines()[2:]] == ["run1/a.yaml"]
+    assert poisoned.job_id in caplog.text
+    one = run(status.command, cloud, job_id("in", "run1/a.yaml", 7))
+    assert "\tPARKED\tHELD" in one.stdout
+
+
+@pytest.mark.parametrize("command", [status.command, cancel.command], ids=["status", "cancel"])
+def test_one_job_that_cannot_be_read_is_told_in_a_line(command: click.Command) -> None:
+    cloud = MemoryCloud()
+    held = add(cloud, "run1/a.yaml", State.QUEUED)
+    cloud.ledger.put(as_the_next(held) | {"state": "HELD"})
+    told = run(Commands(commands=[command]), cloud, str(command.name), held.job_id)
+    assert told.exit_code == 1
+    [line] = told.stderr.splitlines()
+    assert line.startswith(
+        f"Error: This release cannot read the record of job {held.job_id}: state is 'HELD': "
+    )

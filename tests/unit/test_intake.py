@@ -7,8 +7,10 @@ from functools import cached_property
 
 import pytest
 from fakes import MemoryBucket, MemoryLedger, MemoryTopic, a_source
+from later import as_the_next
 
 from functions.intake import Intake, output_prefix
+from jobs.ledger import UnreadableJobError
 from jobs.lifecycle import KEEP
 from jobs.objects import Look
 from jobs.settle import Settler
@@ -388,3 +390,43 @@ def test_a_long_name_leaves_room_for_the_names_of_the_outputs() -> None:
 
 def test_the_folder_of_outputs_is_the_name_without_its_suffix() -> None:
     assert output_prefix("a b/c.d.yaml", "1" * 16) == f"a b/c.d/{'1' * 16}/"
+
+
+def test_an_event_of_a_job_that_this_release_cannot_read_comes_again() -> None:
+    inbox = Inbox()
+    inbox.drop("foo.yaml")
+    document = as_the_next(inbox.ledger.only()) | {"state": "HELD"}
+    inbox.ledger.put(document)
+    another = Inbox(inbox.uploads, inbox.ledger, inbox.receipts)  # an instance that did not take it in
+    with pytest.raises(UnreadableJobError):
+        another.announce("foo.yaml")
+    with pytest.raises(UnreadableJobError):
+        another.announce_deleted("foo.yaml")
+    assert [stored for _, stored in inbox.ledger.documents.values()] == [document]
+    assert not another.requests.messages
+
+
+def test_a_generation_that_cannot_be_read_keeps_no_other_from_its_end() -> None:
+    inbox = Inbox()
+    inbox.drop("foo.yaml")
+    between = inbox.ledger.only().evolve(job_id="b" * 16, source=a_source("foo.yaml", generation=8))
+    inbox.ledger.put(as_the_next(between) | {"state": "HELD"})
+    inbox.uploads.put("foo.yaml", VALID, generation=9)
+    inbox.announce("foo.yaml", generation=9)
+    assert inbox.ends() == [(7, "SUPERSEDED")]
+    assert {job.source.generation: job.state for job in inbox.ledger.all()} == {
+        7: State.SUPERSEDED,
+        9: State.QUEUED,
+    }
+
+
+def test_a_job_that_cannot_be_read_keeps_no_other_waiting() -> None:
+    inbox = Inbox()
+    content = VALID.replace(b"empty", b"x.a3m")
+    for name in ("a.yaml", "b.yaml"):
+        inbox.drop(name, content)
+    poisoned, good = inbox.ledger.all()
+    inbox.ledger.put(as_the_next(poisoned) | {"attempt": "many"})
+    inbox.uploads.put("x.a3m", b">q\nNLYIQWLKDGGPSSGRPPPS\n")
+    inbox.announce("x.a3m")
+    assert [(job.job_id, job.state) for job in inbox.ledger.all()] == [(good.job_id, State.QUEUED)]

@@ -5,6 +5,7 @@ from threading import Event
 
 import pytest
 from fakes import NOW, MemoryLedger, a_job
+from later import as_the_next
 
 from jobs import lifecycle
 from schemas.job import Effect, Job, State
@@ -202,3 +203,12 @@ def test_an_error_of_the_ledger_itself_is_not_a_lost_lease(mine: HeldJob, ledger
     with pytest.raises(ConnectionError):
         mine.renew()
     mine.renew()
+
+
+def test_a_job_that_a_later_release_put_into_a_state_of_its_own_is_not_taken() -> None:
+    ledger = MemoryLedger()
+    mine = HeldJob(ledger, ledger.create(a_job()), "me", renew_seconds=3600)
+    ledger.put(as_the_next(mine.job) | {"state": "HELD"})
+    with pytest.raises(LeaseLostError):
+        mine.take()
+    assert (ledger.writes, mine.taken) == (1, False)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import requests
 from fakes import a_job
+from later import as_the_next
 from paper import SOON, Hook
 from serving import PLACES, TYPES, YAML, Service, serving
 
@@ -440,3 +441,14 @@ def test_who_leaves_gives_claimed_jobs_back_and_claims_no_more(
     assert {service.state("a"), service.state("b")} == {State.QUEUED}
     assert len(service.asked.messages) == 1
     gate.set()
+
+
+@pytest.mark.parametrize("change", [{"state": "HELD"}, {"options": {"step_scale": 1.5}}], ids=str)
+def test_a_job_beyond_this_release_is_asked_to_come_again(
+    service: Service, change: dict[str, object]
+) -> None:
+    job = service.queue()
+    service.ledger.put(as_the_next(job) | change)
+    told = problem(service.post(f"/jobs/{job.job_id}"), 503)
+    assert f"cannot read the record of job {job.job_id}" in told["detail"]
+    assert service.predictor.seen == []

@@ -22,8 +22,8 @@ class Jobs:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def find(self, job_id: str) -> Job | None:
-        """Read a job as it is now."""
-        return self.handling.ledger.get(job_id)
+        """Read a job as it is now. Raises UnreadableJobError."""
+        return self.handling.find(job_id)
 
     def handle(self, job: Job, wanted: Wanted) -> Job | None:
         """Attempt a queued job and settle it; return it as it is afterwards.

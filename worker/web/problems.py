@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from jobs.ledger import UnreadableJobError
 from jobs.objects import StorageUnavailableError
 from schemas.boltz_input import InvalidInput
 from schemas.failure import Code, FailedError, Failure
@@ -176,6 +177,7 @@ _HANDLERS = {
     UnavailableError: _unavailable,
     DeviceLostError: _unavailable,
     StorageUnavailableError: _unavailable,
+    UnreadableJobError: _unavailable,
     ClientDisconnect: _gone,
     Exception: _defect,
 }

@@ -143,7 +143,7 @@ def read(outputs: Outputs, named: str, limit: int) -> list[Receipt]:
 
 def _receipt(outputs: Outputs, name: str) -> Receipt | None:
     try:
-        return Receipt.model_validate_json(outputs.read(name, None, MAX_RECEIPT_BYTES))
+        return Receipt.decode(outputs.read(name, None, MAX_RECEIPT_BYTES))
     except (ObjectGoneError, ObjectTooLargeError, ValidationError) as error:
         tell(f"{name} is no receipt that can be read: {str(error).splitlines()[0]}", "yellow")
         return None

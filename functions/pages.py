@@ -185,7 +185,7 @@ class Pages:
     def _row(self, folder: str, path: str) -> Row | None:
         try:
             body = self.results.read(folder + path, None, MAX_RECEIPT_BYTES)
-            return Row.of(path, Receipt.model_validate_json(body))
+            return Row.of(path, Receipt.decode(body))
         except (ObjectGoneError, ObjectTooLargeError, ValidationError):
             logger.exception("no receipt that can be shown", extra={"object": folder + path})
             return None

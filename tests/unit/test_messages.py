@@ -1,5 +1,8 @@
+import json
+
 import pytest
 from fakes import NOW, a_job, a_source
+from later import CODE, MORE
 
 from jobs import lifecycle
 from schemas.job import Job
@@ -70,3 +73,25 @@ GOOD = PredictionRequested.of(a_job()).encode()
 def test_what_is_not_a_request_is_one_kind_of_error(message: Message) -> None:
     with pytest.raises(UndecodableMessageError):
         PredictionRequested.decode(message.data, message.attributes)
+
+
+def test_what_the_next_release_says_besides_is_left_out() -> None:
+    for event in (
+        PredictionRequested.of(a_job()),
+        PredictionCompleted.of(ended(), "out"),
+        CapacityWanted.at(NOW),
+    ):
+        message = event.encode()
+        data = json.dumps({**json.loads(message.data), "more": MORE}).encode()
+        assert type(event).decode(data, {**message.attributes, "ce-more": "1", "more": "1"}) == event
+
+
+def test_what_lies_deeper_and_codes_that_the_next_release_has_are_no_trouble() -> None:
+    message = PredictionCompleted.of(lifecycle.cancel(a_job(), NOW, "why"), "out").encode()
+    data = json.loads(message.data)
+    data["source"]["more"] = data["error"]["more"] = MORE
+    data["error"]["code"] = CODE
+    error = PredictionCompleted.decode(json.dumps(data).encode(), message.attributes).data.error
+    assert error is not None
+    assert (error.code, error.code.known) == (CODE, False)
+    assert PredictionCompleted.decode(message.data, message.attributes).data.error.code.known  # type: ignore[union-attr]  # it is there

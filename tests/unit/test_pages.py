@@ -1,9 +1,11 @@
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
 from fakes import MemoryBucket, MemoryDelivery, MemoryLedger, a_job, a_source
+from later import CODE, MORE
 from receipts import an_end, written
 
 from functions import pages
@@ -246,3 +248,18 @@ def test_fakes_refuse_as_the_bucket_does() -> None:
     bucket.replace("a", b"1", "text/plain", 0)
     with pytest.raises(ContentDiffersError):
         bucket.replace("a", b"2", "text/plain", 0)
+
+
+def test_receipts_and_a_table_of_the_next_release_make_a_page() -> None:
+    house = House()
+    house.ended(an_end("run42/a.yaml", State.FAILED))
+    name, body = written(an_end("run42/a.yaml", State.FAILED))
+    receipt = json.loads(body)
+    receipt["more"] = receipt["options"]["more"] = receipt["error"]["more"] = MORE
+    receipt["error"]["code"] = CODE
+    house.results.put(name, json.dumps(receipt).encode())
+    house.results.put("run42/summary.csv", f"{','.join(rows.COLUMNS)},more\r\n".encode())
+    assert house.refresh() == ["ack"]
+    [row] = house.rows("run42/")
+    assert (row.name, row.code) == ("run42/a.yaml", CODE)
+    assert CODE in house.page("run42/")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from fakes import NOW, MemoryCloud, a_job, a_source
+from later import CODE, MORE
 
 from dropfold import results
 from schemas.failure import Code, Failure
@@ -126,3 +127,14 @@ def test_random_weights_are_called_so_and_a_broken_receipt_is_named(cloud: Memor
 def test_no_more_receipts_are_read_than_asked_for(cloud: MemoryCloud) -> None:
     done = run(cloud, "--limit", 2)
     assert (len(done.stdout.splitlines()), "Only 2 receipts are read" in done.stderr) == (2, True)
+
+
+def test_receipts_of_the_next_release_are_results_too(cloud: MemoryCloud) -> None:
+    job = add(cloud, "run3/a.yaml")
+    receipt = json.loads(Receipt.of(job).encode())
+    receipt["more"] = receipt["source"]["more"] = receipt["errors"][0]["more"] = MORE
+    receipt["error"]["code"] = CODE
+    cloud.outputs.put(receipt_name(job), json.dumps(receipt).encode())
+    told = run(cloud, "run3/", "--json")
+    [shown] = json.loads(told.stdout)
+    assert (shown["error"]["code"], "more" in told.stdout, told.stderr) == (CODE, False, "")

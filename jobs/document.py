@@ -1,4 +1,4 @@
-"""A job as a document of the ledger, which an earlier or a later release may have written. Decision 009.
+"""A job as a document of the ledger, which an earlier or a later release may have written. Decision 010.
 
 A field that this release does not know is not read, and is still there after a write: what has not changed is
 written as it was stored.

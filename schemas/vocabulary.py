@@ -1,4 +1,4 @@
-"""Enumerations to which later releases add. Decision 009 says why."""
+"""Enumerations to which later releases add. Decision 010 says why."""
 
 from enum import StrEnum
 from typing import Self

@@ -1,7 +1,7 @@
 """What a release writes, the one before it reads, and the other way round: workers and commands live on.
 
 What is kept in tests/contract/released/ is the last release's. Where a test fails, what was changed breaks
-what is deployed: docs/decisions/009-records-of-another-release.md says how to change it instead.
+what is deployed: docs/decisions/010-records-of-another-release.md says how to change it instead.
 """
 
 import json

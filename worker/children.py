@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as TookTooLongError
+from concurrent.futures import wait
 from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
@@ -24,6 +25,7 @@ PRELOAD = ("worker.model.reading", "worker.model.writing", "worker.report.page",
 
 CHILDREN = 2  # one reads the next input while another writes the last prediction
 NICENESS = 10  # where processors are few, the process that computes comes first
+LOOK_SECONDS = 0.5
 CONSTS.term_timeout = 0.1  # a child in the middle of a call into C does not hear SIGTERM: SIGKILL comes soon
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -89,21 +91,33 @@ class Children:
 
     def _called(self, function: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]) -> T:
         try:
-            return self._schedule(function, args, kwargs).result()
+            return _result(*self._schedule(function, args, kwargs))
         except BrokenProcessPool:  # a child died that had nothing to do, and took the pool along
-            return self._schedule(function, args, kwargs).result()
+            return _result(*self._schedule(function, args, kwargs))
 
     def _schedule(
         self, function: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]
-    ) -> ProcessFuture[T]:
+    ) -> tuple[ProcessPool, ProcessFuture[T]]:
         with self._choosing:
             if not self._pool.active:
                 _end(self._pool)
                 self._pool = self._new_pool()
-            return self._pool.schedule(function, args, kwargs, timeout=self._limit)
+            return self._pool, self._pool.schedule(function, args, kwargs, timeout=self._limit)
 
     def _new_pool(self) -> _Pool:
         return _Pool(CHILDREN, initializer=_begin, context=self._context)
+
+
+def _result(pool: ProcessPool, future: ProcessFuture[T]) -> T:
+    """Wait for a result. Raises BrokenProcessPool, also where the pool took the call just as it broke.
+
+    Nobody would then ever tell: pebble aborts the calls that it knows at that moment.
+    """
+    while pool.active and not future.done():
+        wait([future], LOOK_SECONDS)
+    if not future.done():
+        raise BrokenProcessPool
+    return future.result()
 
 
 def _end(pool: ProcessPool) -> None:

@@ -8,11 +8,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from textwrap import dedent
 from threading import Thread
 
 import pytest
+from pebble import ProcessFuture
 
 from schemas.failure import Code, FailedError, Failure
 from worker.children import CHILDREN, Children
@@ -165,6 +167,19 @@ def test_a_child_that_dies_while_it_has_nothing_to_do_is_replaced() -> None:
             assert children.run(add, 1, 2) == 3
     finally:
         children.stop()
+
+
+def test_a_call_that_a_pool_takes_just_as_it_breaks_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Children(LIMIT) as children:
+        children.run(pid)
+        pool = children._pool
+
+        def take_and_break(*_args: object, **_kwargs: object) -> ProcessFuture[int]:
+            pool._pool_manager.handle_broken_pool(BrokenProcessPool())
+            return ProcessFuture()  # of which nobody knows
+
+        monkeypatch.setattr(pool, "schedule", take_and_break)
+        assert children.run(add, 1, 2) == 3
 
 
 def test_stopping_kills_the_idle_and_the_busy_at_once(tmp_path: Path) -> None:

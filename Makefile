@@ -1,5 +1,6 @@
 # Two commands: `make demo` runs the main job, `make test` passes the tests. `make up` is the stack for own files.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The first that runs, since one of pyenv's shims may lead to nothing; local/environment.py makes do with any python3.
+PYTHON ?= $(shell for name in python3.11 python3.12 python3; do $$name -c "" > /dev/null 2>&1 && command -v $$name && break; done)
 RUN = .venv/bin/python -W ignore::FutureWarning
 PROCESSES = $$(($$(nproc) + 1))# of tests, which often wait
 unexport PYTHONDONTWRITEBYTECODE # what is installed is compiled when first imported, and only once
@@ -38,7 +39,7 @@ schemas: environment ## write what is made from the models: schemas/v1/, docs/li
 	@$(RUN) -m local.topology_page > docs/topology.md
 	@$(RUN) -m dropfold.page > docs/command.md
 
-lock: environment ## write constraints.txt from the installed environment, and what the image installs
+lock: environment ## write constraints.txt, for each Python that will do, and what the image installs
 	@$(RUN) -m local.lock
 	@$(COMPILE) worker/requirements.cuda.lock worker/requirements.txt worker/requirements.cuda.txt \
 		--override worker/requirements.cuda.txt
@@ -48,7 +49,7 @@ image-test: environment ## build the worker's image with the small model and run
 	$(RUN) -m pytest tests/image $(ARGS)
 
 environment: # the virtual environment of every target
-	@test -n "$(PYTHON)" || { echo "dropfold needs Python 3.11: apt-get install python3 python3-venv"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "dropfold needs Python 3: apt-get install python3 python3-venv"; exit 1; }
 	@$(PYTHON) local/environment.py
 
 clean: ## remove what the targets made in this folder

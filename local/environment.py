@@ -1,11 +1,14 @@
 """Make the virtual environment `.venv` that the Makefile's targets run in; nothing to do when it is current.
 
-Runs before anything is installed: standard library only. Says in one line what the machine lacks.
+Runs before anything is installed, under any Python 3: standard library only. Where pyproject.toml requires
+another version, uv gets it. Says in one line what the machine lacks.
 """
 
 import fcntl
 import hashlib
 import importlib.util
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +18,10 @@ from typing import TextIO
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "dropfold-requirements"
-LOG = ROOT / ".local" / "environment.log"
+LOCAL = ROOT / ".local"
+LOG = LOCAL / "environment.log"
+PYTHON = LOCAL / "python" / "bin" / "python"
+"""What uv got, where the machine has none that will do."""
 FILES = ("requirements.txt", "constraints.txt", "functions/requirements.txt", "worker/requirements.txt")
 
 
@@ -23,9 +29,11 @@ def main() -> None:
     """Create or update the environment, one process at a time."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
     try:
-        LOG.parent.mkdir(exist_ok=True)
-        with (LOG.parent / "environment.lock").open("w") as lock:
+        LOCAL.mkdir(exist_ok=True)
+        with (LOCAL / "environment.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            if here() not in versions():
+                go_on_under_another()
             if not (is_usable() and STAMP.exists() and STAMP.read_text() == digest()):
                 check_machine()
                 install()
@@ -33,10 +41,49 @@ def main() -> None:
         sys.exit(f"dropfold cannot make .venv and .local in its own folder: {error}")
 
 
+def here() -> str:
+    """Return the version of Python that this runs under."""
+    return "{}.{}".format(*sys.version_info)
+
+
+def versions() -> "list[str]":
+    """Return the versions of Python that will do, which pyproject.toml requires."""
+    definition = (ROOT / "pyproject.toml").read_text()
+    [(first, end)] = re.findall(r'requires-python = ">=3\.(\d+),<3\.(\d+)"', definition)
+    return [f"3.{minor}" for minor in range(int(first), int(end))]
+
+
+def go_on_under_another() -> None:
+    """Begin anew under a Python that will do; uv gets it where it is not there, or does no longer."""
+    if not PYTHON.exists() or sys.executable == str(PYTHON):
+        check_venv_module()
+        get_python()
+    os.execv(PYTHON, [str(PYTHON), __file__])
+
+
+def get_python() -> None:
+    """Have uv put a Python that will do into `.local`, and uv itself beside it."""
+    wanted = " or ".join(versions())
+    print(f"dropfold needs Python {wanted}, and this is {here()}: getting one into .local.", flush=True)
+    [uv] = re.findall(r"^uv==\S+", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    programs = LOCAL / "uv" / "bin"
+    remedy = (
+        f"let pip reach its package index, and uv github.com; or install Python {wanted} (Ubuntu 22.04: "
+        "apt-get install python3.11-venv), and name it where make does not find it: make PYTHON=PATH"
+    )
+    os.environ["UV_PYTHON_INSTALL_DIR"] = str(LOCAL / "pythons")
+    with LOG.open("w") as log:
+        run([sys.executable, "-m", "venv", "--clear", str(LOCAL / "uv")], log, remedy)
+        run([str(programs / "pip"), "install", "--quiet", uv], log, remedy)
+        venv = ["venv", f"--python={versions()[-1]}", "--managed-python", "--clear"]
+        run([str(programs / "uv"), *venv, str(PYTHON.parent.parent)], log, remedy)
+
+
 def is_usable() -> bool:
-    """Whether `.venv` was made in this folder, which its scripts name, by a Python that is still there."""
+    """Whether `.venv` was made in this folder, which its scripts name, by a Python like this, still there."""
     pip = VENV / "bin" / "pip"
-    return pip.is_file() and f"{VENV}/bin/python" in pip.read_text() and (VENV / "bin" / "python").exists()
+    made_here = pip.is_file() and f"{VENV}/bin/python" in pip.read_text()
+    return made_here and (VENV / "bin" / f"python{here()}").exists()
 
 
 def digest() -> str:
@@ -48,15 +95,15 @@ def digest() -> str:
 
 def check_machine() -> None:
     """Stop with one line where Python cannot do it."""
-    if sys.version_info[:2] != (3, 11):
-        version = sys.version.split()[0]
-        sys.exit(
-            f"dropfold needs Python 3.11, not {version}: install it, or name it: make PYTHON=PATH/python3.11"
-        )
     if VENV.is_symlink():
         sys.exit(f"dropfold makes .venv in its own folder, and {VENV} leads to another: remove the link")
+    check_venv_module()
+
+
+def check_venv_module() -> None:
+    """Stop with one line where Python lacks what Debian has in a package of its own."""
     if importlib.util.find_spec("ensurepip") is None:
-        sys.exit("dropfold needs Python's venv module: apt-get install python3.11-venv")
+        sys.exit(f"dropfold needs Python's venv module: apt-get install python{here()}-venv")
 
 
 def install() -> None:
@@ -67,10 +114,10 @@ def install() -> None:
     # The command `dropfold`, which runs this folder as it is; the backend is among what was just installed.
     own = [*pip, "--no-index", "--no-deps", "--no-build-isolation", "--editable", "."]
     STAMP.unlink(missing_ok=True)
-    print("First run: installing into .venv takes a minute or two.", end="", flush=True)
+    print("First run: installing into .venv takes some minutes.", end="", flush=True)
     with LOG.open("w") as log:
-        run(venv, log, "apt-get install python3.11-venv, or free some disk space")
-        remedy = "let pip reach its package index (`pip config list` names it); 3 GB of disk are needed"
+        run(venv, log, f"apt-get install python{here()}-venv, or free some disk space")
+        remedy = "let pip reach its package index (`pip config list` names it); 10 GB of disk are needed"
         run([*pip, "-r", "requirements.txt"], log, remedy)
         run(own, log, "free some disk space, or `make clean` and try again")
     STAMP.write_text(digest())

@@ -1,47 +1,44 @@
 """Write constraints.txt: the version of everything that requirements.txt brings along, and for whom.
 
-``make lock`` runs it in an environment that has been installed and tested.
+``make lock`` runs it. uv resolves for each Python that will do, and keeps to the versions that are there.
 """
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable
-from importlib.metadata import Distribution, distributions
+import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from local.environment import ROOT, versions
 
-ROOT = Path(__file__).parent.parent
-DIRECT = ("requirements.txt", "functions/requirements.txt", "worker/requirements.txt")
 HEAD = "# Written by `make lock`: what the requirement files bring along, and for whom.\n"
+UV = Path(sys.executable).with_name("uv")
+GPU = ("cuda-", "nvidia-", "triton")
+"""What torch brings for a GPU, in versions that it pins itself; the worker's image has another torch."""
 
 
 def main() -> None:
-    """Write the file."""
-    installed = {canonicalize_name(found.metadata["Name"]): found for found in distributions()}
-    users = _users(installed.values())
-    direct = {name for file in DIRECT for name in _named(ROOT / file)}
-    lines = [
-        f"{name}=={found.version}  # for {', '.join(sorted(users[name]))}\n"
-        for name, found in sorted(installed.items())
-        if name not in direct and users[name]
-    ]
+    """Write the file, or say what has no version that is the same for each Python."""
+    pins = {pin: users for python in versions() for pin, users in _brought_along(python).items()}
+    names = Counter(name for name, _ in pins)
+    if several := [name for name, count in names.items() if count > 1]:
+        sys.exit(f"{', '.join(several)}: another version for each Python; pin one in requirements.txt")
+    lines = [f"{name}=={version}  # for {users}\n" for (name, version), users in sorted(pins.items())]
     (ROOT / "constraints.txt").write_text(HEAD + "".join(lines))
 
 
-def _named(file: Path) -> set[str]:
-    return {canonicalize_name(name) for name in re.findall(r"^([\w.-]+)==", file.read_text(), re.MULTILINE)}
-
-
-def _users(found: Iterable[Distribution]) -> dict[str, set[str]]:
-    users: dict[str, set[str]] = defaultdict(set)
-    for distribution in found:
-        for text in distribution.requires or ():
-            needed = Requirement(text)
-            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
-                users[canonicalize_name(needed.name)].add(distribution.metadata["Name"])
-    return users
+def _brought_along(python: str) -> dict[tuple[str, str], str]:
+    """Resolve for a version of Python: names and versions that no requirement file has, and for whom."""
+    what = [f"--python-version={python}", "--python-platform=x86_64-manylinux_2_28", "requirements.txt"]
+    how = ["--quiet", "--no-config", "--no-header", "--annotation-style=line"]
+    resolved = subprocess.check_output([UV, "pip", "compile", *how, *what], cwd=ROOT, text=True)
+    kept = resolved.replace(", -c constraints.txt", "")
+    found = re.findall(r"^(\S+)==(\S+) +# via (.+)$", kept, re.MULTILINE)
+    return {
+        (name, version): users
+        for name, version, users in found
+        if not ("-r " in users or name.startswith(GPU))
+    }
 
 
 if __name__ == "__main__":

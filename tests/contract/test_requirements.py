@@ -1,14 +1,19 @@
 """One version of each package across all requirement files, and a reason beside each."""
 
 import re
-from importlib.metadata import requires
+from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from local import environment
+from local.lock import GPU
 
 ROOT = Path(__file__).parents[2]
-FILES = ("requirements.txt", "functions/requirements.txt", "worker/requirements.txt", "constraints.txt")
+FUNCTIONS = "functions/requirements.txt"
+FILES = ("requirements.txt", FUNCTIONS, "worker/requirements.txt", "constraints.txt")
 PIN = re.compile(r"^([\w.-]+)==(\S+)(\s+# \S.*)?$", re.MULTILINE)
 
 
@@ -29,20 +34,41 @@ def test_every_pin_says_why_it_is_there() -> None:
     assert [(file, name) for file in FILES for name, _, reason in pins(file) if not reason] == []
 
 
-def brought_along(name: str, found: set[str]) -> set[str]:
-    """Add a package, and what its installed version requires, to those found."""
-    if name not in found:
-        found.add(name)
-        for needed in map(Requirement, requires(name) or ()):
-            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
-                brought_along(canonicalize_name(needed.name), found)
-    return found
+def bring_along(name: str, extra: str, found: set[tuple[str, str]]) -> None:
+    """Add a package, with an extra or with none, and what its installed version requires, to those found."""
+    if (name, extra) not in found:
+        found.add((name, extra))
+        for needed in map(Requirement, metadata.requires(name) or ()):
+            if needed.marker is None or needed.marker.evaluate({"extra": extra}):
+                for wanted in ("", *needed.extras):
+                    bring_along(canonicalize_name(needed.name), wanted, found)
 
 
-def test_the_functions_bring_no_model_along_and_pin_all_that_they_bring() -> None:
-    found: set[str] = set()
-    for name, _, _ in pins("functions/requirements.txt"):
-        brought_along(canonicalize_name(name), found)
-    pinned = {canonicalize_name(name) for file in FILES for name, _, _ in pins(file)}
-    assert found & {"torch", "boltz", "numba", "scipy"} == set()  # numpy comes with RDKit
-    assert found - pinned == set()
+def installed(*files: str) -> dict[str, str]:
+    """Return the version that is here of all that the files bring along."""
+    found: set[tuple[str, str]] = set()
+    for file in files:
+        for name, _, _ in pins(file):
+            bring_along(canonicalize_name(name), "", found)
+    return {name: Version(metadata.version(name)).public for name, _ in found}  # torch may be "+cpu"
+
+
+def test_the_functions_bring_no_model_along() -> None:
+    heavy = {"torch", "boltz", "numba", "scipy"}  # numpy comes with RDKit
+    assert installed(FUNCTIONS).keys() & heavy == set()
+
+
+def test_what_is_installed_is_what_is_pinned() -> None:
+    """Under each Python that will do. Where it fails, `make lock` writes constraints.txt anew."""
+    pinned = {(canonicalize_name(name), version) for file in FILES for name, version, _ in pins(file)}
+    here = {pin for pin in installed(*FILES[:-1]).items() if not pin[0].startswith(GPU)}
+    assert here - pinned == set()
+
+
+def test_make_looks_for_each_python_that_will_do() -> None:
+    [names] = re.findall(r"for name in (.*?);", (ROOT / "Makefile").read_text())
+    assert names.split() == [*(f"python{version}" for version in environment.versions()), "python3"]
+
+
+def test_types_are_checked_for_the_oldest_python() -> None:
+    assert f'python_version = "{environment.versions()[0]}"' in (ROOT / "pyproject.toml").read_text()

@@ -75,7 +75,7 @@ def test_a_part_writes_its_output_to_its_own_log(
 def test_a_part_that_exits_is_named_with_status_last_words_and_log(
     start: Callable[[str, str], Path], parts: Supervisor
 ) -> None:
-    log = start("functions", "print('before'); raise SystemExit('no such module')")
+    log = start("functions", "print('before', flush=True); raise SystemExit('no such module')")
     with pytest.raises(PartError) as caught:
         parts.wait("functions", lambda: False)
     line = str(caught.value)

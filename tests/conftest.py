@@ -8,12 +8,16 @@ from pathlib import Path
 from worker import uncollected  # isort: skip  first: it is about the imports that follow
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 from scheduling import ByStack, order
 from xdist.remote import Producer
 
 from local import emulators
 
-# The same cases in every run, for as long as a busy machine needs; tests/fuzz/ looks for new ones.
+# The same cases in every run, for as long as a busy machine needs; tests/fuzz/ looks for new ones. Hypothesis
+# would also take constants from whichever of our modules are loaded at the time.
+providers._get_local_constants = Constants
 SLOW = [HealthCheck.too_slow]
 settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=SLOW)
 settings.load_profile("steady")

@@ -27,7 +27,7 @@ PROTEIN = "sequences:\n- protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: e
 LIGAND = "- ligand: {id: L, ccd: ATP}\n"
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples" / "boltz-input"
 VALID = {path.name: path.read_bytes() for path in sorted((EXAMPLES / "valid").iterdir())}
-FIELD = re.compile(r'(?:^|\.)(?:[A-Za-z_][\w-]*|"[^"]*.*")(?:\[\d+\])*')
+FIELD = re.compile(r'^(?:\[\d+\])+|(?:^|\.)(?:[A-Za-z_][\w-]*|"[^"]*.*")(?:\[\d+\])*')
 
 
 def failures(

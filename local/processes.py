@@ -22,6 +22,7 @@ POLL_SECONDS = 0.01
 TAIL_BYTES = 8192
 TAIL_LINES = 15
 LINE_CHARACTERS = 200
+EXITING = 0x4  # PF_EXITING of Linux, include/linux/sched.h
 
 
 class PartError(RuntimeError):
@@ -98,10 +99,15 @@ class Supervisor:
         self.check()
 
     def check(self) -> None:
-        """Raise PartError if any part has died."""
-        for part in self._parts.values():
-            if _ended(part):
-                raise _error(part, f"ended with {_status(part.process.returncode)}")
+        """Raise PartError if any part has died, about the one that was started first.
+
+        The others depend on it, and may be gone before the kernel is done with it.
+        """
+        parts = self._parts.values()
+        if any(map(_ended, parts)):
+            first = next(part for part in parts if _ended(part) or _is_ending(part))
+            first.process.wait()
+            raise _error(first, f"ended with {_status(first.process.returncode)}")
 
     def stop(self, grace: float = GRACE_SECONDS) -> None:
         """End every part: SIGTERM to all groups at once, ``grace`` seconds for all together, then SIGKILL."""
@@ -164,6 +170,12 @@ def _ended(part: Part) -> bool:
     if part.process.returncode is None and part.process.poll() is not None:
         _signal_group(part, signal.SIGKILL)
     return part.process.returncode is not None
+
+
+def _is_ending(part: Part) -> bool:
+    """Tell whether the kernel has begun to end the part: its sockets are closed by then."""
+    flags = Path(f"/proc/{part.process.pid}/stat").read_text().rpartition(")")[2].split()[6]
+    return bool(int(flags) & EXITING)
 
 
 def _signal_group(part: Part, number: signal.Signals) -> None:

@@ -92,6 +92,24 @@ def test_a_part_that_is_killed_is_named_with_the_signal(
         parts.wait("pubsub", lambda: False)
 
 
+def test_a_part_that_is_ending_is_named_before_one_that_it_took_along(
+    start: Callable[[str, str], Path], parts: Supervisor
+) -> None:
+    """The first thread of a process ends before the others: so it is where the kernel has much to end."""
+    ending = (
+        "import ctypes, os, threading, time\n"
+        "threading.Thread(target=lambda: (time.sleep(0.5), os._exit(7))).start()\n"
+        "ctypes.CDLL(None).pthread_exit(None)"
+    )
+    start("pubsub", ending)
+    start("trigger", "raise SystemExit(1)")
+    stat = Path(f"/proc/{parts.pids['pubsub']}/stat")
+    while stat.read_text().rpartition(")")[2].split()[0] != "Z":
+        time.sleep(0.005)
+    with pytest.raises(PartError, match="pubsub ended with status 7"):
+        parts.wait("trigger", lambda: False)
+
+
 def test_waiting_for_one_part_notices_the_death_of_another_at_once(
     start: Callable[[str, str], Path], parts: Supervisor
 ) -> None:

@@ -9,13 +9,11 @@ from pathlib import Path
 import gemmi
 import numpy as np
 from fakes import NOW
+from patience import NEVER
 
 from schemas.job import Model
 from schemas.options import Options
 from worker.device import Device
-
-SOON = 10
-"""Seconds after which a test gives up waiting; none of them comes near."""
 
 Hook = Callable[[Path], object]
 
@@ -40,7 +38,7 @@ class PaperPredictor:
     seen: list[Path] = field(default_factory=list)
     seeds: list[int] = field(default_factory=list)
     read: Hook = nothing
-    device: Device = field(default_factory=lambda: Device(limit=SOON))
+    device: Device = field(default_factory=lambda: Device(limit=NEVER))
     ready_at: datetime = NOW
     residues: int = 5
 

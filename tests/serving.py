@@ -13,7 +13,8 @@ import requests
 import uvicorn
 from fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic, a_job, a_source
 from fastapi import FastAPI
-from paper import SOON, PaperPredictor
+from paper import PaperPredictor
+from patience import HANG, NEVER
 
 from jobs import lifecycle
 from jobs.settle import Settler
@@ -28,7 +29,6 @@ from worker.web.prediction import Predictions
 from worker.web.queue import Queue
 from worker.web.waiting import Departure
 
-ENDS_SECONDS = 20
 YAML = "sequences:\n  - protein: {id: A, sequence: NLYIQ, msa: empty}\n"
 TYPES = {"yaml": {"Content-Type": "application/yaml"}, "fasta": {"Content-Type": "text/x-fasta"}}
 PLACES, HANDS = 10, 3
@@ -52,11 +52,11 @@ class Served:
 
     def start(self) -> None:
         self._thread.start()
-        assert self._ready.wait(ENDS_SECONDS)
+        assert self._ready.wait(HANG)
 
     def stop(self) -> None:
         self._server.should_exit = True
-        self._thread.join(ENDS_SECONDS)
+        self._thread.join(HANG)
         assert not self._thread.is_alive()
 
     async def _run(self) -> None:
@@ -105,9 +105,9 @@ class Service:
             predictions=Predictions(self.predictor, self.uploads, self.folder),
             jobs=Jobs(Handling(self.ledger, settler, bench, "service-1", renew_seconds=30)),
             queue=Queue(PLACES, HANDS),
-            departure=Departure(grace=0.3),
+            departure=Departure(grace=NEVER),
             input_bucket="in",
-            request_seconds=SOON,
+            request_seconds=NEVER,
             defaults=Options(sampling_steps=20),
         )
         self.desk.ready.set()
@@ -117,10 +117,10 @@ class Service:
         if "files" not in how:
             how["headers"] = TYPES["yaml"] | how["headers"]
             how["data"] = body
-        return requests.post(self.served.url + path, timeout=SOON * 2, **how)
+        return requests.post(self.served.url + path, timeout=HANG, **how)
 
     def get(self, path: str) -> requests.Response:
-        return requests.get(self.served.url + path, timeout=SOON)
+        return requests.get(self.served.url + path, timeout=HANG)
 
     def queue(self, name: str = "a", attempt: int = 0) -> Job:
         job = a_job(

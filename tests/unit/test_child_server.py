@@ -3,11 +3,11 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from textwrap import dedent
 
-HANG = 600
+from patience import until
+
 ROOT = Path(__file__).parents[2]
 # Whatever the child finds changed in this module, its parent had changed before the fork.
 PROGRAM = """
@@ -66,10 +66,7 @@ def run(folder: Path, seed: str, *arguments: str) -> list[str]:
 def test_a_child_is_a_fork_of_its_parent_and_ends_with_it_as_their_server_does(tmp_path: Path) -> None:
     child, server = run(tmp_path, "0")
     assert json.loads(child) == FORKED
-    deadline = time.monotonic() + HANG
-    while Path(f"/proc/{server}").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    until(lambda: not Path(f"/proc/{server}").exists())
 
 
 def test_where_hashes_differ_from_process_to_process_children_come_from_another_python(

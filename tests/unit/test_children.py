@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -14,16 +13,13 @@ from textwrap import dedent
 from threading import Thread
 
 import pytest
+from patience import HANG, NEVER, until
 from pebble import ProcessFuture
 
 from schemas.failure import Code, FailedError, Failure
 from worker.children import CHILDREN, Children
 
 PATH = {"PYTHONPATH": str(Path(__file__).parents[2])}
-LIMIT = 10
-SOON = 10
-"""Seconds after which a test gives up waiting; none of them comes near."""
-
 FAILURE = Failure(code=Code.INVALID_INPUT, message="m", field="sequences[0]", value="v", remedy="r")
 
 
@@ -60,27 +56,20 @@ def hang(note: Path) -> None:
 def meet(mine: Path, other: Path) -> None:
     """Return once another call has come here too."""
     mine.touch()
-    deadline = time.monotonic() + SOON
-    while not other.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    until(other.exists)
 
 
 @pytest.fixture(scope="module")
 def children() -> Iterator[Children]:
     """Children for the tests that leave them as they were."""
-    children = Children(LIMIT)
+    children = Children(NEVER)
     yield children
     children.stop()
 
 
 def told(note: Path) -> int:
     """Wait for the process id in a file."""
-    deadline = time.monotonic() + SOON
-    while not (note.exists() and note.read_text()):
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    return int(note.read_text())
+    return int(until(lambda: note.exists() and note.read_text()))
 
 
 def alive(process: int) -> bool:
@@ -91,11 +80,12 @@ def alive(process: int) -> bool:
         return False
 
 
-def gone(process: int, seconds: float = SOON) -> bool:
-    deadline = time.monotonic() + seconds
-    while alive(process) and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return not alive(process)
+def pids(children: Children) -> list[int]:
+    return list(children._pool._pool_manager.worker_manager.workers)
+
+
+def until_gone(process: int) -> None:
+    until(lambda: not alive(process))
 
 
 def test_a_call_runs_in_another_process_and_returns_what_it_returns(children: Children) -> None:
@@ -108,7 +98,7 @@ def test_two_calls_run_at_the_same_time(children: Children, tmp_path: Path) -> N
     with ThreadPoolExecutor(2) as pool:
         calls = [pool.submit(children.run, meet, tmp_path / a, tmp_path / b) for a, b in ("xy", "yx")]
         for call in calls:
-            call.result(SOON)
+            call.result(HANG)
 
 
 def test_a_failure_arrives_whole(children: Children) -> None:
@@ -123,13 +113,16 @@ def test_any_other_error_arrives_as_what_it_was(children: Children) -> None:
 
 
 def test_a_call_over_the_limit_is_killed_and_the_next_one_works(tmp_path: Path) -> None:
-    children, note = Children(0.5), tmp_path / "note"
+    children, note = Children(NEVER), tmp_path / "note"
     try:
-        children.run(pid)  # so that the limit is not spent on starting
+        children.run(pid)
+        before = pids(children)
+        children._limit = 0.5  # for this call alone: whatever is to return has as long as it needs
         with pytest.raises(FailedError) as caught:
             children.run(hang, note)
         assert caught.value.failure.code is Code.TIMEOUT
-        assert gone(told(note))
+        children._limit = NEVER
+        until(lambda: sum(map(alive, before)) == CHILDREN - 1)
         assert children.run(add, 1, 2) == 3
     finally:
         children.stop()
@@ -152,25 +145,30 @@ def test_one_that_dies_does_not_harm_what_runs_beside_it(children: Children, tmp
         with pytest.raises(FailedError):
             children.run(die, 7)
         (tmp_path / "y").touch()
-        beside.result(SOON)
+        beside.result(HANG)
 
 
 def test_a_child_that_dies_while_it_has_nothing_to_do_is_replaced() -> None:
     """As when the machine is short of memory and kills what it likes."""
-    children = Children(LIMIT)
+    children = Children(NEVER)
     try:
         idle = children.run(pid)
         os.kill(idle, signal.SIGKILL)
-        assert gone(idle)
-        end = time.monotonic() + 0.3  # the pool looks after its children ten times a second
-        while time.monotonic() < end:
+        until_gone(idle)
+
+        def is_replaced() -> bool:
+            """Call again and again: before, while and after the pool notices."""
             assert children.run(add, 1, 2) == 3
+            return idle not in pids(children)
+
+        until(is_replaced)
+        assert children.run(add, 1, 2) == 3
     finally:
         children.stop()
 
 
 def test_a_call_that_a_pool_takes_just_as_it_breaks_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Children(LIMIT) as children:
+    with Children(NEVER) as children:
         children.run(pid)
         pool = children._pool
 
@@ -182,9 +180,9 @@ def test_a_call_that_a_pool_takes_just_as_it_breaks_is_made_again(monkeypatch: p
         assert children.run(add, 1, 2) == 3
 
 
-def test_stopping_kills_the_idle_and_the_busy_at_once(tmp_path: Path) -> None:
-    """A worker has 10 s to leave in, and spends some of them on its jobs."""
-    children, note = Children(LIMIT), tmp_path / "note"
+def test_stopping_kills_the_idle_and_the_busy(tmp_path: Path) -> None:
+    """The busy one is not waited for: it would take longer than any test waits."""
+    children, note = Children(NEVER), tmp_path / "note"
     idle = children.run(pid)
 
     def be_busy() -> None:
@@ -192,11 +190,13 @@ def test_stopping_kills_the_idle_and_the_busy_at_once(tmp_path: Path) -> None:
             children.run(hang, note)
 
     Thread(target=be_busy, daemon=True).start()
-    busy, start = told(note), time.monotonic()
-    children.stop()
-    assert time.monotonic() - start < 2
-    assert gone(idle, seconds=1)
-    assert gone(busy, seconds=1)
+    busy = told(note)
+    stopping = Thread(target=children.stop, daemon=True)
+    stopping.start()
+    stopping.join(HANG)
+    assert not stopping.is_alive()
+    until_gone(idle)
+    until_gone(busy)
 
 
 # A child is slow to start: it comes to what its parent gave it when the parent closes that already. A parent
@@ -251,11 +251,11 @@ PARENT = """
     import sys, threading
     from pathlib import Path
     sys.path[:0] = {path}
-    from child_calls import hang, pid, told
+    from child_calls import NEVER, hang, pid, told
     from worker.children import Children
 
     if __name__ == "__main__":
-        children = Children(600)
+        children = Children(NEVER)
         threading.Thread(target=children.run, args=(hang, Path({note!r})), daemon=True).start()
         told(Path({note!r}))  # one is busy: the next call goes to the other
         print(children.run(pid), flush=True)
@@ -285,9 +285,9 @@ def test_children_end_when_their_parent_is_killed(
     assert parent.stdout
     found = {"busy": told(tmp_path / "note"), "idle": int(parent.stdout.readline())}
     parent.kill()
-    parent.wait(SOON)
+    parent.wait(HANG)
     try:
-        assert gone(found[which], seconds=5)
+        until_gone(found[which])
     finally:
         for process in found.values():
             with contextlib.suppress(ProcessLookupError):

@@ -18,6 +18,7 @@ import pytest
 from fakes import NOW, a_job
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
+from patience import HANG
 from rich.console import Console
 
 from local import demo, runs
@@ -76,7 +77,7 @@ def test_an_error_of_the_stack_is_shown_with_its_brackets(
 
     console = Console(file=io.StringIO(), width=300)
     monkeypatch.setattr(demo, "_run", missing)
-    assert demo._demo(console, tmp_path, timeout=1) is False
+    assert demo._demo(console, tmp_path, timeout=HANG) is False
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue() == "java [/17] is missing: see [docs]\n"
 

@@ -6,12 +6,10 @@ from threading import Event
 from typing import TypeVar
 
 import pytest
+from patience import HANG, NEVER, until
 
 from schemas.failure import Code, FailedError, Failure
 from worker.device import Device, DeviceLostError
-
-SOON = 10
-"""Seconds after which a test gives up waiting; none of them comes near."""
 
 T = TypeVar("T")
 
@@ -41,27 +39,24 @@ def queued(
     waiting = device._thread._work_queue
     before = waiting.qsize()
     future = callers.submit(device.turn, begin, work)
-    deadline = time.monotonic() + SOON
-    while waiting.qsize() == before:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+    until(lambda: waiting.qsize() > before)
     return future
 
 
 def test_a_turn_begins_then_works_and_returns_what_the_work_returns() -> None:
     told: list[str] = []
-    assert Device(SOON).turn(lambda: told.append("begin"), lambda: [*told, "work"]) == ["begin", "work"]
+    assert Device(NEVER).turn(lambda: told.append("begin"), lambda: [*told, "work"]) == ["begin", "work"]
 
 
 def test_turns_are_taken_one_at_a_time_in_the_order_of_asking(
     gate: Event, callers: ThreadPoolExecutor
 ) -> None:
-    device, told = Device(SOON), []
+    device, told = Device(NEVER), []
     occupied = Event()
 
     def occupy() -> None:
         occupied.set()
-        assert gate.wait(SOON)
+        assert gate.wait(HANG)
 
     def turn(number: int) -> "Future[None]":
         def tell(what: str) -> Callable[[], None]:
@@ -70,48 +65,60 @@ def test_turns_are_taken_one_at_a_time_in_the_order_of_asking(
         return queued(device, callers, tell("begin"), tell("work"))
 
     first = callers.submit(device.turn, nothing, occupy)
-    assert occupied.wait(SOON)
+    assert occupied.wait(HANG)
     rest = [turn(number) for number in range(3)]
     assert not told
     gate.set()
     for future in (first, *rest):
-        future.result(SOON)
+        future.result(HANG)
     assert told == ["begin 0", "work 0", "begin 1", "work 1", "begin 2", "work 2"]
 
 
 def test_a_turn_over_the_limit_is_a_timeout_and_the_device_is_lost(gate: Event) -> None:
     device = Device(limit=0.02)
     with pytest.raises(FailedError) as caught:
-        device.turn(nothing, lambda: gate.wait(SOON))
+        device.turn(nothing, lambda: gate.wait(HANG))
     assert caught.value.failure.code is Code.TIMEOUT
     assert device.lost
 
 
 def test_whoever_waited_for_a_lost_device_never_begins(gate: Event, callers: ThreadPoolExecutor) -> None:
-    device, told = Device(limit=0.05), []
-    hanging = callers.submit(device.turn, nothing, lambda: gate.wait(SOON))
+    device, told, occupied = Device(limit=0.05), [], Event()
+
+    def hang() -> None:
+        occupied.set()
+        gate.wait(HANG)
+
+    hanging = callers.submit(device.turn, nothing, hang)
+    assert occupied.wait(HANG)
     waiting = queued(device, callers, lambda: told.append("begin"), lambda: told.append("work"))
     with pytest.raises(FailedError):
-        hanging.result(SOON)
+        hanging.result(HANG)
     gate.set()
     with pytest.raises(DeviceLostError):
-        waiting.result(SOON)
+        waiting.result(HANG)
     assert not told
 
 
 def test_only_work_counts_against_the_limit_neither_waiting_nor_beginning(
     gate: Event, callers: ThreadPoolExecutor
 ) -> None:
-    device = Device(limit=0.2)
-    first = callers.submit(device.turn, lambda: gate.wait(0.25), nothing)  # as slow as a ledger
+    device = Device(limit=0.02)
+
+    def begin() -> None:
+        """Be as slow as a ledger, well over the limit, which is not for the work that follows."""
+        gate.wait(0.1)
+        device._limit = NEVER
+
+    first = callers.submit(device.turn, begin, nothing)
     second = callers.submit(device.turn, nothing, nothing)
-    first.result(SOON)
-    second.result(SOON)
+    first.result(HANG)
+    second.result(HANG)
     assert not device.lost
 
 
 def test_one_that_may_not_begin_does_not_work_and_the_device_stays_usable() -> None:
-    device, told = Device(SOON), []
+    device, told = Device(NEVER), []
 
     def refuse() -> None:
         raise PermissionError("not yours any more")
@@ -124,7 +131,7 @@ def test_one_that_may_not_begin_does_not_work_and_the_device_stays_usable() -> N
 
 @pytest.mark.parametrize("error", [TimeoutError("of a socket"), KeyError("surprise")])
 def test_what_the_work_raises_is_raised_and_costs_no_device(error: Exception) -> None:
-    device = Device(SOON)
+    device = Device(NEVER)
 
     def fail() -> None:
         raise error
@@ -144,7 +151,7 @@ def failing(code: Code) -> Callable[[], None]:
 
 @pytest.mark.parametrize(("code", "lost"), [(Code.OUT_OF_MEMORY, False), (Code.CUDA_ERROR, True)])
 def test_only_a_failure_of_the_device_itself_loses_it(code: Code, lost: bool) -> None:
-    device = Device(SOON)
+    device = Device(NEVER)
     with pytest.raises(FailedError):
         device.turn(nothing, failing(code))
     assert device.lost is lost
@@ -154,31 +161,31 @@ def test_after_a_cuda_error_the_next_in_the_queue_does_not_begin(
     gate: Event, callers: ThreadPoolExecutor
 ) -> None:
     """However late the thread that asked for the failed turn learns of it."""
-    device, told, occupied = Device(SOON), [], Event()
+    device, told, occupied = Device(NEVER), [], Event()
 
     def fail() -> None:
         occupied.set()
-        assert gate.wait(SOON)
-        sys.setswitchinterval(SOON)  # from here on no thread runs that need not, but this one
+        assert gate.wait(HANG)
+        sys.setswitchinterval(HANG)  # from here on no thread runs that need not, but this one
         failing(Code.CUDA_ERROR)()
 
     interval = sys.getswitchinterval()
     try:
         failed = callers.submit(device.turn, nothing, fail)
-        assert occupied.wait(SOON)
+        assert occupied.wait(HANG)
         waiting = queued(device, callers, lambda: told.append("begin"), nothing)
         gate.set()
         with pytest.raises(FailedError):
-            failed.result(SOON)
+            failed.result(HANG)
         with pytest.raises(DeviceLostError):
-            waiting.result(SOON)
+            waiting.result(HANG)
     finally:
         sys.setswitchinterval(interval)
     assert not told
 
 
 def test_busy_counts_the_work_and_not_what_lies_between() -> None:
-    device, start = Device(SOON), time.perf_counter()
+    device, start = Device(NEVER), time.perf_counter()
     assert (device.busy, device.busy_share) == (0.0, 0.0)
     device.turn(nothing, lambda: time.sleep(0.02))
     time.sleep(0.02)
@@ -188,7 +195,7 @@ def test_busy_counts_the_work_and_not_what_lies_between() -> None:
 
 
 def test_a_failed_turn_was_busy_too() -> None:
-    device = Device(SOON)
+    device = Device(NEVER)
 
     def fail() -> None:
         time.sleep(0.02)

@@ -3,11 +3,9 @@ from dataclasses import dataclass, field
 from threading import Event, Lock, get_ident
 
 import pytest
+from patience import HANG
 
 from worker.hands import Hands
-
-SOON = 10
-"""Seconds after which a test gives up waiting; none of them comes near."""
 
 
 @pytest.fixture
@@ -46,7 +44,7 @@ def test_every_thing_is_worked_on_once_in_a_thread_of_its_own() -> None:
     hands = Hands(2, work)
     for thing in range(20):
         hands.give(thing)
-    assert hands.wait(SOON) == []
+    assert hands.wait(HANG) == []
     assert sorted(done) == list(range(20))
     assert get_ident() not in threads
 
@@ -56,12 +54,12 @@ def test_as_many_as_there_are_hands_are_worked_on_at_once(gate: Event) -> None:
 
     def work(thing: int) -> None:
         started[thing].set()
-        assert gate.wait(SOON)
+        assert gate.wait(HANG)
 
     hands = Hands(2, work)
     hands.give(0)
     hands.give(1)
-    assert all(event.wait(SOON) for event in started)
+    assert all(event.wait(HANG) for event in started)
     assert hands.held() == [0, 1]
 
 
@@ -76,7 +74,7 @@ def test_there_are_never_more_at_work_than_hands() -> None:
     for thing in range(60):
         hands.give(thing)
         assert len(hands.held()) <= 3
-    hands.wait(SOON)
+    hands.wait(HANG)
     assert 1 <= counter.most <= 3
 
 
@@ -85,7 +83,7 @@ def test_one_more_than_there_are_hands_waits_for_a_free_one() -> None:
 
     def work(thing: str) -> None:
         if thing == "first":
-            assert go.wait(SOON)
+            assert go.wait(HANG)
         told.append(thing)
 
     go = Event()
@@ -94,7 +92,7 @@ def test_one_more_than_there_are_hands_waits_for_a_free_one() -> None:
     go.set()
     hands.give("second")  # returns when the first has ended
     assert told[0] == "first"
-    hands.wait(SOON)
+    hands.wait(HANG)
     assert told == ["first", "second"]
 
 
@@ -105,7 +103,7 @@ class Failing:
     go: Event = field(default_factory=Event)
 
     def __call__(self, reason: str) -> None:
-        assert self.go.wait(SOON)
+        assert self.go.wait(HANG)
         if reason:
             raise KeyError(reason)
 
@@ -116,10 +114,10 @@ def test_an_error_comes_out_once_and_the_hand_is_free_again() -> None:
     hands.give("surprise")
     work.go.set()
     with pytest.raises(KeyError, match="surprise"):
-        hands.wait(SOON)
-    assert hands.wait(SOON) == hands.held() == []
+        hands.wait(HANG)
+    assert hands.wait(HANG) == hands.held() == []
     hands.give("")
-    assert hands.wait(SOON) == []
+    assert hands.wait(HANG) == []
 
 
 def test_of_several_errors_each_comes_out_and_once() -> None:
@@ -130,10 +128,10 @@ def test_of_several_errors_each_comes_out_and_once() -> None:
     work.go.set()
     for _ in "abc":
         with pytest.raises(KeyError) as error:
-            hands.wait(SOON)
+            hands.wait(HANG)
         caught.append(error.value.args[0])
     assert sorted(caught) == ["a", "b", "c"]
-    assert hands.wait(SOON) == []
+    assert hands.wait(HANG) == []
 
 
 def test_giving_says_nothing_of_what_went_wrong_before_but_waiting_does() -> None:
@@ -148,8 +146,8 @@ def test_giving_says_nothing_of_what_went_wrong_before_but_waiting_does() -> Non
     work.go.set()
     hands.give("")
     with pytest.raises(KeyError, match="surprise"):
-        hands.wait(SOON)
-    assert hands.wait(SOON) == []
+        hands.wait(HANG)
+    assert hands.wait(HANG) == []
     assert done == ["worked"]
 
 
@@ -157,7 +155,7 @@ def test_waiting_for_a_time_returns_what_is_held_still() -> None:
     slow, ended = Event(), Event()
 
     def work(thing: str) -> None:
-        assert (slow if thing == "slow" else ended).wait(SOON)
+        assert (slow if thing == "slow" else ended).wait(HANG)
 
     hands = Hands(2, work)
     hands.give("slow")
@@ -176,9 +174,9 @@ def test_waiting_ends_with_the_first_error_whoever_works_still(gate: Event) -> N
 
     def work(thing: str) -> None:
         if thing == "bad":
-            assert go.wait(SOON)
+            assert go.wait(HANG)
             raise KeyError(thing)
-        gate.wait(1)
+        gate.wait(HANG)
 
     hands = Hands(2, work)
     hands.give("waiting")

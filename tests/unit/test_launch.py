@@ -1,4 +1,3 @@
-import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -6,6 +5,7 @@ from threading import Event, Semaphore, Thread
 
 import pytest
 from fakes import MemoryLedger, a_job
+from patience import HANG, until
 
 from functions.launch import Launcher, wanted
 from schemas.job import State
@@ -101,13 +101,34 @@ class CountingLedger(MemoryLedger):
         return super().count(state, most)
 
 
-def test_bells_that_ring_together_share_a_decision() -> None:
-    ledger = CountingLedger()
-    launcher = Launcher(ledger, MemoryWorkers(), max_workers=3, jobs_per_worker=4, decision_seconds=0.05)
+@dataclass
+class Clock:
+    """Stands still; whoever sleeps by it sleeps until ``morning``."""
+
+    slept: list[float] = field(default_factory=list)
+    morning: Event = field(default_factory=Event)
+
+    def monotonic(self) -> float:
+        return 1000.0
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        assert not seconds or self.morning.wait(HANG)
+
+
+def test_bells_that_ring_soon_after_a_decision_share_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger, clock = CountingLedger(), Clock()
+    monkeypatch.setattr("functions.launch.time", clock)
+    launcher = Launcher(ledger, MemoryWorkers(), max_workers=3, jobs_per_worker=4, decision_seconds=2)
+    launcher.ring()
     with ThreadPoolExecutor(32) as pool:
-        for _ in range(32):
-            pool.submit(launcher.ring)
-    assert 1 <= ledger.counts < 10
+        ringing = [pool.submit(launcher.ring) for _ in range(32)]
+        try:
+            until(lambda: sum(bell.done() for bell in ringing) == 31)
+            assert (ledger.counts, clock.slept) == (1, [0, 2])
+        finally:
+            clock.morning.set()
+    assert ledger.counts == 2
 
 
 def test_a_long_queue_is_counted_no_further_than_workers_may_be_started_for() -> None:
@@ -125,7 +146,7 @@ class SlowLedger(MemoryLedger):
 
     def count(self, state: State, most: int) -> int:
         self.asked.release()
-        assert self.answer.wait(10)
+        assert self.answer.wait(HANG)
         return super().count(state, most)
 
 
@@ -134,15 +155,13 @@ def test_of_the_bells_during_a_decision_one_waits_for_the_next_and_the_others_do
     launcher = a_launcher(ledger, MemoryWorkers())
     ringing = [Thread(target=launcher.ring) for _ in range(9)]
     ringing[0].start()
-    assert ledger.asked.acquire(timeout=10)
+    assert ledger.asked.acquire(timeout=HANG)
     for thread in ringing[1:]:
         thread.start()
-    deadline = time.monotonic() + 10
-    while sum(thread.is_alive() for thread in ringing) > 2 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert sum(thread.is_alive() for thread in ringing) == 2
+    until(lambda: sum(thread.is_alive() for thread in ringing) == 2)
     ledger.answer.set()
     for thread in ringing:
-        thread.join(10)
-    assert ledger.asked.acquire(timeout=0)
-    assert not ledger.asked.acquire(timeout=0)
+        thread.join(HANG)
+        assert not thread.is_alive()
+    assert ledger.asked.acquire(blocking=False)
+    assert not ledger.asked.acquire(blocking=False)

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
+from patience import HANG
 
 THREADS = 20
 Once = Callable[[Callable[[], object]], Callable[[], object]]
@@ -34,7 +35,7 @@ def test_threads_that_ask_at_once_share_one_build(once: Once) -> None:
     assert not built
 
     def ask(_: int) -> object:
-        together.wait(timeout=10)
+        together.wait(HANG)
         return get()
 
     with ThreadPoolExecutor(THREADS) as pool:

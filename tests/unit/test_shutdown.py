@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from patience import HANG
 
 from gcp.shutdown import InterruptError, raise_on
 
 ASKED = signal.SIGUSR1
-HANG = 600
 pytestmark = pytest.mark.usefixtures("_signals_as_before")
 
 

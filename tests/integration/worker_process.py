@@ -5,9 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from google.cloud import pubsub_v1, storage
+from patience import HANG, until
 
 from functions.intake import Intake
 from functions.sweep import Sweep
@@ -27,11 +27,9 @@ from schemas.options import Options
 from schemas.receipt import Receipt, receipt_name
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 120.0
-"""How long anything may take that a test waits for; nothing here takes that long on an idle machine."""
-CHILDREN_SECONDS = 60.0
-AT_ONCE = 20.0
-"""What was nacked is there again within it; what was not, only when its lease of 60 s runs out."""
+MISCHIEF = {"PYTHONPATH": f"{Path(__file__).parent / 'mischief'}:{ROOT}"}
+"""Settings of a worker that MISCHIEF_KILLS and MISCHIEF_HOLDS are for."""
+
 QUICK = Options(recycling_steps=0, sampling_steps=2, sampling_steps_affinity=2, samples_affinity=1)
 WORK, COMPLETIONS = "work", "completions"
 REQUESTED = PredictionRequested.model_fields["type"].default
@@ -42,12 +40,9 @@ TINY, OTHER, THIRD = (
 Line = Mapping[str, Any]
 
 
-def until(condition: Callable[[], object], seconds: float = SECONDS) -> None:
-    """Wait for a condition; fail when it does not come true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"it did not happen within {seconds:g} s"
-        time.sleep(0.05)
+def turn_of(job: str) -> str:
+    """Return the pattern of a path that is read in a job's turn on the device alone."""
+    return rf"/{job}-[^/]*/output/features\.pt$"
 
 
 @dataclass(frozen=True)
@@ -68,7 +63,7 @@ class Pipeline:
                 path = publisher.topic_path(name, topic)
                 publisher.create_topic(name=path)
                 subscriber.create_subscription(
-                    name=subscriber.subscription_path(name, queue), topic=path, ack_deadline_seconds=60
+                    name=subscriber.subscription_path(name, queue), topic=path, ack_deadline_seconds=600
                 )
         return cls(settings)
 
@@ -107,9 +102,17 @@ class Pipeline:
         assert job is not None
         return job
 
-    def all_are(self, state: State, jobs: Sequence[str]) -> bool:
-        """Whether these jobs are all in a state."""
-        return all(self.job(identity).state is state for identity in jobs)
+    def states(self, *jobs: str) -> list[State]:
+        """Return the states that jobs are in now."""
+        return [self.job(identity).state for identity in jobs]
+
+    def ends(self, *jobs: str) -> list[State]:
+        """Wait until jobs have ended; return how. The ledger says so first, receipt and event follow."""
+        until(
+            lambda: all(job.state.terminal and not job.pending for job in map(self.job, jobs)),
+            lambda: self.states(*jobs),
+        )
+        return self.states(*jobs)
 
     def expire_lease(self, identity: str) -> None:
         """Let two minutes pass for a job whose worker is gone, if it was running; a sweep then finds it."""
@@ -180,13 +183,13 @@ class WorkerProcess:
             )
         return cls(process, log)
 
-    def ends(self, seconds: float = SECONDS) -> int:
+    def ends(self) -> int:
         """Wait for its end; return its exit status, or the signal that ended it, negative.
 
-        Whatever it started has to end with it, within seconds.
+        Whatever it started has to end with it.
         """
-        status = self.process.wait(seconds)
-        until(lambda: not self.family, CHILDREN_SECONDS)
+        status = self.process.wait(HANG)
+        until(lambda: not self.family, lambda: self.family)
         return status
 
     def send(self, number: signal.Signals) -> None:
@@ -195,8 +198,9 @@ class WorkerProcess:
 
     @property
     def lines(self) -> list[Line]:
-        """What it has logged: every line that it prints is one JSON object."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        """What it has logged: every line that it prints is one JSON object; the last may be half written."""
+        whole = self.log.read_text().rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines()]
 
     def said(self, message: str) -> list[Line]:
         """Return the lines with this message."""

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from functions.settings import LaunchSettings
+from gcp.topics import GIVE_BACK_SECONDS
 from local import topology
 from schemas.options import Options
+from worker import drain
 from worker.settings import ServiceSettings
 from worker.web.app import create
 from worker.web.openapi import text
@@ -32,3 +34,12 @@ def test_each_waits_longer_than_whom_it_waits_for() -> None:
     deadline = topology.load().subscriptions["launch"].ack_deadline
     assert service + 30 <= function
     assert function + 60 <= deadline
+
+
+def test_what_is_done_on_the_way_out_fits_between_cloud_run_s_sigterm_and_its_sigkill() -> None:
+    from worker import service, uncollected  # noqa: PLC0415  they import without collecting garbage
+
+    uncollected.collect_again()
+    job = drain.GRACE_SECONDS + GIVE_BACK_SECONDS
+    pushed = ServiceSettings.model_fields["grace_seconds"].default + service.LAST_SECONDS
+    assert max(job, pushed) < 10

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-READY_SECONDS = 60.0
+READY_SECONDS = 300.0
 GRACE_SECONDS = 10.0
 POLL_SECONDS = 0.01
 TAIL_BYTES = 8192

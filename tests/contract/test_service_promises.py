@@ -14,6 +14,7 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, settings
 from paper import PaperPredictor
+from patience import HANG
 from schemathesis.checks import load_all_checks
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from serving import Service, serving
@@ -42,10 +43,10 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def test_the_document_is_served(url: str) -> None:
-    assert requests.get(f"{url}/openapi.json", timeout=10).json() == DOCUMENT
+    assert requests.get(f"{url}/openapi.json", timeout=HANG).json() == DOCUMENT
 
 
 @schema.parametrize()
 @settings(max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 def test_the_service_keeps_what_its_document_promises(case: "schemathesis.Case[Any]", url: str) -> None:
-    case.call_and_validate(base_url=url, excluded_checks=[positive_data_acceptance])
+    case.call_and_validate(base_url=url, timeout=HANG, excluded_checks=[positive_data_acceptance])

@@ -18,13 +18,13 @@ from typing import Any
 import plan
 import provider
 import pytest
+from patience import HANG
 from plan import PLAN, ROOT
 
 from local import topology
 
 TOOLS = ROOT.parent / "shared" / "tools"
 SCHEMA = TOOLS / "google-provider-6.50.json.gz"
-SECONDS = 300
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PURE = re.compile(r'^(?:locals|variable "\w+") \{\n.*?^\}$', re.DOTALL | re.MULTILINE)
@@ -41,7 +41,7 @@ def run(*command: str | Path, cwd: Path = ROOT, said: str = "", **variables: str
         cwd=cwd,
         env=os.environ | variables,
         input=said,
-        timeout=SECONDS,
+        timeout=HANG,
         capture_output=True,
         text=True,
         check=False,

@@ -22,12 +22,13 @@ with atheris.instrument_imports(include=["schemas", "yaml"], enable_loader_overr
         trace_kept_or_made,
         upload_or_undecodable,
     )
+    from patience import HANG
     from pydantic_core import from_json
 
     from schemas.messages import PredictionCompleted
 
 FOUND = ROOT / ".local" / "fuzz"
-DEFAULTS = ("-max_len=4096", "-timeout=20", "-rss_limit_mb=2048", f"-artifact_prefix={FOUND}/")
+DEFAULTS = ("-max_len=4096", f"-timeout={HANG:.0f}", "-rss_limit_mb=2048", f"-artifact_prefix={FOUND}/")
 
 
 def _event(data: bytes) -> None:

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from patience import HANG
 from playwright.sync_api import Browser, Page, sync_playwright
 
+MILLISECONDS = HANG * 1000
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SHOTS = Path(__file__).parents[2] / ".local" / "screenshots"
 FLAGS = [
@@ -29,7 +31,9 @@ needed = pytest.mark.skipif(
 def launched() -> Iterator[Browser]:
     """Run a browser while the block runs."""
     with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, env=dict(os.environ))
+        yield playwright.chromium.launch(
+            executable_path=CHROMIUM, args=FLAGS, env=dict(os.environ), timeout=MILLISECONDS
+        )
 
 
 @contextmanager
@@ -37,6 +41,7 @@ def opened(browser: Browser, path: Path, window: str = "desktop") -> Iterator[Pa
     """Open a page from disk, offline; whatever the console says, or the network is asked for, fails."""
     width, height = WINDOWS[window]
     context = browser.new_context(viewport={"width": width, "height": height}, offline=True)
+    context.set_default_timeout(MILLISECONDS)
     page = context.new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 from google.cloud import pubsub_v1, storage
+from patience import HANG
 
 from functions.bundle import stage
 from local import topology
@@ -111,7 +112,7 @@ def test_an_upload_that_is_no_input_gets_its_receipt_from_the_bundle(
     blob.reload()
     about = {"eventType": "OBJECT_FINALIZE", "bucketId": blob.bucket.name, "objectId": blob.name}
     headers = event_headers("1", about | {"eventTime": blob.time_created.isoformat()})
-    answer = requests.post(url, json=blob._properties, headers=headers, timeout=60)
+    answer = requests.post(url, json=blob._properties, headers=headers, timeout=HANG)
     assert answer.ok, answer.text
     [receipt] = client.list_blobs(names["OUTPUT_BUCKET"], prefix="run42/letter/")
     assert json.loads(receipt.download_as_bytes())["state"] == "REJECTED"
@@ -130,5 +131,5 @@ def test_an_event_that_nobody_can_read_is_refused_so_that_it_comes_again(
             "eventTime": "2026-01-01T00:00:00Z",
         },
     )
-    answer = requests.post(serve("on_upload", names), json={"bucket": 5}, headers=headers, timeout=60)
+    answer = requests.post(serve("on_upload", names), json={"bucket": 5}, headers=headers, timeout=HANG)
     assert answer.status_code == 500

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from fakes import MemoryBucket, MemoryTopic, a_job
 from google.cloud import firestore, pubsub_v1
+from patience import until
 
 from functions.dead import GIVEN_UP_BY, DeadLetters
 from functions.intake import Intake
@@ -33,14 +34,24 @@ def give_up(pubsub_host: str, project: str) -> Callable[[], pubsub_v1.types.Pubs
     subscriber.create_subscription({"name": work, "topic": requests, "dead_letter_policy": policy})
     subscriber.create_subscription(name=graves, topic=dead)
 
+    def pulled(path: str) -> list[pubsub_v1.types.ReceivedMessage]:
+        request = {"subscription": path, "max_messages": 1, "return_immediately": True}
+        return list(subscriber.pull(request).received_messages)
+
     def give_up_on_the_next() -> pubsub_v1.types.PubsubMessage:
         attempts = 0
-        while given := subscriber.pull(subscription=work, max_messages=1, timeout=4).received_messages:
-            ids = [received.ack_id for received in given]
-            subscriber.modify_ack_deadline(subscription=work, ack_ids=ids, ack_deadline_seconds=0)
-            attempts += 1
+
+        def grave() -> list[pubsub_v1.types.ReceivedMessage]:
+            nonlocal attempts
+            for given in pulled(work):
+                subscriber.modify_ack_deadline(
+                    subscription=work, ack_ids=[given.ack_id], ack_deadline_seconds=0
+                )
+                attempts += 1
+            return pulled(graves)
+
+        [received] = until(grave)
         assert attempts >= ATTEMPTS
-        [received] = subscriber.pull(subscription=graves, max_messages=1, timeout=10).received_messages
         subscriber.acknowledge(subscription=graves, ack_ids=[received.ack_id])
         return received.message
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,13 +19,13 @@ import pytest
 from cloudevents.http import CloudEvent, from_http
 from google.cloud import pubsub_v1, storage
 from loglines import logged
+from patience import HANG, until
 
 from local.processes import Supervisor, free_ports
 
 FINALIZED = "google.cloud.storage.object.v1.finalized"
 DELETED = "google.cloud.storage.object.v1.deleted"
 BUCKET = "uploads"
-PATIENCE_SECONDS = 40.0
 
 StartModule = Callable[..., Path]
 
@@ -48,11 +49,11 @@ class Receiver:
     deliveries: list[Delivery] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def wait(self, count: int) -> list[Delivery]:
+    def arrived(self, count: int) -> list[Delivery]:
         """Return all deliveries as soon as there are ``count``."""
         with self.changed:
-            arrived = self.changed.wait_for(lambda: len(self.deliveries) >= count, PATIENCE_SECONDS)
-            assert arrived, f"{len(self.deliveries)} of {count} deliveries came"
+            came = self.changed.wait_for(lambda: len(self.deliveries) >= count, HANG)
+            assert came, f"{len(self.deliveries)} of {count} deliveries came"
             return list(self.deliveries)
 
     def take(self, path: str, headers: Mapping[str, str], body: bytes) -> int:
@@ -61,7 +62,7 @@ class Receiver:
             self.deliveries.append(Delivery(time.monotonic(), path, from_http(headers, body)))
             status = self.statuses.pop(0) if self.statuses else 204
             self.changed.notify_all()
-        self.open.wait(PATIENCE_SECONDS)
+        self.open.wait(HANG)
         return status
 
 
@@ -105,18 +106,15 @@ class Notifications:
         with pubsub_v1.PublisherClient() as publisher:
             topic = publisher.topic_path(self.project, "gcs-events")
             published = publisher.publish(topic, resource(name, bucket), **attributes(name, bucket, event))
-            return str(published.result(PATIENCE_SECONDS))
+            return str(published.result(HANG))
 
     def dead(self) -> pubsub_v1.types.PubsubMessage:
         """Return the first dead-lettered message; the subscription must have been there before it."""
         with pubsub_v1.SubscriberClient() as subscriber:
             path = subscriber.subscription_path(self.project, "dead")
-            deadline = time.monotonic() + PATIENCE_SECONDS
-            while time.monotonic() < deadline:
-                answer = subscriber.pull(subscription=path, max_messages=1, timeout=PATIENCE_SECONDS)
-                if answer.received_messages:
-                    return answer.received_messages[0].message
-        raise AssertionError("nothing was dead-lettered")
+            request = {"subscription": path, "max_messages": 1, "return_immediately": True}
+            [received] = until(lambda: list(subscriber.pull(request).received_messages))
+            return received.message
 
     def watch_dead(self) -> None:
         """Create the subscription that keeps what is dead-lettered."""
@@ -155,17 +153,10 @@ def options(project: str, url: str, **changes: object) -> list[object]:
         "event-type": FINALIZED,
         "url": url,
         "dead-letter-topic": "dropfold-dead",
-        "ack-deadline": 10,  # the least that Pub/Sub takes
+        "ack-deadline": 600,  # the most that Pub/Sub takes: a delivery has that long
         **changes,
     }
     return [word for name, value in chosen.items() for word in (f"--{name}", value)]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def test_a_notification_arrives_as_the_cloud_event_that_eventarc_sends(
@@ -173,7 +164,7 @@ def test_a_notification_arrives_as_the_cloud_event_that_eventarc_sends(
 ) -> None:
     log = start_module("eventarc_bridge", *options(notifications.project, receiver.url))
     message_id = notifications.publish("run42/foo.yaml")
-    [delivery] = receiver.wait(1)
+    [delivery] = receiver.arrived(1)
     assert delivery.path == "/"
     assert delivery.event.get_attributes() == {
         "specversion": "1.0",
@@ -186,7 +177,7 @@ def test_a_notification_arrives_as_the_cloud_event_that_eventarc_sends(
         "datacontenttype": "application/json",
     }
     assert delivery.event.data == json.loads(resource("run42/foo.yaml"))
-    wait_until(lambda: len(logged(log)) == 1)
+    until(lambda: len(logged(log)) == 1)
     assert logged(log) == [
         {
             "severity": "INFO",
@@ -215,7 +206,7 @@ def test_every_object_name_survives_the_journey_through_a_header(
     start_module("eventarc_bridge", *options(notifications.project, receiver.url))
     for name in names:
         notifications.publish(name)
-    events = [delivery.event for delivery in receiver.wait(len(names))]
+    events = [delivery.event for delivery in receiver.arrived(len(names))]
     assert {unquote(event["subject"]) for event in events} == {f"objects/{name}" for name in names}
     assert {event.data["name"] for event in events} == names
 
@@ -229,7 +220,7 @@ def test_only_the_triggers_bucket_and_types_are_delivered(
     notifications.publish("archived.yaml", event="OBJECT_ARCHIVE")
     notifications.publish("deleted.yaml", event="OBJECT_DELETE")
     notifications.publish("finalized.yaml")
-    events = [delivery.event for delivery in receiver.wait(2)]
+    events = [delivery.event for delivery in receiver.arrived(2)]
     assert {event.data["name"]: event["type"] for event in events} == {
         "deleted.yaml": DELETED,
         "finalized.yaml": FINALIZED,
@@ -242,9 +233,11 @@ def test_a_failing_function_gets_the_same_event_again_after_growing_waits(
     receiver.statuses = [500, 500, 200]
     start_module("eventarc_bridge", *options(notifications.project, receiver.url, **{"min-backoff": 1}))
     message_id = notifications.publish("foo.yaml")
-    first, second, third = receiver.wait(3)
+    first, second, third = receiver.arrived(3)
     assert {delivery.event["id"] for delivery in (first, second, third)} == {message_id}
-    assert 0.9 < second.at - first.at < third.at - second.at
+    # Both at least: a busy machine adds to them. The emulator's own wait is near twice what it was told.
+    assert second.at - first.at > 0.9
+    assert third.at - second.at > 1.4
 
 
 def test_a_function_that_is_down_gets_the_event_once_it_is_up(
@@ -253,9 +246,9 @@ def test_a_function_that_is_down_gets_the_event_once_it_is_up(
     [port] = free_ports(1)
     log = start_module("eventarc_bridge", *options(notifications.project, f"http://127.0.0.1:{port}/"))
     notifications.publish("foo.yaml")
-    wait_until(lambda: [line["status"] for line in logged(log)] == ["ConnectionError"])
+    until(lambda: [line["status"] for line in logged(log)] == ["ConnectionError"])
     with receiving(port) as receiver:
-        [delivery] = receiver.wait(1)
+        [delivery] = receiver.arrived(1)
     assert delivery.event.data["name"] == "foo.yaml"
 
 
@@ -284,13 +277,14 @@ def test_an_event_in_flight_when_the_bridge_is_killed_is_delivered_again(
     notifications: Notifications, receiver: Receiver, start_module: StartModule, parts: Supervisor
 ) -> None:
     receiver.open.clear()
-    start_module("eventarc_bridge", *options(notifications.project, receiver.url))
+    bridge = options(notifications.project, receiver.url, **{"ack-deadline": 10})  # the least that it takes
+    start_module("eventarc_bridge", *bridge)
     notifications.publish("foo.yaml")
-    receiver.wait(1)
+    receiver.arrived(1)
     os.kill(parts.pids["eventarc_bridge"], signal.SIGKILL)
     receiver.open.set()
-    start_module("eventarc_bridge", *options(notifications.project, receiver.url))
-    first, second = receiver.wait(2)
+    start_module("eventarc_bridge", *bridge)
+    first, second = receiver.arrived(2)
     assert first.event["id"] == second.event["id"]
 
 
@@ -301,20 +295,26 @@ def test_an_event_from_before_the_bridge_was_restarted_is_not_lost(
     parts.stop()
     notifications.publish("foo.yaml")
     start_module("eventarc_bridge", *options(notifications.project, receiver.url))
-    [delivery] = receiver.wait(1)
+    [delivery] = receiver.arrived(1)
     assert delivery.event.data["name"] == "foo.yaml"
 
 
-def test_sigterm_ends_the_bridge_within_two_seconds_though_a_delivery_hangs(
-    notifications: Notifications, receiver: Receiver, start_module: StartModule, parts: Supervisor
+def test_sigterm_ends_the_bridge_though_a_delivery_hangs(
+    notifications: Notifications,
+    receiver: Receiver,
+    start_module: StartModule,
+    parts: Supervisor,
 ) -> None:
     receiver.open.clear()
-    start_module("eventarc_bridge", *options(notifications.project, receiver.url))
+    log = start_module("eventarc_bridge", *options(notifications.project, receiver.url))
     notifications.publish("foo.yaml")
-    receiver.wait(1)
-    begin = time.monotonic()
-    parts.stop()
-    assert time.monotonic() - begin < 2
+    receiver.arrived(1)
+    bridge = parts.pids["eventarc_bridge"]
+    os.kill(bridge, signal.SIGTERM)
+    ended = until(lambda: os.waitid(os.P_PID, bridge, os.WEXITED | os.WNOHANG | os.WNOWAIT))
+    assert ended
+    assert (ended.si_code, ended.si_status) == (os.CLD_EXITED, 0)
+    assert logged(log) == []  # it did not wait for the delivery, whose outcome it would have told
 
 
 def test_a_slow_function_gets_at_most_sixteen_events_at_once(
@@ -324,11 +324,11 @@ def test_a_slow_function_gets_at_most_sixteen_events_at_once(
     start_module("eventarc_bridge", *options(notifications.project, receiver.url))
     for number in range(20):
         notifications.publish(f"{number}.yaml")
-    receiver.wait(16)
+    receiver.arrived(16)
     with receiver.changed:
         assert not receiver.changed.wait_for(lambda: len(receiver.deliveries) > 16, timeout=0.5)
     receiver.open.set()
-    names = {delivery.event.data["name"] for delivery in receiver.wait(20)}
+    names = {delivery.event.data["name"] for delivery in receiver.arrived(20)}
     assert names == {f"{number}.yaml" for number in range(20)}
 
 
@@ -339,11 +339,11 @@ def test_an_upload_to_the_storage_emulator_reaches_the_function(
     start_module: StartModule,
 ) -> None:
     owner, topic = notifications_topic
-    bucket = storage.Client(owner).create_bucket(f"uploads-{os.getpid()}-{time.time_ns()}")
+    bucket = storage.Client(owner).create_bucket(f"uploads-{uuid.uuid4().hex}")
     start_module("eventarc_bridge", *options(owner, receiver.url, topic=topic, bucket=bucket.name))
     blob = bucket.blob("run 42/ä.yaml")
     blob.upload_from_string(b"version: 1\n")
-    [delivery] = receiver.wait(1)
+    [delivery] = receiver.arrived(1)
     assert unquote(delivery.event["subject"]) == "objects/run 42/ä.yaml"
     assert delivery.event.data["name"] == "run 42/ä.yaml"
     assert int(delivery.event.data["generation"]) == blob.generation

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from documents import BLOCKS
 from google.auth import crypt, jwt
+from patience import HANG, until
 
 from local.processes import free_ports
 from schemas.messages import PredictionCompleted
@@ -31,7 +32,6 @@ from schemas.messages import PredictionCompleted
 HOST, ISSUER = "www.googleapis.com", "https://accounts.google.com"
 AUDIENCE, SENDER = "https://example.org/dropfold", "dropfold-webhook@project.iam.gserviceaccount.com"
 EXAMPLE = Path(__file__).parents[2] / "schemas/examples/prediction-completed/valid/succeeded.json"
-SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Receiver:
         data = base64.b64encode(message.data).decode()
         wrapped = {"message": {"data": data, "attributes": message.attributes, "messageId": "1"}}
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return requests.post(self.url, json=wrapped, headers=headers, timeout=SECONDS).status_code
+        return requests.post(self.url, json=wrapped, headers=headers, timeout=HANG).status_code
 
 
 @pytest.fixture(scope="module")
@@ -149,20 +149,19 @@ def receiver(proxy: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
             yield Receiver(f"http://127.0.0.1:{port}", folder / "said")
         finally:
             process.terminate()
-            process.wait(SECONDS)
+            process.wait(HANG)
 
 
 def _until_it_answers(url: str, process: "subprocess.Popen[bytes]", said: Path) -> None:
-    deadline = time.monotonic() + SECONDS
-    while True:
+    def answers() -> bool:
+        assert process.poll() is None, said.read_text()
         try:
-            requests.get(url, timeout=SECONDS)
+            requests.get(url, timeout=HANG)
         except requests.ConnectionError:
-            assert process.poll() is None, said.read_text()
-            assert time.monotonic() < deadline, said.read_text()
-            time.sleep(0.1)
-        else:
-            return
+            return False
+        return True
+
+    until(answers, said.read_text)
 
 
 def test_a_delivery_with_the_right_token_is_taken(receiver: Receiver, google: Identity) -> None:

@@ -1,7 +1,6 @@
 """What a user of a running stack has in hand, with Google's own clients. Nothing of ours is imported here."""
 
 import json
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 from google.cloud import pubsub_v1, storage
+from patience import until
 
 
 @dataclass
@@ -39,12 +39,9 @@ class Completions:
                 found.setdefault(name, []).append(event)
         return found
 
-    def wait(self, folder: str, count: int, seconds: float = 240) -> dict[str, list[Event]]:
+    def wait(self, folder: str, count: int) -> dict[str, list[Event]]:
         """Wait until so many objects of a folder have ended."""
-        deadline = time.monotonic() + seconds
-        while len(self.about(folder)) < count:
-            assert time.monotonic() < deadline, f"after {seconds} s only {sorted(self.about(folder))} ended"
-            time.sleep(0.1)
+        until(lambda: len(self.about(folder)) >= count, lambda: f"more than {sorted(self.about(folder))}")
         return self.about(folder)
 
 
@@ -79,18 +76,14 @@ class Stack:
         names = [blob.name for blob in self.outputs.list_blobs(prefix=f"{folder}/")]
         return [name for name in names if name.endswith("/receipt.json")]
 
-    def page(self, folder: str, name: str, words: str, seconds: float = 60) -> str:
+    def page(self, folder: str, name: str, words: str) -> str:
         """Read a folder's page in the output bucket as soon as it has some words."""
-        deadline = time.monotonic() + seconds
-        while True:
+
+        def read() -> str:
             blob = self.outputs.get_blob(f"{folder}/{name}")
-            text = blob.download_as_text() if blob else ""
-            if words in text:
-                return text
-            assert time.monotonic() < deadline, (
-                f"after {seconds} s {folder}/{name} has no {words}: {text[:500]}"
-            )
-            time.sleep(0.2)
+            return str(blob.download_as_text()) if blob else ""
+
+        return until(lambda: text if words in (text := read()) else "", lambda: f"{words} in {read()[:500]}")
 
     def worker_logs(self) -> dict[str, str]:
         """Read what each task of the worker's job has printed, or the Service in its place."""

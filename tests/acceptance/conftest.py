@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -12,10 +11,9 @@ from pathlib import Path
 import pytest
 from google.cloud import pubsub_v1
 from outside import Completions, Stack, using
+from patience import HANG, until
 
 REPOSITORY = Path(__file__).parents[2]
-READY_SECONDS = 300
-END_SECONDS = 15
 
 
 @pytest.fixture
@@ -59,7 +57,7 @@ def running(run_dir: Path, variables: Mapping[str, str]) -> Iterator[Stack]:
                 completions = listener.enter_context(listening(environment))
             yield Stack(environment, run_dir, completions)
         os.killpg(up.pid, signal.SIGINT)  # a terminal's Ctrl-C reaches the whole group
-        up.wait(END_SECONDS)
+        up.wait(HANG)
         assert not (run_dir / "env").exists()
     finally:
         if up.poll() is None:
@@ -68,12 +66,9 @@ def running(run_dir: Path, variables: Mapping[str, str]) -> Iterator[Stack]:
 
 def source(run_dir: Path, up: "subprocess.Popen[bytes]") -> dict[str, str]:
     """Wait for the environment file and read it as a shell does."""
-    deadline = time.monotonic() + READY_SECONDS
-    while not (run_dir / "env").exists():
-        said = (run_dir / "terminal").read_text()
-        assert up.poll() is None, said
-        assert time.monotonic() < deadline, said
-        time.sleep(0.05)
+    said = (run_dir / "terminal").read_text
+    until(lambda: (run_dir / "env").exists() or up.poll() is not None, said)
+    assert up.poll() is None, said()
     shell = ["bash", "-c", f". {run_dir / 'env'} && env -0"]
     result = subprocess.run(
         shell, env={"PATH": os.environ["PATH"]}, check=True, capture_output=True, text=True

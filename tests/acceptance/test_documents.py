@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,12 +16,11 @@ from pathlib import Path
 import pytest
 from documents import BLOCKS, DOCUMENTS, REPOSITORY, VERBS, Block, environment, lay_out, marked, need
 from outside import Stack
+from patience import HANG, until
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(r"[\w-][\w.-]*(/[\w.-]+)*/?")
-SECONDS = 120
-PATIENCE = 10
 
 
 @pytest.fixture
@@ -31,15 +29,13 @@ def checkout(stack: Stack, tmp_path: Path) -> Path:
     return lay_out(stack, tmp_path)
 
 
-def ran(
-    block: Block, checkout: Path, where: Path | None = None, seconds: float = SECONDS
-) -> "subprocess.CompletedProcess[str]":
+def ran(block: Block, checkout: Path, where: Path | None = None) -> "subprocess.CompletedProcess[str]":
     """Run a block as if in a checkout, which is also where, unless it is told."""
     return subprocess.run(
         block.command,
         cwd=where or checkout,
         env=environment(checkout),
-        timeout=seconds,
+        timeout=HANG,
         capture_output=True,
         text=True,
         check=False,
@@ -64,14 +60,14 @@ def test_a_drop_in_the_documents_is_predicted(block: Block, stack: Stack, checko
 def test_what_the_documents_make_is_there(block: Block, checkout: Path) -> None:
     need(block.program)
     assert block.target
-    done = ran(block, checkout, seconds=2 * SECONDS)
+    done = ran(block, checkout)
     assert done.returncode == 0, done.stderr
     assert list(checkout.glob(block.target)), done.stdout
 
 
 @contextmanager
 def started(block: Block, checkout: Path) -> Iterator[Callable[[], str]]:
-    """Run a block until Ctrl-C; the function tells what it has printed, and fails once it has ended."""
+    """Run a block beside; the function tells what it has printed, and fails once it has ended."""
     said = checkout / "said"
     with said.open("wb") as terminal:
         process = subprocess.Popen(
@@ -90,13 +86,9 @@ def started(block: Block, checkout: Path) -> Iterator[Callable[[], str]]:
     try:
         yield printed
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGINT)
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:  # a client's threads may hold it; a person presses Ctrl-C again
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait(PATIENCE)
+        if process.poll() is None:  # Ctrl-C may not be enough: a client's threads may hold it
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(HANG)
 
 
 @marked("follows")
@@ -104,12 +96,13 @@ def test_a_subscriber_in_the_documents_hears_of_an_end(block: Block, stack: Stac
     need(block.program)
     folder = f"run-{uuid.uuid4().hex[:8]}"
     with started(block, checkout) as printed:
-        deadline = time.monotonic() + SECONDS
-        while folder not in printed():
-            assert time.monotonic() < deadline, printed()
-            # Again and again: what ended before the subscription was made is not heard of.
+
+        def is_heard_of() -> bool:
+            """Upload again and again: what ended before the subscription was made is not heard of."""
             stack.inputs.blob(f"{folder}/{uuid.uuid4().hex}.txt").upload_from_string("is rejected at once")
-            time.sleep(1)
+            return folder in printed()
+
+        until(is_heard_of, printed, pause=1)
         assert re.search(rf"\bREJECTED\b.*{folder}/\w+\.txt", printed()), printed()
 
 

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 import requests
 from google.cloud import storage
 from outside import Event, Stack
+from patience import HANG, until
 
 CHIGNOLIN = "GYDPETGTWG"
 DNA = "CGCGAATTCGCG"
@@ -44,7 +44,7 @@ def gsutil(stack: Stack, *words: str) -> None:
 
 def run(command: Sequence[str], **variables: str) -> None:
     result = subprocess.run(
-        command, env=os.environ | variables, capture_output=True, text=True, timeout=300, check=False
+        command, env=os.environ | variables, capture_output=True, text=True, timeout=HANG, check=False
     )
     assert result.returncode == 0, result.stderr
 
@@ -191,10 +191,7 @@ def test_a_new_version_supersedes_and_a_deletion_cancels_what_has_not_ended(
     gone.delete()
     stack.completions.wait(folder, 2)
     stack.inputs.blob(f"{folder}/last.txt").upload_from_string("ends after all of this")
-    deadline = time.monotonic() + 60
-    while len(stack.receipts(folder)) < 4:
-        assert time.monotonic() < deadline, stack.receipts(folder)
-        time.sleep(0.1)
+    until(lambda: len(stack.receipts(folder)) >= 4, lambda: stack.receipts(folder))
     ended = stack.completions.wait(folder, 3)
     states = {event.data["source"]["generation"]: event.attributes["state"] for event in ended[over.name]}
     assert states == {first: "SUPERSEDED", over.generation: "REJECTED"}
@@ -210,10 +207,12 @@ def test_a_folder_is_cancelled_by_a_command(stack: Stack, folder: str) -> None:
         waiting = PROTEIN_YAML.replace("empty", "never.a3m")
         stack.inputs.blob(f"{folder}/{name}.yaml").upload_from_string(waiting)
     command = [sys.executable, "-m", "dropfold", "cancel", "--yes", f"{folder}/"]
-    deadline = time.monotonic() + 60
-    while len(stack.completions.about(folder)) < 2:
-        subprocess.run(command, capture_output=True, check=False)  # until both have been taken in
-        assert time.monotonic() < deadline
+
+    def both_end() -> bool:
+        subprocess.run(command, capture_output=True, check=False)  # in vain until they have been taken in
+        return len(stack.completions.about(folder)) == 2
+
+    until(both_end)
     receipts = [stack.receipt(events[0]) for events in stack.completions.about(folder).values()]
     assert {receipt["state"] for receipt in receipts} == {"CANCELLED"}
     assert {receipt["error"]["code"] for receipt in receipts} == {"CANCELLED"}
@@ -308,7 +307,7 @@ def finalized(blob: storage.Blob) -> requests.Response:
         "size": str(blob.size),
         "timeCreated": blob.time_created.isoformat(),
     }
-    return requests.post(os.environ["ON_UPLOAD_URL"], json=data, headers=context, timeout=60)
+    return requests.post(os.environ["ON_UPLOAD_URL"], json=data, headers=context, timeout=HANG)
 
 
 def test_the_same_event_three_times_is_one_job_and_one_result(stack: Stack, folder: str) -> None:
@@ -333,10 +332,7 @@ def test_a_new_worker_is_started_when_the_last_one_has_left(stack: Stack, folder
         pytest.skip("the Service does not leave when it is idle")
     stack.inputs.blob(f"{folder}/a.yaml").upload_from_string(PROTEIN_YAML)
     first = stack.receipt(only(stack.completions.wait(folder, 1)[f"{folder}/a.yaml"]))
-    deadline = time.monotonic() + 60
-    while '"worker life"' not in stack.worker_logs()[first["worker"].replace("/0/0", "-task0")]:
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    until(lambda: '"worker life"' in stack.worker_logs()[first["worker"].replace("/0/0", "-task0")])
     stack.inputs.blob(f"{folder}/b.yaml").upload_from_string(PROTEIN_YAML)
     second = stack.receipt(only(stack.completions.wait(folder, 2)[f"{folder}/b.yaml"]))
     assert second["worker"] != first["worker"]

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import requests
 from google.cloud import pubsub_v1
+from patience import HANG
 
 from chaos.aftermath import Upload
 from chaos.harness import Chaos
@@ -23,7 +24,6 @@ from schemas.messages import PredictionRequested
 FUNCTION = {"OBJECT_FINALIZE": "on_upload", "OBJECT_DELETE": "on_delete"}
 BRIDGES = ("trigger-upload", "trigger-delete")
 AT_ONCE = 4
-SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def notice(chaos: Chaos, upload: Upload, kind: str = "OBJECT_FINALIZE") -> Notic
     """Read the resource of an upload that is there."""
     host = chaos.stack.env["STORAGE_EMULATOR_HOST"]
     answer = requests.get(
-        f"{host}/storage/v1/b/{upload.bucket}/o/{quote(upload.name, safe='')}", timeout=SECONDS
+        f"{host}/storage/v1/b/{upload.bucket}/o/{quote(upload.name, safe='')}", timeout=HANG
     )
     answer.raise_for_status()
     return Notice(upload, kind, answer.content)
@@ -57,7 +57,7 @@ def post(chaos: Chaos, event: Notice) -> int:
         parts.url(chaos.stack.ports.functions[FUNCTION[event.kind]]),
         event.resource,
         headers=event_headers(uuid.uuid4().hex, attributes),
-        timeout=SECONDS,
+        timeout=HANG,
     ).status_code
 
 
@@ -73,7 +73,7 @@ def request_again(job: Job, times: int) -> None:
     with pubsub_v1.PublisherClient() as publisher:
         topic = publisher.topic_path(parts.PROJECT, "predictions-requested")
         for future in [publisher.publish(topic, message.data, **message.attributes) for _ in range(times)]:
-            future.result(SECONDS)
+            future.result(HANG)
 
 
 @contextmanager

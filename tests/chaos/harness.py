@@ -19,6 +19,7 @@ from typing import TypeVar
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import pubsub_v1, run_v2, storage
 from outside import using
+from patience import HANG, NEVER, until
 
 from chaos.aftermath import Aftermath, Told, Upload, examine, settled, strays
 from chaos.faults import FOLDER, Fault, Faults, Moment, Victim
@@ -36,11 +37,7 @@ ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"
 PAPER = ("-m", "chaos.paper_worker")
 REAL = ("-m", "worker")
-SECONDS = 120.0
-"""How long anything may take that a scenario waits for; on two free cores nothing comes near."""
-
 TICK = 0.5
-NEVER = 1e6
 JOB = f"projects/{parts.PROJECT}/locations/{parts.REGION}/jobs/{parts.JOB}"
 Client = TypeVar("Client", run_v2.JobsClient, run_v2.ExecutionsClient)
 QUICK_STACK = {
@@ -57,14 +54,6 @@ INPUT = "sequences:\n- protein: {id: A, sequence: MKTAYIAK, msa: empty}\n"
 WITH_MSA = INPUT.replace("empty", "late.a3m")
 MSA = ">query\nMKTAYIAK\n>1\nMKTAYLAK\n"
 BAD = INPUT.replace("MKTAYIAK", "MKT4YIAK")
-
-
-def until(condition: Callable[[], object], what: str, seconds: float = SECONDS) -> None:
-    """Wait for a condition; fail, saying what did not happen, when it does not come true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {seconds:g} s"
-        time.sleep(0.05)
 
 
 @dataclass
@@ -103,7 +92,7 @@ class Chaos:
 
     def call(self, function: str) -> int:
         """Call a function as Cloud Scheduler does; return its status, 0 where it did not answer."""
-        connection = HTTPConnection("127.0.0.1", self.stack.ports.functions[function], timeout=SECONDS)
+        connection = HTTPConnection("127.0.0.1", self.stack.ports.functions[function], timeout=HANG)
         try:
             connection.request("POST", "/")
             return connection.getresponse().status
@@ -125,7 +114,7 @@ class Chaos:
         """End all workers, as an operator does."""
         client = _client(run_v2.ExecutionsClient, self.stack)
         for name in self.executions():
-            client.cancel_execution(name=name).result(SECONDS)
+            client.cancel_execution(name=name).result(HANG)
 
     def lapse(self, holders: Collection[str]) -> None:
         """Let two minutes pass for the leases of these workers."""
@@ -180,8 +169,13 @@ class Scenario:
         return self.chaos.ledger.get(upload.job_id)
 
     def until_state(self, upload: Upload, state: State) -> None:
-        """Wait until an upload's job is in a state."""
-        until(lambda: (job := self.job(upload)) and job.state is state, f"{upload.name} {state}")
+        """Wait until an upload's job is in a state, and settled where that is its end."""
+
+        def there() -> bool:
+            job = self.job(upload)
+            return job is not None and job.state is state and not (state.terminal and job.pending)
+
+        until(there, f"{upload.name} {state}")
 
     def arm(self, fault: Fault) -> str:
         """Have a fault happen in this scenario."""
@@ -200,8 +194,10 @@ class Scenario:
 
     def met(self, name: str) -> bool:
         """Tell whether an armed fault has happened, and remember whom it killed or stopped."""
+        if name in self.victims:
+            return True
         victim, fault = self.chaos.faults.victim(name), self.armed[name]
-        if victim is None or (fault.action == "kill" and alive(victim.pid)):
+        if victim is None or not suffered(fault, victim):
             return False
         self.victims[name] = victim
         if fault.action == "kill":
@@ -213,11 +209,14 @@ class Scenario:
         """Whether all armed faults have happened."""
         return sum(map(self.met, self.armed)) == len(self.armed)  # each is asked: it remembers
 
-    def until_met(self, name: str, seconds: float = SECONDS) -> Victim:
+    def unmet(self) -> list[str]:
+        """Say which armed faults have not happened."""
+        left = [fault for name, fault in self.armed.items() if not self.met(name)]
+        return [f"{fault.action} {fault.moment} {fault.function} of {fault.process}" for fault in left]
+
+    def until_met(self, name: str) -> Victim:
         """Wait until an armed fault has happened; return to whom."""
-        fault = self.armed[name]
-        what = f"{fault.action} {fault.moment} {fault.function} of {fault.process}"
-        until(lambda: self.met(name), what, seconds)
+        until(lambda: self.met(name), self.unmet)
         return self.victims[name]
 
     def resume(self) -> None:
@@ -229,8 +228,6 @@ class Scenario:
     def conclude(self, record: Record, *, sweeping: bool = True) -> None:
         """Settle, look at everything, say what was found, and fail where something is not as it has to be."""
         self.pass_time(lambda: self.all_met, sweeping=sweeping)
-        for name in self.armed:
-            self.until_met(name, 0)
         self.resume()
         self.pass_time(self._over, sweeping=sweeping)
         found, seconds = self.examine(), time.monotonic() - self.started
@@ -244,13 +241,17 @@ class Scenario:
 
     def pass_time(self, over: Callable[[], bool], *, sweeping: bool = True) -> None:
         """Let time pass until something is over: the leases of the dead run out, the sweep runs."""
-        deadline = time.monotonic() + SECONDS
-        while not over() and time.monotonic() < deadline:
+
+        def is_over() -> bool:
+            if over():
+                return True
             self.chaos.stack.check()
             if sweeping:
                 self.chaos.lapse(self.chaos.dead)
                 self.chaos.call("on_sweep")
-            time.sleep(TICK)
+            return False
+
+        until(is_over, lambda: [*self.unmet(), *self.examine().problems], pause=TICK)
 
     def examine(self) -> Aftermath:
         """Look at what became of this scenario's uploads."""
@@ -273,12 +274,22 @@ def _client(kind: type[Client], stack: Stack) -> Client:
     )
 
 
+def suffered(fault: Fault, victim: Victim) -> bool:
+    """Tell whether a fault has had its effect on whoever took it upon itself."""
+    return {"kill": not alive(victim.pid), "pause": state(victim.pid) == "T"}.get(fault.action, True)
+
+
 def alive(pid: int) -> bool:
     """Tell whether a process runs, or sleeps, or is stopped."""
+    return state(pid) not in {"", "Z", "X"}
+
+
+def state(pid: int) -> str:
+    """Return the kernel's letter for what a process does; nothing where there is none."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return ""
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 import requests
 from google.cloud import pubsub_v1
+from patience import HANG
 
 from chaos.faults import Fault
 from chaos.harness import BAD, MSA, WITH_MSA, Scenario
@@ -99,12 +100,12 @@ def given_up(scenario: Scenario, arm: Break) -> None:
 
 def upload_given_up(scenario: Scenario, arm: Break) -> None:
     """Have Pub/Sub give up on the event of an upload that intake is slow with."""
-    about = f"{scenario.folder}/"
-    scenario.arm(Fault(READ, "before", "on_upload", about, action="delay", seconds=5))
+    slow = scenario.arm(Fault(READ, "before", "on_upload", f"{scenario.folder}/", action="pause"))
     arm()
     given = scenario.upload()
+    scenario.until_met(slow)
     resource = f"{scenario.chaos.stack.env['STORAGE_EMULATOR_HOST']}/storage/v1/b/{given.bucket}/o/"
-    answer = requests.get(resource + given.name.replace("/", "%2F"), timeout=30)
+    answer = requests.get(resource + given.name.replace("/", "%2F"), timeout=HANG)
     answer.raise_for_status()
     _publish_dead(answer.content, {"eventType": "OBJECT_FINALIZE"})
 
@@ -112,12 +113,12 @@ def upload_given_up(scenario: Scenario, arm: Break) -> None:
 def reference_gone(scenario: Scenario, arm: Break) -> None:
     """Delete the alignment of an input before its worker has fetched it."""
     scenario.beside("late.a3m", MSA)
-    slow = Fault(READ, "before", "worker", f"{scenario.folder}/", action="delay", seconds=3)
-    begun = scenario.arm(slow)
+    begun = scenario.arm(Fault(READ, "before", "worker", f"{scenario.folder}/", action="pause"))
     arm()
     scenario.upload(text=WITH_MSA, ends={State.FAILED})
     scenario.until_met(begun)
     scenario.chaos.inputs.blob(f"{scenario.folder}/late.a3m").delete()
+    scenario.resume()
 
 
 def expired(scenario: Scenario, arm: Break) -> None:
@@ -153,7 +154,9 @@ def _unserved(scenario: Scenario) -> None:
 
 def _publish_dead(data: bytes, attributes: Mapping[str, str]) -> None:
     with pubsub_v1.PublisherClient() as publisher:
-        publisher.publish(publisher.topic_path(parts.PROJECT, "dropfold-dead"), data, **attributes).result(30)
+        publisher.publish(publisher.topic_path(parts.PROJECT, "dropfold-dead"), data, **attributes).result(
+            HANG
+        )
 
 
 SITUATIONS: Mapping[Situation, Callable[[Scenario, Break], None]] = {

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from patience import until
 
 from chaos.aftermath import Upload
 from chaos.events import held_back, lose, notice, post_all, request_again
 from chaos.faults import Fault
-from chaos.harness import BAD, INPUT, MSA, WITH_MSA, Record, Scenario, until
+from chaos.harness import BAD, INPUT, MSA, WITH_MSA, Record, Scenario
 from chaos.situations import give_up
 from chaos.steps import READ, RECORD
 from jobs.lifecycle import Event

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 from loglines import logged
+from patience import until
 
 from chaos.faults import Fault, Victim
-from chaos.harness import Record, Scenario, until
+from chaos.harness import Record, Scenario
 from chaos.steps import READ, STEPS, TURN, UPLOAD, Step
 from schemas.job import State
 

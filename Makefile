@@ -8,7 +8,9 @@ unexport PYTHONDONTWRITEBYTECODE # what is installed is compiled when first impo
 COMPILE = UV_FIND_LINKS="$$PIP_FIND_LINKS" .venv/bin/uv pip compile --quiet --no-config --generate-hashes --custom-compile-command "make lock" \
 	--python-version 3.11 --python-platform x86_64-manylinux_2_28 --constraint constraints.txt --output-file
 
-.PHONY: help demo test chaos up lint schemas lock image-test environment clean
+PYTEST = $(RUN) -m pytest -n $(PROCESSES) --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+
+.PHONY: help demo test test-all chaos up lint schemas lock image-test environment clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -20,7 +22,10 @@ up: environment ## run the local stack in the foreground, for your own files, un
 	@exec $(RUN) -m local.up $(ARGS)
 
 test: lint ## all checks and all tests
-	$(RUN) -m pytest -n $(PROCESSES) --maxprocesses 4 --dist loadscope --no-loadscope-reorder $(ARGS)
+	$(PYTEST) $(ARGS)
+
+test-all: lint ## the same, and what takes longer: tests of the benchmarks, and of more inputs
+	$(PYTEST) --all $(ARGS)
 
 chaos: environment ## break everything that can break, and look at what is left
 	$(RUN) -m pytest tests/chaos --whole -q --no-header $(ARGS)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
-from scheduling import ByStack, order
+from scheduling import ByStack, leave_out, order
 from xdist.remote import Producer
 
 from local import emulators
@@ -25,8 +25,19 @@ settings.load_profile("steady")
 # A shell that runs the tests in the background has them ignore Ctrl-C, and so every program that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+BENCHMARKS = Path(__file__).parent / "benchmarks"
 CACHE = Path(__file__).parents[1] / ".local" / "cache" / "emulators"
 NEED_EMULATORS = {"pubsub_host", "firestore_host", "storage_host", "stack", "paper", "real", "house"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the caller ask for what takes longer."""
+    parser.addoption("--all", action="store_true", help="also the tests that are left to make test-all")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import the tests of benchmarks only where they are asked for."""
+    return True if collection_path == BENCHMARKS and not config.getoption("--all") else None
 
 
 @pytest.fixture
@@ -46,7 +57,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByStack
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Order the tests where several processes share them."""
+    """Leave out what is left to ``make test-all``; order the others where several processes share them."""
+    if not config.getoption("--all"):
+        leave_out(items, "extra", config)
     if hasattr(config, "workerinput"):
         order(items, config.rootpath)
 

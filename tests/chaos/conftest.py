@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from outside import using
+from scheduling import leave_out
 
 from chaos.harness import PAPER, REAL, Chaos, Record, Scenario, breaking
 
@@ -19,9 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("--whole", False):
-        left_out = [item for item in items if item.get_closest_marker("whole")]
-        items[:] = [item for item in items if item not in left_out]
-        config.hook.pytest_deselected(items=left_out)
+        leave_out(items, "whole", config)
 
 
 def pytest_report_teststatus(report: pytest.TestReport, config: pytest.Config) -> tuple[str, str, str] | None:

@@ -33,6 +33,9 @@ from worker.lease import LeaveError
 from worker.settings import WorkerSettings
 
 LOOK_SECONDS = 0.1
+FEATURES = "features.pt"
+"""As Boltz-2's is called, which is read in a job's turn on the device alone."""
+
 MODEL = Model(name="paper", version="1", weights_digest="sha256:0", random_weights=True)
 
 
@@ -53,17 +56,23 @@ class PaperPredictor:
         self, input_file: Path, options: Options, seed: int, out: Path, begin: Callable[[], object]
     ) -> Mapping[str, float]:
         assert options.samples == 1
-        residues = self.children.run(count_residues, input_file)
+        self.children.run(read, input_file, out / FEATURES)
         value = random.Random(seed + time.time_ns()).random()  # noqa: S311  no secret
-        self.device.turn(begin, partial(write_prediction, out, input_file.stem, residues, value))
+        self.device.turn(begin, partial(predict, out, input_file.stem, value))
         return {}
 
 
-def count_residues(input_file: Path) -> int:
+def read(input_file: Path, features: Path) -> None:
+    """Write down what is to be predicted: the number of residues."""
     document = read_input(input_file.name, input_file.read_bytes(), msa_service=True)
     molecule = document.sequences[0].molecule
     assert isinstance(molecule, Polymer)
-    return len(molecule.sequence)
+    features.parent.mkdir(parents=True)
+    features.write_text(str(len(molecule.sequence)))
+
+
+def predict(out: Path, stem: str, value: float) -> None:
+    write_prediction(out, stem, int((out / FEATURES).read_text()), value)
 
 
 def main() -> int:

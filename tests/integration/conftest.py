@@ -140,7 +140,10 @@ def pipeline(pubsub_host: str, firestore_host: str, storage_host: str, project: 
 
 @pytest.fixture
 def start_worker(pipeline: Pipeline, tmp_path: Path) -> Iterator[StartWorker]:
-    """Return what starts a worker, with settings to change or (None) to leave out; it ends with the test."""
+    """Return what starts a worker, with settings to change or (None) to leave out; it ends with the test.
+
+    Its ``module`` may be another than the product's.
+    """
     workers = list[WorkerProcess]()
     usual = {
         "PYTHONPATH": ROOT,
@@ -155,12 +158,12 @@ def start_worker(pipeline: Pipeline, tmp_path: Path) -> Iterator[StartWorker]:
         "PYTHONWARNINGS": "ignore::FutureWarning",
     }
 
-    def start_one(**changed: object) -> WorkerProcess:
+    def start_one(module: str = "worker", **changed: object) -> WorkerProcess:
         name = f"worker-{len(workers)}"
         wanted = usual | {"CLOUD_RUN_EXECUTION": name} | changed
         ours = {key: str(value) for key, value in wanted.items() if value is not None}
         others = {key: value for key, value in os.environ.items() if key not in wanted}
-        workers.append(WorkerProcess.start(tmp_path / f"{name}.log", others | ours))
+        workers.append(WorkerProcess.start(tmp_path / f"{name}.log", others | ours, module))
         return workers[-1]
 
     yield start_one

@@ -4,7 +4,7 @@ A few inputs that between them hold most of what an input can hold; ``python -m 
 with all of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,24 +16,39 @@ from local.small_model import DEFAULT, ensure
 from schemas.boltz_input import INPUT_SUFFIXES, read_input, references
 from schemas.options import Options
 
-FEW = ("components.yaml", "affinity.yaml", "mixture.fasta", "template.yaml")
-"""Constraints and modified residues; SMILES, potentials and samples; nucleic acids and PDB; cyclic chains."""
+FEW = (
+    "components.yaml",  # constraints and modified residues
+    "affinity.yaml",  # SMILES, potentials and samples
+    pytest.param("mixture.fasta", marks=pytest.mark.extra),  # nucleic acids and PDB
+    pytest.param("template.yaml", marks=pytest.mark.extra),  # cyclic chains
+)
 
 
 @pytest.fixture(scope="module")
-def ours(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
-    """Predict each of the few twice, several at once, in a mixed order."""
+def names(request: pytest.FixtureRequest) -> Sequence[str]:
+    """Return the inputs that this run is about."""
+    calls = [
+        item.callspec
+        for item in request.session.items
+        if item.path == request.path and hasattr(item, "callspec")
+    ]
+    return [call.params["name"] for call in calls]
+
+
+@pytest.fixture(scope="module")
+def ours(names: Sequence[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
+    """Predict each of them twice, several at once, in a mixed order."""
     with warm_predictor(ensure(DEFAULT)) as predictor:
-        return predict_together(predictor, FEW, tmp_path_factory.mktemp("ours"))
+        return predict_together(predictor, names, tmp_path_factory.mktemp("ours"))
 
 
 @pytest.fixture(scope="module")
-def theirs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    """Run the command on each of the few, in a process of its own."""
+def theirs(names: Sequence[str], tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """Run the command on each of them, in a process of its own."""
     cache, folder = ensure(DEFAULT), tmp_path_factory.mktemp("theirs")
     with ThreadPoolExecutor(2) as pool:
-        folders = pool.map(lambda name: run_command(name, cache, folder), FEW)
-        return dict(zip(FEW, folders, strict=True))
+        folders = pool.map(lambda name: run_command(name, cache, folder), names)
+        return dict(zip(names, folders, strict=True))
 
 
 @pytest.mark.parametrize("name", FEW)
@@ -65,20 +80,3 @@ def test_the_set_holds_every_input_of_its_folder_and_each_is_one_that_the_intake
         for reference in references(read_input(name, (INPUTS / name).read_bytes()))
     }
     assert referenced == {path.name for path in INPUTS.iterdir()} - inputs
-
-
-def test_a_byte_or_a_file_that_differs_is_named(tmp_path: Path) -> None:
-    first, second = tmp_path / "first", tmp_path / "second"
-    for folder, content in ((first, b"0.5"), (second, b"0.6")):
-        folder.mkdir()
-        (folder / "same").write_bytes(b"1.0")
-        (folder / "other").write_bytes(content)
-    assert differences(first, first) == []
-    assert differences(first, second) == ["other"]
-    (second / "same").unlink()
-    assert differences(first, second) == differences(second, first) == ["other", "same"]
-
-
-def test_two_predictions_without_a_file_are_not_equal(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="holds no file"):
-        differences(tmp_path, tmp_path)

@@ -255,7 +255,10 @@ def door(stack: Stack, method: str, path: str, body: bytes | None = None) -> byt
         connection.close()
 
 
-def test_a_second_stack_beside_the_first_sees_nothing_of_it(
+STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(1e6)"
+
+
+def test_a_second_stack_beside_the_first_sees_nothing_of_it_and_ends_whole_though_a_task_does_not_want_to(
     stack: Stack, tmp_path: Path, functions: Path, weights: Path
 ) -> None:
     def in_ledger(of: Stack) -> set[str]:
@@ -266,7 +269,7 @@ def test_a_second_stack_beside_the_first_sees_nothing_of_it(
             return {document.id for document in documents.stream()}
 
     assert in_ledger(stack) == {stack.run_dir.name}
-    with small_stack(tmp_path / "second", functions, weights) as second:
+    with small_stack(tmp_path / "second", functions, weights, STUBBORN) as second:
         assert in_ledger(second) == {"second"}
         options = {"api_endpoint": second.env["STORAGE_EMULATOR_HOST"]}
         client = storage.Client("dropfold-local", AnonymousCredentials(), client_options=options)
@@ -274,14 +277,12 @@ def test_a_second_stack_beside_the_first_sees_nothing_of_it(
         until(lambda: seen(second, "second.yaml"))
         assert not seen(stack, "second.yaml")
         second.check()
+        publish_request(second)
+        until(lambda: written(second.run_dir / "logs" / "tasks"))
+        for part in second.pids.values():
+            os.killpg(part, signal.SIGTERM)
+        until(lambda: not writers(tmp_path), lambda: writers(tmp_path))
     stack.check()
-
-
-def test_the_death_of_a_part_is_noticed_and_named(tmp_path: Path, functions: Path, weights: Path) -> None:
-    with small_stack(tmp_path, functions, weights) as stack:
-        os.kill(stack.pids["firestore"], signal.SIGKILL)
-        with pytest.raises(PartError, match=r"firestore ended with signal SIGKILL.*firestore\.log"):
-            until(stack.check)
 
 
 def test_a_function_that_cannot_start_ends_what_had_started_and_says_why(
@@ -293,20 +294,6 @@ def test_a_function_that_cannot_start_ends_what_had_started_and_says_why(
     with pytest.raises(PartError, match="ModuleNotFoundError: No module named 'no_such_module'"):
         stack.__enter__()
     until(lambda: not writers(tmp_path))
-
-
-def test_every_part_ends_when_it_is_asked_to_and_takes_a_task_along_that_ignores_that(
-    tmp_path: Path, functions: Path, weights: Path
-) -> None:
-    stubborn = (
-        "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
-    )
-    with small_stack(tmp_path, functions, weights, stubborn) as stack:
-        publish_request(stack)
-        until(lambda: written(stack.run_dir / "logs" / "tasks"))
-        for part in stack.pids.values():
-            os.killpg(part, signal.SIGTERM)
-        until(lambda: not writers(tmp_path), lambda: writers(tmp_path))
 
 
 def writers(folder: Path) -> list[str]:
@@ -376,25 +363,18 @@ def ready(up: Up) -> None:
     assert len(writers(up.run_dir)) > 8
 
 
-def test_up_s_file_gives_a_shell_what_google_s_clients_need_until_ctrl_c(up: Up, tmp_path: Path) -> None:
+def test_up_s_file_gives_a_shell_what_google_s_clients_need_and_stays_with_who_took_it_over(
+    up: Up, tmp_path: Path
+) -> None:
+    """That it goes with its stack is seen where a part is killed, and after the tests of tests/acceptance."""
     ready(up)
     code = "from google.cloud import storage; print(sorted(b.name for b in storage.Client().list_buckets()))"
     shell = ["/bin/sh", "-c", f'. "{up.env_file}" && "{sys.executable}" -c "{code}"']
     answer = subprocess.run(shell, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert answer.stdout == "['dropfold-in', 'dropfold-out']\n"
-    assert_ends_cleanly(up, signal.SIGINT)
-    assert not up.env_file.exists()
-
-
-def test_up_leaves_a_file_alone_that_another_stack_has_taken_over(up: Up) -> None:
-    ready(up)
     up.env_file.write_text("export GOOGLE_CLOUD_PROJECT='another'\n")
-    assert_ends_cleanly(up, signal.SIGTERM)
+    assert_ended_cleanly(up, *up.end(signal.SIGINT))
     assert up.env_file.read_text() == "export GOOGLE_CLOUD_PROJECT='another'\n"
-
-
-def assert_ends_cleanly(up: Up, number: signal.Signals) -> None:
-    assert_ended_cleanly(up, *up.end(number))
 
 
 def assert_ended_cleanly(up: Up, status: int, _written: str, complaint: str) -> None:

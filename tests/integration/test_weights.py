@@ -36,6 +36,7 @@ def test_the_model_is_that_of_load_from_checkpoint(cache: Path, name: str) -> No
     assert unsaved  # compared, too: buffers that no file holds
 
 
+@pytest.mark.extra
 def test_the_comparison_sees_one_changed_number(cache: Path) -> None:
     one, other = (weights.load(cache / STRUCTURE, CPU).net for _ in range(2))
     with torch.no_grad():

@@ -1,14 +1,30 @@
-"""Workers that leave, are killed or are brought down: what they had in hand is done by others."""
+"""Workers that leave, are killed or are brought down: what they had in hand is done by others.
+
+It is a matter of leases, messages and attempts, so that a worker without a model will do; `make test-all`
+takes the product's own.
+"""
 
 import signal
+from typing import NamedTuple
 
+import pytest
 from integration.worker_process import MISCHIEF, OTHER, THIRD, TINY, Pipeline, StartWorker, turn_of
 from patience import until
 
 from schemas.failure import Code
 from schemas.job import Change, State
 
-FILES_PER_SAMPLE = 5
+
+class Kind(NamedTuple):
+    """A worker's module, and how many files it writes for a prediction."""
+
+    module: str
+    files: int
+
+
+PAPER = Kind("chaos.paper_worker", files=5)
+REAL = Kind("worker", files=7)  # page and picture besides
+pytestmark = pytest.mark.parametrize("kind", [PAPER, pytest.param(REAL, marks=pytest.mark.extra)])
 
 
 def reasons(history: tuple[Change, ...]) -> list[Code]:
@@ -16,9 +32,11 @@ def reasons(history: tuple[Change, ...]) -> list[Code]:
     return [change.code for change in history if change.code]
 
 
-def test_workers_that_are_asked_to_leave_lose_nothing(pipeline: Pipeline, start_worker: StartWorker) -> None:
-    long = pipeline.drop("long.yaml", TINY, samples=2)
-    endless = {**MISCHIEF, "MISCHIEF_HOLDS": turn_of(long)}
+def test_workers_that_are_asked_to_leave_lose_nothing(
+    pipeline: Pipeline, start_worker: StartWorker, kind: Kind
+) -> None:
+    long = pipeline.drop("long.yaml", TINY)
+    endless = {"module": kind.module, **MISCHIEF, "MISCHIEF_HOLDS": turn_of(long)}
     first = start_worker(**endless)
     until(lambda: pipeline.job(long).state is State.RUNNING)
     others = [pipeline.drop("a.yaml", OTHER), pipeline.drop("b.yaml", THIRD)]
@@ -35,19 +53,19 @@ def test_workers_that_are_asked_to_leave_lose_nothing(pipeline: Pipeline, start_
     assert pipeline.job(long).state is State.QUEUED
     until(lambda: long in pipeline.requested())
 
-    start_worker()
+    start_worker(kind.module, **MISCHIEF)
     assert pipeline.ends(long, *others) == [State.SUCCEEDED] * 3
     assert [pipeline.job(job).attempt for job in (long, *others)] == [3, 1, 1]
     assert reasons(pipeline.job(long).history) == [Code.PREEMPTED, Code.PREEMPTED]
-    assert len(pipeline.outputs(long)) == 2 * FILES_PER_SAMPLE + 2  # and page and picture
+    assert len(pipeline.outputs(long)) == kind.files
     until(lambda: pipeline.completions() == {f"{job}-succeeded": 1 for job in (long, *others)})
 
 
 def test_what_a_killed_worker_had_is_finished_by_the_next(
-    pipeline: Pipeline, start_worker: StartWorker
+    pipeline: Pipeline, start_worker: StartWorker, kind: Kind
 ) -> None:
     job = pipeline.drop("a.yaml", TINY)
-    killed = start_worker(**MISCHIEF, MISCHIEF_HOLDS=turn_of(job))
+    killed = start_worker(kind.module, **MISCHIEF, MISCHIEF_HOLDS=turn_of(job))
     until(lambda: pipeline.job(job).state is State.RUNNING)
     killed.send(signal.SIGKILL)
     assert killed.ends() == -signal.SIGKILL
@@ -55,19 +73,21 @@ def test_what_a_killed_worker_had_is_finished_by_the_next(
     pipeline.sweep()
     assert (pipeline.job(job).state, pipeline.job(job).attempt) == (State.QUEUED, 1)
 
-    start_worker()
+    start_worker(kind.module, **MISCHIEF)
     assert pipeline.ends(job) == [State.SUCCEEDED]
     assert pipeline.receipt(job).attempt == 2
     assert reasons(pipeline.job(job).history) == [Code.WORKER_LOST]
-    assert len(pipeline.outputs(job)) == FILES_PER_SAMPLE + 2
+    assert len(pipeline.outputs(job)) == kind.files
     until(lambda: pipeline.completions() == {f"{job}-succeeded": 1})
 
 
-def test_an_input_that_kills_its_worker_is_given_up(pipeline: Pipeline, start_worker: StartWorker) -> None:
+def test_an_input_that_kills_its_worker_is_given_up(
+    pipeline: Pipeline, start_worker: StartWorker, kind: Kind
+) -> None:
     a, poison, b = (pipeline.drop(f"{n}.yaml", text) for n, text in enumerate((OTHER, TINY, THIRD)))
     ends = []
     while not pipeline.job(poison).state.terminal:
-        ends.append(start_worker(**MISCHIEF, MISCHIEF_KILLS=turn_of(poison)).ends())
+        ends.append(start_worker(kind.module, **MISCHIEF, MISCHIEF_KILLS=turn_of(poison)).ends())
         for job in (a, poison, b):
             pipeline.expire_lease(job)
         pipeline.sweep()
@@ -76,7 +96,7 @@ def test_an_input_that_kills_its_worker_is_given_up(pipeline: Pipeline, start_wo
     assert receipt.error is not None
     assert (receipt.state, receipt.error.code, receipt.attempt) == (State.FAILED, Code.WORKER_LOST, 3)
 
-    start_worker()
+    start_worker(kind.module, **MISCHIEF)
     assert pipeline.ends(a, b) == [State.SUCCEEDED] * 2
     assert max(pipeline.job(job).attempt for job in (a, b)) <= 2
     expected = {f"{poison}-failed": 1, f"{a}-succeeded": 1, f"{b}-succeeded": 1}

@@ -27,7 +27,7 @@ from schemas.options import Options
 from schemas.receipt import Receipt, receipt_name
 
 ROOT = Path(__file__).resolve().parents[2]
-MISCHIEF = {"PYTHONPATH": f"{Path(__file__).parent / 'mischief'}:{ROOT}"}
+MISCHIEF = {"PYTHONPATH": f"{Path(__file__).parent / 'mischief'}:{ROOT}:{ROOT / 'tests'}"}
 """Settings of a worker that MISCHIEF_KILLS and MISCHIEF_HOLDS are for."""
 
 QUICK = Options(recycling_steps=0, sampling_steps=2, sampling_steps_affinity=2, samples_affinity=1)

@@ -4,10 +4,12 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 from local import emulators, small_model
+from local.aot import ahead
 from local.processes import free_ports
 from local.pubsub_repair import class_path
 from local.topology import Topology, Trigger
@@ -39,7 +41,7 @@ FUNCTIONS, SERVICE = "functions", "service"
 """Names of parts: all functions together, and the Service."""
 
 # Random weights deserve few steps.
-FEW_STEPS = '{"recycling_steps":1,"sampling_steps":20,"sampling_steps_affinity":20,"samples_affinity":1}'
+FEW_STEPS = '{"recycling_steps":0,"sampling_steps":5,"sampling_steps_affinity":5,"samples_affinity":1}'
 TASK_GRACE_SECONDS = 4
 """From SIGTERM to SIGKILL of a task: less than the stack waits for its parts, so that none outlives it."""
 
@@ -126,8 +128,10 @@ def commands(site: Site, source: Path) -> dict[str, Sequence[str]]:
     pubsub, firestore = (emulators.find_jar(jar, CACHE) for jar in (emulators.PUBSUB, emulators.FIRESTORE))
     storage, objects = emulators.find_storage(), site.run_dir / "buckets"
     return {
-        "pubsub": emulators.pubsub(java, class_path(pubsub, firestore, CACHE), ports.pubsub),
-        "firestore": emulators.firestore(java, firestore, ports.firestore),
+        "pubsub": ahead(
+            partial(emulators.pubsub, java, class_path(pubsub, firestore, CACHE)), ports.pubsub, CACHE
+        ),
+        "firestore": ahead(partial(emulators.firestore, java, firestore), ports.firestore, CACHE),
         "storage": emulators.storage(
             storage, objects, ports.storage, ports.storage_https, EVENTS_TOPIC, bucket=_watched(plan)
         ),

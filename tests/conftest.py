@@ -1,9 +1,13 @@
 """What the whole run needs before its first test."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+# Tests run side by side: threads of torch that wait for each other would only keep the processors busy.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from worker import uncollected  # isort: skip  first: it is about the imports that follow
 import pytest
@@ -37,7 +41,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Import the tests of benchmarks only where they are asked for."""
-    return True if collection_path == BENCHMARKS and not config.getoption("--all") else None
+    ours = collection_path.is_relative_to(BENCHMARKS)  # a path that is named is asked for by its files
+    return True if ours and not config.getoption("--all") else None
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from schemas.boltz_input import read_input
 from schemas.job import Model
 from schemas.options import Options
 from worker.attempt import Bench
+from worker.child_server import fork_child_server
 from worker.children import Children
 from worker.device import Device, DeviceLostError
 from worker.drain import IN_HAND, Worker
@@ -80,6 +81,7 @@ def main() -> int:
     logs.configure()
     settings = WorkerSettings()
     raise_on(LeaveError, signal.SIGTERM)
+    fork_child_server()
     children = Children(settings.read_seconds)
     try:
         _drain(settings, children)

@@ -16,6 +16,7 @@ from integration.worker_process import WORK, Pipeline, StartWorker, WorkerProces
 from patience import NEVER
 
 from local import emulators
+from local.aot import ahead
 from local.processes import Supervisor, answers, free_ports
 from local.pubsub_repair import class_path
 from local.small_model import DEFAULT, ensure
@@ -61,7 +62,8 @@ def pubsub_emulator(start_emulator: Start) -> str:
     [port] = free_ports(1)
     jar, donor = (emulators.find_jar(jar, CACHE) for jar in (emulators.PUBSUB, emulators.FIRESTORE))
     mended = class_path(jar, donor, CACHE)
-    start_emulator("pubsub", emulators.pubsub(emulators.find_java(), mended, port), port)
+    command = partial(emulators.pubsub, emulators.find_java(), mended)
+    start_emulator("pubsub", ahead(command, port, CACHE), port)
     return f"127.0.0.1:{port}"
 
 
@@ -70,7 +72,8 @@ def firestore_emulator(start_emulator: Start) -> str:
     """Start the Firestore emulator; return HOST:PORT."""
     [port] = free_ports(1)
     jar = emulators.find_jar(emulators.FIRESTORE, CACHE)
-    start_emulator("firestore", emulators.firestore(emulators.find_java(), jar, port), port)
+    command = partial(emulators.firestore, emulators.find_java(), jar)
+    start_emulator("firestore", ahead(command, port, CACHE), port)
     return f"127.0.0.1:{port}"
 
 

@@ -17,8 +17,8 @@ from schemas.boltz_input import INPUT_SUFFIXES, read_input, references
 from schemas.options import Options
 
 FEW = (
-    "components.yaml",  # constraints and modified residues
     "affinity.yaml",  # SMILES, potentials and samples
+    pytest.param("components.yaml", marks=pytest.mark.extra),  # constraints and modified residues
     pytest.param("mixture.fasta", marks=pytest.mark.extra),  # nucleic acids and PDB
     pytest.param("template.yaml", marks=pytest.mark.extra),  # cyclic chains
 )

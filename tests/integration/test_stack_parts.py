@@ -383,6 +383,7 @@ def assert_ended_cleanly(up: Up, status: int, _written: str, complaint: str) -> 
     until(lambda: not writers(up.run_dir))
 
 
+@pytest.mark.extra
 def test_up_ends_with_one_line_and_status_1_when_a_part_is_killed(up: Up) -> None:
     ready(up)
     os.kill(up.pid_of("cloud-pubsub-emulator"), signal.SIGKILL)
@@ -396,6 +397,7 @@ def test_up_ends_with_one_line_and_status_1_when_a_part_is_killed(up: Up) -> Non
 
 
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv of util-linux")
+@pytest.mark.extra
 def test_nothing_survives_when_up_is_killed_with_sigkill(up: Up) -> None:
     ready(up)
     up.end(signal.SIGKILL)

@@ -3,6 +3,7 @@
 import signal
 from pathlib import Path
 
+import pytest
 from integration.worker_process import (
     MISCHIEF,
     OTHER,
@@ -24,6 +25,7 @@ ASKED = Path(__file__).parent / "asked"
 STAGES = {"queued", "start_up", "download", "parse", "featurise", "predict", "write", "report", "upload"}
 
 
+@pytest.mark.extra
 def test_a_prediction_that_takes_too_long_fails_alone(pipeline: Pipeline, start_worker: StartWorker) -> None:
     long = pipeline.drop("long.yaml", TINY, sampling_steps=1000, samples=25)
     first = start_worker(PREDICTION_SECONDS=3)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -214,7 +215,8 @@ class WorkerProcess:
     def destroy(self) -> None:
         """End whatever is left of it."""
         for pid in self.family:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # children end with their worker
+                os.kill(pid, signal.SIGKILL)
         self.process.wait()
 
 

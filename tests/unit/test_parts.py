@@ -86,7 +86,7 @@ def test_the_small_model_gets_one_thread_and_few_steps_and_real_weights_the_prod
     site: Site,
 ) -> None:
     assert parts.task_env(site, Path("w"))["OMP_NUM_THREADS"] == "1"
-    assert '"sampling_steps":20' in parts.part_env(site, parts.FUNCTIONS)["DEFAULT_OPTIONS"]
+    assert parts.part_env(site, parts.FUNCTIONS)["DEFAULT_OPTIONS"] == parts.FEW_STEPS
     real = Site(site.run_dir, site.ports, site.plan, real_weights=Path("/weights"))
     assert real.weights == Path("/weights")
     assert "OMP_NUM_THREADS" not in parts.task_env(real, real.weights)

@@ -124,6 +124,7 @@ def test_who_waits_too_long_is_told_and_a_device_that_hangs_is_told_of(
     assert service.ends() == 1
 
 
+@pytest.mark.extra
 def test_a_job_under_way_is_given_back_when_the_service_has_to_leave(
     pipeline: Pipeline, start: Start
 ) -> None:

@@ -13,63 +13,24 @@ from textwrap import dedent
 from threading import Thread
 
 import pytest
+from child_calls import FAILURE, add, be_killed, die, hang, meet, pid, refuse, stumble, told
 from patience import HANG, NEVER, until
 from pebble import ProcessFuture
 
-from schemas.failure import Code, FailedError, Failure
+from schemas.failure import Code, FailedError
 from worker.children import CHILDREN, Children
 
 PATH = {"PYTHONPATH": str(Path(__file__).parents[2])}
-FAILURE = Failure(code=Code.INVALID_INPUT, message="m", field="sequences[0]", value="v", remedy="r")
-
-
-def pid() -> int:
-    return os.getpid()
-
-
-def add(left: int, right: int, *, more: int = 0) -> int:
-    return left + right + more
-
-
-def refuse() -> None:
-    raise FailedError(FAILURE)
-
-
-def stumble() -> None:
-    raise KeyError("surprise")
-
-
-def die(status: int) -> None:
-    os._exit(status)
-
-
-def be_killed() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def hang(note: Path) -> None:
-    """Be busy for longer than any test: in one long call, as a parser in C is."""
-    note.write_text(str(os.getpid()))
-    sum(range(10**11))
-
-
-def meet(mine: Path, other: Path) -> None:
-    """Return once another call has come here too."""
-    mine.touch()
-    until(other.exists)
+IMPORTED = "worker.children"
+"""Once, before children are forked."""
 
 
 @pytest.fixture(scope="module")
 def children() -> Iterator[Children]:
     """Children for the tests that leave them as they were."""
-    children = Children(NEVER)
+    children = Children(NEVER, IMPORTED)
     yield children
     children.stop()
-
-
-def told(note: Path) -> int:
-    """Wait for the process id in a file."""
-    return int(until(lambda: note.exists() and note.read_text()))
 
 
 def alive(process: int) -> bool:
@@ -113,7 +74,7 @@ def test_any_other_error_arrives_as_what_it_was(children: Children) -> None:
 
 
 def test_a_call_over_the_limit_is_killed_and_the_next_one_works(tmp_path: Path) -> None:
-    children, note = Children(NEVER), tmp_path / "note"
+    children, note = Children(NEVER, IMPORTED), tmp_path / "note"
     try:
         children.run(pid)
         before = pids(children)
@@ -150,7 +111,7 @@ def test_one_that_dies_does_not_harm_what_runs_beside_it(children: Children, tmp
 
 def test_a_child_that_dies_while_it_has_nothing_to_do_is_replaced() -> None:
     """As when the machine is short of memory and kills what it likes."""
-    children = Children(NEVER)
+    children = Children(NEVER, IMPORTED)
     try:
         idle = children.run(pid)
         os.kill(idle, signal.SIGKILL)
@@ -168,7 +129,7 @@ def test_a_child_that_dies_while_it_has_nothing_to_do_is_replaced() -> None:
 
 
 def test_a_call_that_a_pool_takes_just_as_it_breaks_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Children(NEVER) as children:
+    with Children(NEVER, IMPORTED) as children:
         children.run(pid)
         pool = children._pool
 
@@ -182,7 +143,7 @@ def test_a_call_that_a_pool_takes_just_as_it_breaks_is_made_again(monkeypatch: p
 
 def test_stopping_kills_the_idle_and_the_busy(tmp_path: Path) -> None:
     """The busy one is not waited for: it would take longer than any test waits."""
-    children, note = Children(NEVER), tmp_path / "note"
+    children, note = Children(NEVER, IMPORTED), tmp_path / "note"
     idle = children.run(pid)
 
     def be_busy() -> None:
@@ -251,7 +212,8 @@ PARENT = """
     import sys, threading
     from pathlib import Path
     sys.path[:0] = {path}
-    from child_calls import NEVER, hang, pid, told
+    from child_calls import hang, pid, told
+    from patience import NEVER
     from worker.children import Children
 
     if __name__ == "__main__":
@@ -267,8 +229,7 @@ PARENT = """
 def parent(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     """Start a process with one idle and one busy child."""
     script = tmp_path / "parent.py"
-    (tmp_path / "child_calls.py").write_text(Path(__file__).read_text())
-    path = [str(tmp_path), *(entry for entry in sys.path if entry)]
+    path = [entry for entry in sys.path if entry]
     script.write_text(dedent(PARENT).format(path=path, note=str(tmp_path / "note")))
     process = subprocess.Popen(
         [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -70,6 +70,7 @@ def refusal(project: Path, *options: str) -> str:
     return line
 
 
+@pytest.mark.extra
 def test_it_is_made_once_over_another_python_s_and_again_where_the_folder_has_moved(
     project: Path, tmp_path: Path
 ) -> None:
@@ -87,6 +88,7 @@ def test_it_is_made_once_over_another_python_s_and_again_where_the_folder_has_mo
     assert str(moved) in (moved / ".venv" / "bin" / "pip").read_text()
 
 
+@pytest.mark.extra
 def test_it_has_the_project_s_own_command_and_is_made_again_where_its_definition_changed(
     project: Path,
 ) -> None:
@@ -183,6 +185,7 @@ def offer(downloads: Path) -> None:
     )
 
 
+@pytest.mark.extra
 def test_where_python_is_of_another_version_uv_gets_one_once(project: Path, downloads: Path) -> None:
     offer(downloads)
     first = make(project, *under("3.13"))

@@ -52,8 +52,7 @@ def read_valid(ligand: Ligand) -> Molecule:
 
 
 def _code(polymer: Polymer, residue: int) -> str:
-    modified = (change.ccd for change in polymer.modifications if change.position == residue)
-    return next(modified, _standard(polymer, polymer.sequence[residue - 1]))
+    return polymer.modified.get(residue) or _standard(polymer, polymer.sequence[residue - 1])
 
 
 def _standard(polymer: Polymer, letter: str) -> str:

@@ -1,4 +1,4 @@
-"""What must fit together across a Boltz-2 input: ids, shared sequences, templates, affinity, size.
+"""What must fit together across a Boltz-2 input: ids, shared sequences, templates, affinity.
 
 Constraints are in boltz_constraints.py.
 
@@ -8,19 +8,17 @@ What is checked is what Boltz 2.2.1 refuses late, or silently reads otherwise th
 
 import posixpath
 from collections.abc import Callable, Iterator
+from itertools import chain as chained
+from itertools import islice
 from pathlib import PurePosixPath
 
-from schemas.boltz_atoms import count_tokens, read_valid
+from schemas.boltz_atoms import read_valid
 from schemas.boltz_constraints import chains, constraints, unknown_chain
 from schemas.boltz_grammar import BoltzInput, Entry, Ligand, Polymer, Protein, Template
 from schemas.boltz_text import EMPTY_MSA
-from schemas.boltz_tree import Loc, Problem, shorten
+from schemas.boltz_tree import MAX_PROBLEMS, Loc, Problem, shorten
 from schemas.components import component
-from schemas.failure import Code
-from schemas.msa import can_share
-
-MAX_TOKENS = 10_000
-"""Beyond any device: 80 GB hold about 2,400 tokens, memory grows by their square, so these need over 1 TB."""
+from schemas.msa import can_share, letters
 
 MAX_AFFINITY_ATOMS = 128
 """Of the binder. Boltz counts a CCD component's hydrogens, and of a SMILES only those that are isotopes."""
@@ -38,8 +36,9 @@ Check = Callable[[BoltzInput], Iterator[Problem]]
 
 
 def problems(document: BoltzInput) -> list[Problem]:
-    """Run every check."""
-    return [problem for check in CHECKS for problem in check(document)]
+    """Run every check, until there are more problems than are told."""
+    found = chained.from_iterable(check(document) for check in CHECKS)
+    return list(islice(found, MAX_PROBLEMS + 1))
 
 
 def unique_chains(document: BoltzInput) -> Iterator[Problem]:
@@ -113,13 +112,14 @@ def one_msa_source(document: BoltzInput) -> Iterator[Problem]:
 
 def shared_msas(document: BoltzInput) -> Iterator[Problem]:
     """Require that chains of different sequences have MSAs of their own: each begins with one of the two."""
-    first: dict[str, Protein] = {}
+    first: dict[str, tuple[str, str]] = {}
     for at, entry in enumerate(document.sequences):
         protein = entry.protein
         if protein and protein.msa and protein.msa != EMPTY_MSA:
-            other = first.setdefault(posixpath.normpath(protein.msa), protein)
-            if not can_share(protein, other):
-                what = f"is also that of chain {other.id[0]}, which has another sequence"
+            own = letters(protein)
+            chain, other = first.setdefault(posixpath.normpath(protein.msa), (protein.id[0], own))
+            if not can_share(own, other):
+                what = f"is also that of chain {chain}, which has another sequence"
                 remedy = "Give each of the two an MSA that begins with its own sequence."
                 yield Problem(what, remedy, ("sequences", at, "protein", "msa"), protein.msa)
 
@@ -241,14 +241,6 @@ def _too_many_atoms(count: int, counted: str) -> str | None:
     )
 
 
-def size(document: BoltzInput) -> Iterator[Problem]:
-    """Refuse what fits into no device's memory."""
-    tokens = count_tokens(document)
-    if tokens > MAX_TOKENS:
-        what = f"has {tokens} tokens (residues, and atoms of ligands); no device holds over {MAX_TOKENS}"
-        yield Problem(what, "Predict the chains that touch each other, or domains.", code=Code.TOO_LARGE)
-
-
 CHECKS: tuple[Check, ...] = (
     unique_chains,
     same_sequence,
@@ -259,5 +251,4 @@ CHECKS: tuple[Check, ...] = (
     constraints,
     templates,
     affinity,
-    size,
 )

@@ -5,6 +5,7 @@ Boltz 2.2.1 fails on an atom that it does not know, and drops a residue behind t
 
 import difflib
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from schemas.boltz_atoms import atoms, residues
@@ -51,7 +52,7 @@ def chains(document: BoltzInput) -> dict[str, Entry]:
 
 def unknown_chain(loc: Loc, chain: str, known: dict[str, Entry]) -> Problem:
     """Make the problem of a chain id that no entry has."""
-    some = list(known)[:MAX_SUGGESTED]
+    some = list(islice(known, MAX_SUGGESTED))
     near = difflib.get_close_matches(chain, some, n=1)
     hint = f"Did you mean {near[0]}? " if near else ""
     remedy = f"{hint}Chains of this file: {shorten(', '.join(some), 200)}."

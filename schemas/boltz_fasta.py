@@ -6,9 +6,10 @@ before the first ``>``, which SeqIO skips without a word, is refused.
 
 import difflib
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
-from schemas.boltz_tree import Loc, Place, Problem, Tree, Unreadable, shorten
+from schemas.boltz_tree import MAX_PROBLEMS, Loc, Place, Problem, Tree, Unreadable, shorten
 
 MAX_RECORDS = 1_000
 """Chains in one file; more than fit on any device."""
@@ -42,8 +43,8 @@ def read_fasta(text: str) -> Tree:
     Raises Unreadable with every record whose header Boltz would refuse or would read only in part.
     """
     records = _records(text)
-    problems = [problem for index, record in enumerate(records) for problem in _check(index, record)]
-    if problems:
+    found = (problem for index, record in enumerate(records) for problem in _check(index, record))
+    if problems := tuple(islice(found, MAX_PROBLEMS + 1)):
         raise Unreadable(*problems)
     places: dict[Loc, Place] = {(): Place(1, 1)}
     places |= {("sequences", index): Place(record.line, 1) for index, record in enumerate(records)}

@@ -5,7 +5,10 @@ several parts of a file at once is in boltz_checks.py. Distances are in ångstr�
 Format: docs/prediction.md of Boltz, and its boltz/data/parse/schema.py, which decides.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import (
@@ -15,11 +18,16 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
     model_validator,
 )
+from pydantic_core import PydanticOmit
 
 from schemas import boltz_text as text
+from schemas.boltz_size import MAX_TOKENS, too_many
+from schemas.boltz_tree import MAX_PROBLEMS, Unreadable
 
 T = TypeVar("T")
 
@@ -27,14 +35,25 @@ MAX_SMILES = 99
 """Different ones in a file. Boltz keeps five letters of their names LIG1, LIG2, …: LIG100 would be LIG10."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Reading:
-    """Context of one validation: whether a missing MSA is left to a service, the form of the file."""
+    """Context of one validation: whether a missing MSA is left to a service, the form and limit of the file.
+
+    ``smiles`` are those that are right, ``atoms`` how many they have together, ``problems`` how many items
+    are wrong: they bound the time for one file.
+    """
 
     msa_service: bool = True
     fasta: bool = False
+    max_tokens: int = MAX_TOKENS
     smiles: set[str] = field(default_factory=set)
-    """Those that were read; bounds the time for one file."""
+    atoms: int = 0
+    problems: int = 0
+
+    @classmethod
+    def of(cls, info: ValidationInfo) -> "Reading":
+        """Return the context of a validation; one without is lenient."""
+        return info.context if isinstance(info.context, cls) else cls()
 
 
 def _not_null(value: object) -> object:
@@ -82,7 +101,7 @@ def _spot(value: object) -> object:
 def _msa(value: str | None, info: ValidationInfo) -> str | None:
     if value is not None:
         return text.check_msa(value)
-    reading = info.context if isinstance(info.context, Reading) else Reading()
+    reading = Reading.of(info)
     if reading.msa_service:
         return None
     chain = info.data.get("id", ("A",))[0]
@@ -90,16 +109,40 @@ def _msa(value: str | None, info: ValidationInfo) -> str | None:
 
 
 def _smiles(value: str, info: ValidationInfo) -> str:
-    reading = info.context if isinstance(info.context, Reading) else Reading()
-    reading.smiles.add(value)
-    if len(reading.smiles) > MAX_SMILES:
+    reading = Reading.of(info)
+    if value in reading.smiles:
+        return value
+    if len(reading.smiles) == MAX_SMILES:
         what = f"is one of more than {MAX_SMILES} different SMILES, which Boltz-2 cannot tell apart"
         raise text.wrong(what, "Predict some of them in another file, or give CCD codes.")
-    return text.check_smiles(value)
+    molecule = text.check_smiles(value)
+    reading.smiles.add(value)
+    reading.atoms += len(molecule.names)
+    if reading.atoms > reading.max_tokens:
+        raise Unreadable(too_many(reading.atoms, reading.max_tokens, known=False))
+    return value
+
+
+def _counted(value: object, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+    """Check an item of a list; leave it out where enough items of the file are wrong already.
+
+    The file is refused for those, and the time and memory for their problems are bounded.
+    """
+    reading = Reading.of(info)
+    if reading.problems > MAX_PROBLEMS:
+        raise PydanticOmit
+    try:
+        return check(value)
+    except ValueError:
+        reading.problems += 1
+        raise
 
 
 Omittable = Annotated[T | None, BeforeValidator(_not_null)]
 """May be left out; null is refused, since Boltz does not take it for an absent key."""
+
+Items = tuple[Annotated[T, WrapValidator(_counted)], ...]
+"""Any number, of which only so many may be wrong."""
 
 Flag = Annotated[bool, Field(strict=True)]
 Position = Annotated[int, Field(strict=True, ge=1)]
@@ -107,11 +150,11 @@ Distance = Annotated[float, Field(strict=True, ge=4, le=20)]
 Threshold = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 
 ChainId = Annotated[str, AfterValidator(text.check_chain_id), _pattern(text.CHAIN_ID)]
-ChainIds = Annotated[tuple[ChainId, ...], _one_or_list(ChainId)]
+ChainIds = Annotated[Items[ChainId], _one_or_list(ChainId)]
 TemplateChainId = Annotated[str, AfterValidator(text.check_template_chain), _pattern(text.TEMPLATE_CHAIN)]
-TemplateChainIds = Annotated[tuple[TemplateChainId, ...], _one_or_list(TemplateChainId)]
+TemplateChainIds = Annotated[Items[TemplateChainId], _one_or_list(TemplateChainId)]
 CcdCode = Annotated[str, AfterValidator(text.check_ccd_code), _pattern(text.CCD_CODE)]
-CcdCodes = Annotated[tuple[CcdCode, ...], _one_or_list(CcdCode)]
+CcdCodes = Annotated[Items[CcdCode], _one_or_list(CcdCode)]
 Smiles = Annotated[str, AfterValidator(_smiles), _pattern(text.SMILES)]
 AtomName = Annotated[str, AfterValidator(text.check_atom_name), _pattern(text.ATOM_NAME)]
 Atom = Annotated[tuple[str, Position, AtomName], _of_shape("CHAIN", "RESIDUE", "ATOM")]
@@ -142,6 +185,16 @@ class Part(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_finish_schema)
     one_of: ClassVar[tuple[str, ...]] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_unknown(cls, data: object) -> object:
+        """Leave out unknown keys beyond those that are told."""
+        if not isinstance(data, dict) or len(data) <= MAX_PROBLEMS:
+            return data
+        unknown = (key for key in data if key not in cls.model_fields)
+        left_out = set(islice(unknown, MAX_PROBLEMS + 1, None))
+        return {key: value for key, value in data.items() if key not in left_out}
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -178,12 +231,17 @@ class Polymer(Molecule):
     """A chain of residues, one letter each."""
 
     sequence: str
-    modifications: tuple[Modification, ...] = Field(
+    modifications: Items[Modification] = Field(
         (),
         description="Residues that are replaced by components of the CCD.",
         examples=[[{"position": 5, "ccd": "SEP"}]],
     )
     cyclic: Flag = Field(False, description="The last residue is bound to the first.", examples=[True])
+
+    @cached_property
+    def modified(self) -> Mapping[int, str]:
+        """Code of each residue that is replaced, by its position."""
+        return {each.position: each.ccd for each in self.modifications}
 
 
 class Protein(Polymer):
@@ -272,7 +330,7 @@ class Pocket(Part):
     """A chain binds where these residues or atoms are."""
 
     binder: str = Field(description="Id of the chain that binds.", examples=["L"])
-    contacts: tuple[Token, ...] = Field(
+    contacts: Items[Token] = Field(
         min_length=1,
         description="[chain id, residue number], or [chain id, atom name] for a ligand.",
         examples=[[["A", 2], ["A", 3]]],
@@ -364,20 +422,20 @@ class BoltzInput(Part):
     """A Boltz-2 input: molecules to predict together, and what is known about them."""
 
     version: Literal[1] = Field(1, description="Version of the format.", examples=[1])
-    sequences: tuple[Entry, ...] = Field(
+    sequences: Items[Entry] = Field(
         min_length=1,
         description="The molecules.",
         examples=[[{"protein": {"id": "A", "sequence": "NLYIQWLKDGGPSSGRPPPS", "msa": "empty"}}]],
     )
-    constraints: tuple[Constraint, ...] = Field(
+    constraints: Items[Constraint] = Field(
         (),
         description="What is known about bonds and nearness.",
         examples=[[{"contact": {"token1": ["A", 5], "token2": ["L", "PG"]}}]],
     )
-    templates: tuple[Template, ...] = Field(
+    templates: Items[Template] = Field(
         (), description="Known structures to start from.", examples=[[{"cif": "1ubq.cif"}]]
     )
-    properties: tuple[Property, ...] = Field(
+    properties: Items[Property] = Field(
         (),
         max_length=1,
         description="What to compute beside the structure.",

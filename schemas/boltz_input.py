@@ -15,6 +15,7 @@ from schemas import boltz_checks, boltz_problems
 from schemas.boltz_atoms import count_tokens
 from schemas.boltz_fasta import read_fasta
 from schemas.boltz_grammar import BoltzInput, Reading
+from schemas.boltz_size import MAX_TOKENS, least_tokens, too_many
 from schemas.boltz_text import EMPTY_MSA
 from schemas.boltz_tree import Place, Problem, Tree, Unreadable
 from schemas.boltz_yaml import read_yaml
@@ -23,6 +24,7 @@ from schemas.failure import Code, Failure
 __all__ = [
     "INPUT_SUFFIXES",
     "MAX_INPUT_BYTES",
+    "MAX_TOKENS",
     "REFERENCE_SUFFIXES",
     "BoltzInput",
     "InvalidInput",
@@ -44,25 +46,35 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 
 
 class InvalidInput(Exception):  # noqa: N818 - says what the input is
-    """The file cannot be predicted. ``failures``: 1 to 20 in document order; the last may count the rest."""
+    """The file cannot be predicted. ``failures``: 1 to 20 in document order; the last may tell of more."""
 
     def __init__(self, failures: tuple[Failure, ...]) -> None:
         super().__init__("\n".join(f"{failure.message} {failure.remedy}" for failure in failures))
         self.failures = failures
 
 
-def read_input(name: str, content: bytes, *, msa_service: bool = False) -> BoltzInput:
-    """Parse and check an input file. Raises InvalidInput with every Failure found.
+def read_input(
+    name: str, content: bytes, *, msa_service: bool = False, max_tokens: int = MAX_TOKENS
+) -> BoltzInput:
+    """Parse and check an input file. Raises InvalidInput with every Failure found, or that of its size alone.
 
     ``name`` is the object's name, whose suffix tells YAML from FASTA. Without ``msa_service`` every
     protein must say where its MSA is. Checks across the file are made once each part keeps to the grammar.
     """
-    tree = Tree(None, {})
     try:
         fasta = _suffix(name) in FASTA_SUFFIXES
         tree = (read_fasta if fasta else read_yaml)(_decode(content))
-        reading = Reading(msa_service=msa_service, fasta=fasta)
+    except Unreadable as error:
+        raise _invalid(name, error.problems, Tree(None, {})) from None
+    return read_tree(name, tree, Reading(msa_service, fasta, max_tokens))
+
+
+def read_tree(name: str, tree: Tree, reading: Reading) -> BoltzInput:
+    """Check what a file says. Raises InvalidInput."""
+    try:
+        _hold_to(reading.max_tokens, least_tokens(tree.data), known=False)
         document = BoltzInput.model_validate(tree.data, context=reading)
+        _hold_to(reading.max_tokens, count_tokens(document))
     except Unreadable as error:
         raise _invalid(name, error.problems, tree) from None
     except ValidationError as error:
@@ -71,6 +83,12 @@ def read_input(name: str, content: bytes, *, msa_service: bool = False) -> Boltz
     if problems:
         raise _invalid(name, problems, tree)
     return document
+
+
+def _hold_to(most: int, tokens: int, *, known: bool = True) -> None:
+    """Raise Unreadable for too many tokens."""
+    if tokens > most:
+        raise Unreadable(too_many(tokens, most, known=known))
 
 
 def normalised(content: bytes) -> bytes:

@@ -8,10 +8,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from schemas.boltz_grammar import BoltzInput
-from schemas.boltz_tree import Loc, Place, Problem, Tree, dotted, shorten
+from schemas.boltz_tree import MAX_PROBLEMS, Loc, Place, Problem, Tree, dotted, shorten
 from schemas.failure import Code, Failure
-
-MAX_FAILURES = 20
 
 _FILL_IN = ("is empty", "Fill it in, or remove the key.")
 _WORDS = {
@@ -41,12 +39,12 @@ def from_grammar(error: ValidationError, tree: Tree) -> list[Problem]:
 
 
 def to_failures(file: str, problems: Iterable[Problem], tree: Tree) -> tuple[Failure, ...]:
-    """Make the failures in document order, at most MAX_FAILURES; the last one may count the rest."""
+    """Make the failures in document order, at most MAX_PROBLEMS; the last one may say that there are more."""
     placed = [(problem, problem.place or tree.place(problem.loc)) for problem in problems]
     placed.sort(key=lambda pair: pair[1][:2] if pair[1] else (0, 0))
-    failures = [_failure(file, problem, place) for problem, place in placed[:MAX_FAILURES]]
-    if len(placed) > MAX_FAILURES:
-        failures[-1] = _more(file, len(placed) - MAX_FAILURES + 1)
+    failures = [_failure(file, problem, place) for problem, place in placed[:MAX_PROBLEMS]]
+    if len(placed) > MAX_PROBLEMS:
+        failures[-1] = _more(file)
     return tuple(failures)
 
 
@@ -62,10 +60,10 @@ def _failure(file: str, problem: Problem, place: Place | None) -> Failure:
     )
 
 
-def _more(file: str, count: int) -> Failure:
+def _more(file: str) -> Failure:
     return Failure(
         code=Code.INVALID_INPUT,
-        message=f"{shorten(file, 300)}: {count} more problems are not listed.",
+        message=f"{shorten(file, 300)}: there are more problems than these.",
         remedy="Correct those that are listed, and upload the file again.",
     )
 

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from pydantic_core import PydanticCustomError
 
 from schemas.components import NO_ELEMENT, component, nearest
-from schemas.smiles import Refused, read_smiles
+from schemas.smiles import Molecule, Refused, read_smiles
 
 PROTEIN = string.ascii_uppercase  # all of them: Boltz's own table reads B J O U X Z as unknown residues
 DNA = "ACGTN"
@@ -105,8 +105,8 @@ def check_atom_name(value: str) -> str:
     return value
 
 
-def check_smiles(value: str) -> str:
-    """Let pass a SMILES in one piece that RDKit reads and Boltz can name the atoms of."""
+def check_smiles(value: str) -> Molecule:
+    """Read a SMILES in one piece that RDKit reads and Boltz can name the atoms of."""
     if not re.fullmatch(SMILES, value):
         # RDKit would take what follows a blank for the molecule's name.
         what = "holds blanks or characters that SMILES does not have" if value else "is empty"
@@ -114,7 +114,7 @@ def check_smiles(value: str) -> str:
     molecule = read_smiles(value)
     if isinstance(molecule, Refused):
         raise wrong(molecule.what, molecule.remedy)
-    return value
+    return molecule
 
 
 def check_msa(value: str) -> str:

@@ -9,6 +9,9 @@ from schemas.failure import Code
 Loc = tuple[str | int, ...]
 """Way into the document, keys and list positions: ``("sequences", 0, "protein", "id")``."""
 
+MAX_PROBLEMS = 20
+"""Of a file, that are told. Whoever looks for them stops at one more, which tells that there are more."""
+
 _PLAIN_KEY = re.compile(r"[A-Za-z_][\w-]{0,39}", re.ASCII)
 
 

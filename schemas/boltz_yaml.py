@@ -9,7 +9,7 @@ from typing import Protocol
 
 import yaml
 
-from schemas.boltz_tree import Loc, Place, Problem, Tree, Unreadable, shorten
+from schemas.boltz_tree import MAX_PROBLEMS, Loc, Place, Problem, Tree, Unreadable, shorten
 
 MAX_DEPTH = 20
 """Mappings and lists within each other; the grammar itself needs 7."""
@@ -105,6 +105,8 @@ class _Builder:
 
     def _refuse(self, what: str, remedy: str, loc: Loc, node: yaml.Node) -> None:
         self.problems.append(Problem(what, remedy, loc, self._source(node), _place(node.start_mark)))
+        if len(self.problems) > MAX_PROBLEMS:
+            raise Unreadable(*self.problems)
 
     def _source(self, node: yaml.Node) -> str:
         return shorten(self._text[node.start_mark.index : node.end_mark.index].strip())

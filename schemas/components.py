@@ -10,7 +10,7 @@ Boltz-2's own molecules are of another date: it may lack the newest codes, which
 import lzma
 import string
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,6 +40,7 @@ class Component(NamedTuple):
         return tuple(name for name in self.names if name not in self.leaving)
 
 
+@lru_cache(maxsize=512)  # an input names the same ones again and again
 def component(code: str) -> Component:
     """Find a component by its code. Raises KeyError."""
     polymer, atoms, names = _lines()[code].decode().split("\t")

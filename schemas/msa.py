@@ -59,11 +59,11 @@ class _Wrong(Exception):  # noqa: N818 - says what the file is
         )
 
 
-def can_share(one: Protein, other: Protein) -> bool:
-    """Tell whether one query can be that of both chains."""
-    ours, theirs = _residues(one), _residues(other)
-    pairs = zip(ours, theirs, strict=False)
-    return len(ours) == len(theirs) and all(_UNKNOWN in pair for pair in pairs if len(set(pair)) > 1)
+def can_share(one: str, other: str) -> bool:
+    """Tell whether one query can be that of two chains, each told by its own."""
+    return len(one) == len(other) and all(
+        _UNKNOWN in pair for pair in zip(one, other, strict=True) if len(set(pair)) > 1
+    )
 
 
 def check_beginning(file: str, content: bytes, document: BoltzInput, *, whole: bool) -> Failure | None:
@@ -132,15 +132,16 @@ def _columns(what: str) -> _Wrong:
 def _check_query(file: str, query: _Row | None, document: BoltzInput) -> _Row:
     if query is None:
         raise _Wrong("holds no row", "Give the chain's own sequence as its first row, or write `msa: empty`.")
+    columns = query.columns  # a row of insertions alone may be as long as the file
     for at, entry in enumerate(document.sequences):
         if entry.protein and entry.protein.msa and posixpath.normpath(entry.protein.msa) == file:
-            _compare(query, entry.protein, dotted(("sequences", at, "protein", "msa")))
+            _compare(query, columns, entry.protein, dotted(("sequences", at, "protein", "msa")))
     return query
 
 
-def _compare(query: _Row, chain: Protein, field: str) -> None:
+def _compare(query: _Row, columns: str, chain: Protein, field: str) -> None:
     """Compare as Boltz does: all differences are in unknown residues, or all are X in place of M (MSE)."""
-    ours, theirs = _residues(chain), query.columns.translate(_ONE_TOKEN)
+    ours, theirs = letters(chain), columns.translate(_ONE_TOKEN)
     differing = [at for at, pair in enumerate(zip(ours, theirs, strict=False)) if len(set(pair)) > 1]
     if len(ours) != len(theirs):
         at = differing[0] if differing else min(len(ours), len(theirs))
@@ -149,15 +150,15 @@ def _compare(query: _Row, chain: Protein, field: str) -> None:
     pairs = {(ours[at], theirs[at]) for at in differing}
     if pairs - {("M", _UNKNOWN)} and any(residue != _UNKNOWN for residue, _ in pairs):
         at = next(at for at in differing if ours[at] != _UNKNOWN)
-        what = f"has {query.columns[at]} at position {at + 1} of its first row, where chain {chain.id[0]} has"
+        what = f"has {columns[at]} at position {at + 1} of its first row, where chain {chain.id[0]} has"
         raise _Wrong(f"{what} {ours[at]}", _remedy(query, chain), field)
 
 
-def _residues(chain: Protein) -> str:
+def letters(chain: Protein) -> str:
     """Write a chain in the letters that Boltz knows, modified residues included."""
-    modified = {each.position: _LETTERS.get(each.ccd, _UNKNOWN) for each in chain.modifications}
-    letters = chain.sequence.translate(_ONE_TOKEN)
-    return "".join(modified.get(at, letter) for at, letter in enumerate(letters, 1))
+    modified = {at: _LETTERS.get(code, _UNKNOWN) for at, code in chain.modified.items()}
+    known = chain.sequence.translate(_ONE_TOKEN)
+    return "".join(modified.get(at, letter) for at, letter in enumerate(known, 1))
 
 
 def _remedy(query: _Row, chain: Protein) -> str:

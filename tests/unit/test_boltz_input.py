@@ -22,6 +22,7 @@ from schemas.boltz_input import (
 from schemas.boltz_tree import Unreadable
 from schemas.boltz_yaml import read_yaml
 from schemas.failure import Code, Failure
+from schemas.smiles import read_smiles
 
 PROTEIN = "sequences:\n- protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"
 LIGAND = "- ligand: {id: L, ccd: ATP}\n"
@@ -561,6 +562,39 @@ def test_what_fits_on_no_device_is_too_large() -> None:
     assert [failure.code for failure in failures(text % ("A" * 10_001))] == [Code.TOO_LARGE]
 
 
+LARGE = {
+    "residues": "- protein: {id: A, sequence: " + "A" * 101 + "}",
+    "copies": "- protein: {sequence: AAA, id: [" + ",".join(f"A{at}" for at in range(40)) + "]}",
+    "wrong copies": "- protein: {sequence: AAA, id: [" + "A," * 40 + "]}",
+    "wrong residues": "- dna: {id: A, sequence: " + "x" * 101 + "}",
+    "codes": "- ligand: {id: L, ccd: [" + "NAG," * 101 + "]}",
+    "wrong codes": "- ligand: {id: L, ccd: [" + "QZQZ9," * 101 + "]}",
+    "copied codes": "- ligand: {ccd: ATP, id: [" + ",".join(f"A{at}" for at in range(4)) + "]}",
+    "entries": "- ligand: {id: L, ccd: MG}\n" * 101,
+}
+
+
+@pytest.mark.parametrize("case", LARGE)
+def test_where_there_are_too_many_tokens_nothing_else_is_looked_at(case: str) -> None:
+    text = f"sequences:\n{LARGE[case]}\n- protein: {{id: '', sequence: 1}}\nconstraint: []\n"
+    if case == "copied codes":  # whose atoms are counted where all else is right
+        text = f"sequences:\n{LARGE[case]}\nconstraints: [{{contact: {{token1: [Q, 1], token2: [Q, 2]}}}}]\n"
+    with pytest.raises(InvalidInput) as caught:
+        read_input("x.yaml", text.encode(), max_tokens=100)
+    [failure] = caught.value.failures
+    assert (failure.code, failure.field) == (Code.TOO_LARGE, None)
+    assert "there is memory for 100" in failure.message
+
+
+def test_no_more_smiles_are_read_than_there_may_be_tokens() -> None:
+    entries = "".join(f"- ligand: {{id: L{at}, smiles: C{'C' * at}}}\n" for at in range(40))
+    read_smiles.cache_clear()
+    with pytest.raises(InvalidInput) as caught:
+        read_input("x.yaml", f"sequences:\n{entries}".encode(), max_tokens=50)
+    assert "at least 55 tokens" in caught.value.failures[0].message
+    assert read_smiles.cache_info().misses == 10
+
+
 # Reports
 
 
@@ -587,10 +621,10 @@ def test_a_failure_names_the_file_the_line_the_value_and_the_remedy() -> None:
 
 
 @pytest.mark.parametrize(("count", "listed", "said"), [(20, 20, False), (21, 20, True), (900, 20, True)])
-def test_at_most_twenty_failures_are_listed_and_the_rest_counted(count: int, listed: int, said: bool) -> None:
+def test_at_most_twenty_failures_are_listed_and_more_are_told_of(count: int, listed: int, said: bool) -> None:
     found = failures("sequences:\n" + "- dna: {id: A, sequence: x}\n" * count)
     assert len(found) == listed
-    assert (f"{count - 19} more problems" in found[-1].message) == said
+    assert ("there are more problems" in found[-1].message) == said
 
 
 def test_long_and_unprintable_values_cannot_garble_a_report() -> None:

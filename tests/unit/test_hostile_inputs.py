@@ -3,10 +3,13 @@
 import gzip
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import get_context
 from pathlib import Path
 
+import plan
 import pytest
 from inbox import Inbox
 
@@ -175,6 +178,42 @@ def test_a_yaml_of_a_mebibyte_takes_little_memory_and_time(case: str) -> None:
     assert len(content) <= MAX_INPUT_BYTES
     with bounded():
         rejected("run/x.yaml", content)
+
+
+RESIDUES = "M" * 1_400
+MODIFIED = ",".join(f"{{position: {at % 1_400 + 1}, ccd: SEP}}" for at in range(3_900))
+BONDS = "".join(f"- bond: {{atom1: [A, {at}, CA], atom2: [A, {at}, CB]}}\n" for at in range(1, 1_400))
+LARGE_CHAIN = f"sequences:\n- protein: {{id: A, msa: empty, sequence: {RESIDUES}"
+AT_ONCE = (
+    *(VAST["many proteins"], VAST["many unknown keys"], VAST["escapes"], full(">A|protein|empty\nA\n")),
+    *(f"sequences:\n- ligand: {{id: L, ccd: [{'QZQZ9, ' * codes}]}}\n" for codes in (*[19_900] * 8, 1_400)),
+    f"{LARGE_CHAIN}, modifications: [{MODIFIED}]}}\n",
+    f"{LARGE_CHAIN}}}\nconstraints:\n{BONDS}",
+    f"{LARGE_CHAIN}}}\nconstraints:\n- pocket: {{binder: A, contacts: [{'[A, 1], ' * 6_000}]}}\n",
+)
+INSTANCE, CLIENTS = 512 * MIB, 220 * MIB
+"""Memory of an instance (eventarc/functions.tf), and what Python, clients and the codes take of it."""
+
+
+def test_as_many_at_once_as_an_instance_takes_fit_into_its_memory() -> None:
+    contents = [text.encode() for text in AT_ONCE]
+    assert len(contents) == plan.local_values()["functions"]["on_upload"]["concurrency"]
+    with ProcessPoolExecutor(1, get_context("fork")) as alone:
+        assert alone.submit(memory_of, contents).result() < INSTANCE - CLIENTS
+
+
+def memory_of(contents: Sequence[bytes]) -> int:
+    """Take all in at once; return the most memory that this took."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is what there is now
+    before = peak_of_process()
+    with ThreadPoolExecutor(len(contents)) as pool:
+        list(pool.map(lambda content: taken_in("run/x.yaml", content), contents))
+    return peak_of_process() - before
+
+
+def peak_of_process() -> int:
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status["VmHWM"].split()[0]) * 1024
 
 
 @pytest.mark.parametrize(

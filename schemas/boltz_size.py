@@ -1,0 +1,38 @@
+"""How large an input may be, in tokens: residues of polymers, and atoms of ligands.
+
+Time and memory grow with them, of a check as of a prediction. So they are counted first, and nothing else is
+looked at where they are too many: by lengths before the grammar, SMILES by SMILES as they are read, then
+exactly.
+"""
+
+from schemas.boltz_tree import Problem
+from schemas.failure import Code
+
+MAX_TOKENS = 10_000
+"""Beyond any device: 80 GB hold about 2,400 tokens, memory grows by their square, so these need over 1 TB."""
+
+
+def too_many(tokens: int, most: int, *, known: bool = True) -> Problem:
+    """Make the problem of too many tokens; where they are not ``known``, they are that many at least."""
+    count = f"{tokens:,}" if known else f"at least {tokens:,}"
+    what = f"has {count} tokens (residues, and atoms of ligands); there is memory for {most:,}"
+    remedy = "Predict the chains that touch each other, or domains; a deployment's limit is its MAX_TOKENS."
+    return Problem(what, remedy, code=Code.TOO_LARGE)
+
+
+def least_tokens(data: object) -> int:
+    """Count the tokens that a document has at least, whatever else is right or wrong in it."""
+    entries = data.get("sequences") if isinstance(data, dict) else None
+    return sum(map(_least_of_entry, entries)) if isinstance(entries, list) else 0
+
+
+def _least_of_entry(entry: object) -> int:
+    molecules = entry.values() if isinstance(entry, dict) else ()
+    return sum(_least_of_molecule(molecule) for molecule in molecules if isinstance(molecule, dict))
+
+
+def _least_of_molecule(molecule: dict[str, object]) -> int:
+    sequence, codes, chains = (molecule.get(key) for key in ("sequence", "ccd", "id"))
+    length = len(sequence) if isinstance(sequence, str) else 1
+    residues = len(codes) if isinstance(codes, list) else length
+    return residues * (len(chains) if isinstance(chains, list) else 1)

@@ -125,8 +125,13 @@ resource "google_cloudfunctions2_function" "function" {
     max_instance_count               = each.value.instances
     max_instance_request_concurrency = each.value.concurrency
     all_traffic_on_latest_revision   = true
-    # THREADS is functions-framework's: as many calls at a time as Cloud Run sends.
-    environment_variables = merge(local.project_env, each.value.env, { THREADS = each.value.concurrency })
+    # These are functions-framework's. As many calls at a time as Cloud Run sends; a call ends itself before Cloud Run
+    # gives up on it: that would leave its thread at work for nobody, and send it the next call all the same.
+    environment_variables = merge(local.project_env, each.value.env, {
+      THREADS                   = each.value.concurrency
+      THREADED_TIMEOUT_ENABLED  = "true"
+      CLOUD_RUN_TIMEOUT_SECONDS = each.value.seconds - 5
+    })
   }
 
   depends_on = [

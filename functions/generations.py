@@ -37,7 +37,7 @@ class Generations:
         """End the jobs of all older generations; tell whether the given, recorded, job is one."""
         newest, *older = self.ledger.generations(job.source.bucket, job.source.name) or [job]
         for known in older:
-            if not known.state.terminal:
+            if known.pending or not known.state.terminal:  # whoever ended it may have been cut short
                 self._end(known, lifecycle.supersede)
         return newest.source.generation > job.source.generation
 

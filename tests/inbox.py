@@ -43,6 +43,9 @@ class Inbox:
     def announce(self, event: Mapping[str, object]) -> None:
         self.intake.on_upload(decode_upload(event))
 
+    def announce_deleted(self, event: Mapping[str, object]) -> None:
+        self.intake.on_delete(decode_upload(event))
+
     def drop(self, name: str, content: bytes, **changes: object) -> Job | None:
         """Upload and announce; return the job that came of it."""
         known = set(self.ledger.documents)

@@ -205,6 +205,15 @@ def test_a_push_is_answered_before_it_is_sent_again() -> None:
     assert [name for name, deadline in calls if name and FUNCTIONS[name]["seconds"] > deadline] == []
 
 
+def test_a_call_ends_itself_before_cloud_run_gives_up_on_it() -> None:
+    service = plan.resources()["google_cloudfunctions2_function.function"]["service_config"][0]
+    assert service["timeout_seconds"] == "${each.value.seconds}"
+    given = re.sub(r"\s+", " ", service["environment_variables"])
+    assert 'THREADED_TIMEOUT_ENABLED = "true"' in given
+    assert "CLOUD_RUN_TIMEOUT_SECONDS = each.value.seconds - 5" in given
+    assert all(function["seconds"] > 5 for function in FUNCTIONS.values())
+
+
 def test_one_instance_decides_about_workers() -> None:
     assert FUNCTIONS["on_request"]["instances"] == 1
     assert FUNCTIONS["on_request"]["concurrency"] > 1  # bells that ring during a decision share the next

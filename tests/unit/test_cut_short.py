@@ -1,0 +1,121 @@
+"""A call's time may be over at any line: what it leaves half done, a second delivery of its event ends."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+import fakes
+import pytest
+from functions_framework.exceptions import RequestTimeoutException
+from inbox import Inbox
+
+import functions
+import jobs
+
+VALID = b"sequences:\n  - protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"
+WITH_MSA = VALID.replace(b"empty", b"a.a3m")
+OURS = tuple(f"{Path(str(room.__file__)).parent}/" for room in (functions, jobs))
+LOCKED = f"{OURS[0]}recent.py"
+"""Python lets no such exception in between the end of a lock's block and its release; a trace would."""
+
+
+class Cut:
+    """Raises what functions-framework raises, at a place of this number.
+
+    Places are our own lines, and what stands for a remote call: before it, and after.
+    """
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+
+    def __call__(self, frame: FrameType, event: str, _: object) -> "Cut | None":
+        file = frame.f_code.co_filename
+        remote = file == fakes.__file__
+        if not remote and (file == LOCKED or not file.startswith(OURS)):
+            return None
+        if event in ({"call", "return"} if remote else {"line"}):
+            self.left -= 1
+            if self.left == 0:
+                raise RequestTimeoutException
+        return self
+
+
+@contextmanager
+def cut_short(at: int) -> Iterator[Cut]:
+    """Run a block up to a place."""
+    cut, before = Cut(at), sys.gettrace()
+    sys.settrace(cut)
+    try:
+        yield cut
+    except RequestTimeoutException:
+        pass
+    finally:
+        sys.settrace(before)
+
+
+def event(inbox: Inbox, name: str, content: bytes) -> dict[str, object]:
+    return {**inbox.put(name, content), "timeCreated": datetime.now(UTC).isoformat()}
+
+
+def an_input(content: bytes) -> Callable[[Inbox], Callable[[], None]]:
+    def prepare(inbox: Inbox) -> Callable[[], None]:
+        told = event(inbox, "a.yaml", content)
+        return lambda: inbox.announce(told)
+
+    return prepare
+
+
+def an_overwritten_input(inbox: Inbox) -> Callable[[], None]:
+    inbox.announce(event(inbox, "a.yaml", WITH_MSA))
+    return an_input(VALID)(inbox)
+
+
+def a_deletion(content: bytes, *, known: bool) -> Callable[[Inbox], Callable[[], None]]:
+    def prepare(inbox: Inbox) -> Callable[[], None]:
+        told = event(inbox, "a.yaml", content)
+        if known:
+            inbox.announce(told)
+        del inbox.uploads.objects["a.yaml"]
+        return lambda: inbox.announce_deleted(told)
+
+    return prepare
+
+
+CALLS = {
+    "a good input": an_input(VALID),
+    "one that waits": an_input(WITH_MSA),
+    "a bad one": an_input(b"sequences: []"),
+    "one that overwrites": an_overwritten_input,
+    "a deletion": a_deletion(VALID, known=True),
+    "a deletion that comes first": a_deletion(VALID, known=False),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_what_a_call_leaves_half_done_its_second_delivery_finishes(
+    call: Callable[[Inbox], Callable[[], None]],
+) -> None:
+    whole = Inbox()
+    call(whole)()
+    number, cut = 0, None
+    while cut is None or cut.left <= 0:
+        number += 1
+        inbox = Inbox()
+        deliver = call(inbox)
+        with cut_short(number) as cut:
+            deliver()
+        deliver()
+        assert outcome(inbox) == outcome(whole), f"cut short at place {number}"
+    assert number > 50
+
+
+def outcome(inbox: Inbox) -> list[object]:
+    """Return what became of all, but for times: jobs, receipts, and what was asked for and told, if twice."""
+    told = {
+        message.attributes["ce-id"] for message in (*inbox.requests.messages, *inbox.completions.messages)
+    }
+    ends = [(job.job_id, job.state, job.waits_for, job.pending) for job in inbox.ledger.all()]
+    return [sorted(ends), sorted(inbox.receipts.objects), sorted(told)]

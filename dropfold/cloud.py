@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from dropfold.events import Delivery
 from dropfold.settings import CommandSettings
+from jobs.examine import Rules
 from jobs.finding import Finding, Found
 
 if TYPE_CHECKING:  # Google's clients take a second to import, and checking files and help need none
@@ -73,9 +74,9 @@ class Cloud:
         return Health(self.settings)
 
     @property
-    def msa_service(self) -> bool:
-        """Whether MSAs need not be there."""
-        return self.settings.msa_service
+    def rules(self) -> Rules:
+        """What uploads are held to."""
+        return Rules(msa_service=self.settings.msa_service)
 
     def workers(self) -> int | None:
         """Count the workers alive, as of the last seconds; None where nobody tells."""

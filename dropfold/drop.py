@@ -16,6 +16,7 @@ from dropfold.status import SHOWN, Ledger, show_jobs
 from dropfold.terminal import ERR, complain, say, tell
 from dropfold.upload import Inputs, Outcome, Upload, Uploader
 from dropfold.watch import conclude
+from jobs.examine import Rules
 from schemas.job import Source, State, job_id
 
 EPILOG = """\b
@@ -47,8 +48,8 @@ class Cloud(Protocol):
         """Where jobs are looked at."""
 
     @property
-    def msa_service(self) -> bool:
-        """Whether MSAs need not be there."""
+    def rules(self) -> Rules:
+        """What uploads are held to."""
 
     def workers(self) -> int | None:
         """Count the workers alive, where that is known."""
@@ -105,7 +106,7 @@ def command(
     files = found(paths, None if to is None else prefix(cloud.inputs.name, to))
     asked = metadata(options)
     seen = track(files, "checking", console=ERR, transient=True, disable=not (checks and ERR.is_terminal))
-    planned = plan(seen, asked, msa_service=cloud.msa_service) if checks else unchecked(files)
+    planned = plan(seen, asked, cloud.rules) if checks else unchecked(files)
     _tell(planned)
     sent = Tally()
     try:
@@ -123,14 +124,14 @@ def command(
     raise SystemExit(0 if whole else 1)
 
 
-def plan(files: Iterable[LocalFile], asked: Mapping[str, str], *, msa_service: bool) -> Plan:
+def plan(files: Iterable[LocalFile], asked: Mapping[str, str], rules: Rules) -> Plan:
     """Check inputs, and find what goes along."""
     planned, along = Plan(), dict[str, LocalFile]()
     for file in files:
         if file.is_reference and file.named:
             along[file.name] = file
         elif file.is_input or (file.named and not file.is_reference):
-            _sort(planned, check(file, dict(asked), msa_service=msa_service), along)
+            _sort(planned, check(file, dict(asked), rules), along)
         elif not file.is_reference:
             planned.skipped.append(file)
     planned.references = list(along.values())

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import click
 
-from jobs.examine import Accepted, Examiner, is_reference
+from jobs.examine import Accepted, Examiner, Rules, is_reference
 from jobs.objects import Look, ObjectTooLargeError
 from schemas.boltz_files import beside
 from schemas.boltz_input import INPUT_SUFFIXES, references
 from schemas.failure import Code, Failure
 from schemas.job import MAX_NAME_BYTES, Source
-from schemas.options import Options
 from schemas.upload import why_ignored
 
 
@@ -71,20 +70,20 @@ def found(paths: Iterable[Path], to: str | None) -> list[LocalFile]:
     return sorted({file.name: file for file in files}.values(), key=lambda file: file.name)
 
 
-def check(file: LocalFile, metadata: dict[str, str], *, msa_service: bool) -> Checked:
+def check(file: LocalFile, metadata: dict[str, str], rules: Rules) -> Checked:
     """Check an input as the intake will."""
     try:
-        return _check(file, metadata, msa_service=msa_service)
+        return _check(file, metadata, rules)
     except OSError as error:
         return Checked(file, (_unreadable(file, error),))
 
 
-def _check(file: LocalFile, metadata: dict[str, str], *, msa_service: bool) -> Checked:
+def _check(file: LocalFile, metadata: dict[str, str], rules: Rules) -> Checked:
     if too_long := _too_long(file.name):
         return Checked(file, (too_long,))
     size, now = file.path.stat().st_size, datetime.now(UTC)
     source = Source(bucket="", name=file.name, generation=0, size=size, time=now, metadata=metadata)
-    answer = Examiner(_Beside(file), Options(), msa_service).examine(source)
+    answer = Examiner(_Beside(file), rules).examine(source)
     if not isinstance(answer, Accepted):
         return Checked(file, answer)
     there = (file.beside(name) for name in references(answer.document))

@@ -7,6 +7,7 @@ import click
 from dropfold.files import check, found
 from dropfold.metadata import flags, metadata
 from dropfold.terminal import OUT, clean, complain, tell
+from jobs.examine import Rules
 
 EPILOG = """\b
 Examples:
@@ -40,7 +41,7 @@ def command(paths: tuple[Path, ...], *, msa_service: bool, **options: object) ->
             tell(f"{file.path} is checked with an input that names it: name that.", "yellow")
         if not (file.is_input or (file.named and not file.is_reference)):
             continue
-        checked = check(file, metadata(options), msa_service=msa_service)
+        checked = check(file, metadata(options), Rules(msa_service=msa_service))
         if checked.failures:
             wrong += 1
             complain(checked.failures)

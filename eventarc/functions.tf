@@ -10,14 +10,20 @@ locals {
     COMPLETED_TOPIC      = google_pubsub_topic.topic["predictions-completed"].name
   }
 
+  # Variables of each function that takes uploads in (functions/settings.py, IntakeSettings).
+  intake_env = {
+    ARRIVED_TOPIC = google_pubsub_topic.topic["references-arrived"].name
+  }
+
   # Of each function: what it is for, how many instances may live and how many calls share one, seconds that a call
-  # may take, and its own variables (functions/settings.py).
+  # may take, whether it takes uploads in, and its own variables (functions/settings.py).
   functions = {
     on_upload = {
       description = "Takes uploads in."
       instances   = 20
       concurrency = 16
       seconds     = 60
+      takes_in    = true
       env         = {}
     }
     on_delete = {
@@ -25,6 +31,15 @@ locals {
       instances   = 10
       concurrency = 16
       seconds     = 60
+      takes_in    = true
+      env         = {}
+    }
+    on_wake = {
+      description = "Lets jobs go on whose file came."
+      instances   = 10
+      concurrency = 2 # each call has 16 threads of its own
+      seconds     = 120
+      takes_in    = true
       env         = {}
     }
     on_request = {
@@ -33,6 +48,7 @@ locals {
       instances   = 1
       concurrency = 80
       seconds     = 360 # more than GPU_WORKER_SECONDS, for which the service may hold a push
+      takes_in    = false
       env = {
         GPU_WORKER_MODE    = var.gpu_worker_mode
         GPU_WORKER_URL     = local.service_url
@@ -47,6 +63,7 @@ locals {
       instances   = 2
       concurrency = 8
       seconds     = 60
+      takes_in    = true
       env = {
         GPU_WORKER_MODE   = var.gpu_worker_mode
         WORK_SUBSCRIPTION = local.work
@@ -57,6 +74,7 @@ locals {
       instances   = 1
       concurrency = 1
       seconds     = 300
+      takes_in    = false
       env         = { PAGES_SUBSCRIPTION = local.pages }
     }
     on_compare = {
@@ -64,6 +82,7 @@ locals {
       instances   = 1
       concurrency = 1
       seconds     = 1800
+      takes_in    = true
       env         = {}
     }
   }
@@ -127,7 +146,7 @@ resource "google_cloudfunctions2_function" "function" {
     all_traffic_on_latest_revision   = true
     # These are functions-framework's. As many calls at a time as Cloud Run sends; a call ends itself before Cloud Run
     # gives up on it: that would leave its thread at work for nobody, and send it the next call all the same.
-    environment_variables = merge(local.project_env, each.value.env, {
+    environment_variables = merge(local.project_env, each.value.takes_in ? local.intake_env : {}, each.value.env, {
       THREADS                   = each.value.concurrency
       THREADED_TIMEOUT_ENABLED  = "true"
       CLOUD_RUN_TIMEOUT_SECONDS = each.value.seconds - 5

@@ -8,14 +8,15 @@ locals {
   callers_and_builders = concat(["eventarc", "push", "scheduler", "build"], var.webhook == null ? [] : ["webhook"])
 
   rights = {
-    write_ledger   = ["on_upload", "on_delete", "on_dead", "on_sweep", "on_compare", "worker", "service"]
+    write_ledger   = ["on_upload", "on_delete", "on_wake", "on_dead", "on_sweep", "on_compare", "worker", "service"]
     read_ledger    = ["on_request"]
-    read_inputs    = ["on_upload", "on_delete", "on_dead", "on_compare", "worker", "service"]
-    write_receipts = ["on_upload", "on_delete", "on_dead", "on_sweep", "on_compare"]
+    read_inputs    = ["on_upload", "on_delete", "on_wake", "on_dead", "on_compare", "worker", "service"]
+    write_receipts = ["on_upload", "on_delete", "on_wake", "on_dead", "on_sweep", "on_compare"]
     write_results  = ["worker", "service"]
     read_results   = ["on_sweep"]
     write_pages    = ["on_sweep"]
-    publish        = ["on_upload", "on_delete", "on_dead", "on_sweep", "on_compare", "worker", "service"]
+    publish        = ["on_upload", "on_delete", "on_wake", "on_dead", "on_sweep", "on_compare", "worker", "service"]
+    tell_of_files  = ["on_upload", "on_wake", "on_dead", "on_compare"]
     pull_work      = ["worker"]
     pull_pages     = ["on_sweep"]
     run_workers    = ["on_request"]
@@ -171,6 +172,14 @@ resource "google_pubsub_topic_iam_member" "publishes" {
   topic  = google_pubsub_topic.topic[each.value.topic].id
   role   = "roles/pubsub.publisher"
   member = local.members[each.value.name]
+}
+
+resource "google_pubsub_topic_iam_member" "tells_of_files" {
+  for_each = local.granted.tell_of_files
+
+  topic  = google_pubsub_topic.topic["references-arrived"].id
+  role   = "roles/pubsub.publisher"
+  member = local.members[each.key]
 }
 
 resource "google_pubsub_subscription_iam_member" "pulls_work" {

@@ -1,19 +1,24 @@
-"""Compare the input bucket with the ledger: take in what no event brought."""
+"""Compare the input bucket with the ledger: take in what no event brought, and go through all that waits."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Protocol, TypeVar
 
 from functions.intake import Intake
+from functions.waiting import OneLook, Waiting
 from jobs.examine import is_input
 from jobs.ledger import Ledger
-from schemas.job import Source, job_id
+from schemas.job import Job, Source, job_id
 
 BATCH = 300
-"""Uploads that are looked up in the ledger by one call."""
+"""Uploads that are looked up in the ledger by one call, and waiting jobs that are looked after at a time."""
+
+AT_ONCE = 16
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -46,10 +51,31 @@ class Comparison:
 
     def run(self) -> None:
         """Do one pass. Raises ComparisonError, at its end, where it left something for the next."""
-        left = _each(self._lost(datetime.now(UTC)), self._take_in)
-        left += _each(self.ledger.waiting(), self.intake.go_on)  # the event of what it waits for may be lost
+        now = datetime.now(UTC)
+        left = sum(map(_left(self._take_in), self._lost(now)))
+        left += self._look_after_waiting(now)
         if left:
             raise ComparisonError(f"{left} uploads are left for the next pass; the log says which and why")
+
+    def _look_after_waiting(self, now: datetime) -> int:
+        """Look for what each waiting job waits for; count those of which one could not be looked after."""
+        waiting, told, left = self.intake.waiting, set[str](), 0
+        remembering = replace(waiting, uploads=OneLook(waiting.uploads))
+        jobs = iter(self.ledger.waiting())
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            while batch := list(islice(jobs, BATCH)):
+                left += sum(pool.map(_left(partial(self._look_after, remembering, told, now)), batch))
+        return left
+
+    def _look_after(self, waiting: Waiting, told: set[str], now: datetime, job: Job) -> None:
+        """Tell of a job's files if all are there: their event was lost. Else see whether its time is up."""
+        name, until = job.waits_for[0], job.wait_until
+        if not waiting.misses(job):
+            if name not in told:
+                told.add(name)
+                self.intake.tell(name)
+        elif until and until < now and self.intake.waiting.misses(job):  # looks anew
+            waiting.expire(job, now)
 
     def _take_in(self, source: Source) -> None:
         logger.warning("no event brought it", extra={"object": source.uri, "generation": source.generation})
@@ -77,13 +103,15 @@ class Comparison:
             yield source
 
 
-def _each(found: Iterable[T], finish: Callable[[T], None]) -> int:
-    """Finish each, whatever becomes of the others; return how many could not be finished."""
-    left = 0
-    for one in found:
+def _left(finish: Callable[[T], None]) -> Callable[[T], bool]:
+    """Return what finishes one of many, and tells whether something kept it from that."""
+
+    def finished(one: T) -> bool:
         try:
             finish(one)
         except Exception:
             logger.exception("left for the next comparison")
-            left += 1
-    return left
+            return True
+        return False
+
+    return finished

@@ -18,6 +18,7 @@ from schemas.job import Source, State
 from schemas.messages import (
     CapacityWanted,
     PredictionRequested,
+    ReferenceArrived,
     UndecodableMessageError,
     completed_type,
 )
@@ -28,6 +29,7 @@ GIVEN_UP_BY = "CloudPubSubDeadLetterSourceSubscription"
 
 REQUESTED = PredictionRequested.model_fields["type"].default
 CAPACITY = CapacityWanted.model_fields["type"].default
+ARRIVED = ReferenceArrived.model_fields["type"].default
 COMPLETED = frozenset(completed_type(state) for state in State if state.terminal)
 
 logger = logging.getLogger(__name__)
@@ -60,6 +62,8 @@ class DeadLetters:
             return partial(self._on_request, request, attributes.get(GIVEN_UP_BY))
         if kind == CAPACITY:
             return lambda: None  # the next sweep rings again
+        if kind == ARRIVED:
+            return partial(logger.error, "jobs wait on though their file came; the comparison looks for them")
         if kind in COMPLETED:
             return partial(logger.error, "a page was not made; docs/operations.md", extra=dict(attributes))
         if kind == "OBJECT_FINALIZE":

@@ -1,24 +1,25 @@
-"""Take an upload in: read, validate, record, ask for a prediction. Every upload that counts gets a job."""
+"""Take an upload in: read, validate, record, ask for a prediction. Every upload that counts gets a job.
+
+A file that inputs refer to is only told of: `functions/wake.py` lets those go on that wait for it.
+"""
 
 import logging
 import posixpath
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import Protocol
 
 from functions.generations import Generations
 from functions.recent import Recent
+from functions.waiting import Uploads, Waiting
 from jobs import lifecycle
-from jobs.examine import Accepted, Examiner, is_input, is_reference
-from jobs.ledger import AlreadyRecordedError, ConflictError, Ledger
-from jobs.objects import Look, ObjectGoneError
-from jobs.references import Found, any_missing, find
-from jobs.settle import Settler
-from schemas.boltz_input import InvalidInput
+from jobs.examine import Accepted, Examiner, Rules, is_input, is_reference
+from jobs.ledger import AlreadyRecordedError, Ledger
+from jobs.objects import ObjectGoneError
+from jobs.settle import Settler, Topic
 from schemas.failure import Failure
 from schemas.job import Job, Source, State, job_id
-from schemas.options import Options
+from schemas.messages import ReferenceArrived
 from schemas.trace import trace_of
 from schemas.upload import why_ignored
 
@@ -31,44 +32,21 @@ REMEMBERED = 10_000
 """Uploads that an instance remembers to have taken in; a megabyte."""
 
 
-class WakeError(Exception):
-    """Not every job that waited for a file could go on; the event comes again."""
-
-
-class Uploads(Protocol):
-    """The input bucket."""
-
-    def read(self, name: str, generation: int, limit: int) -> bytes:
-        """Read one generation of an object.
-
-        Raises ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError.
-        """
-
-    def look(self, name: str, most: int) -> Look | None:
-        """Look at the object that has this name now, and at its ``most`` first bytes; None where none is.
-
-        Raises ObjectUnreadableError.
-        """
-
-    def generation(self, name: str) -> int | None:
-        """Return the generation of the object that has this name now, or None where there is none."""
-
-
 @dataclass(frozen=True)
 class Intake:
-    """What intake works with; ``default_options`` and ``msa_service`` are settings."""
+    """What intake works with; ``arrivals`` tells of files that came."""
 
     uploads: Uploads
     ledger: Ledger
     settler: Settler
-    default_options: Options
-    msa_service: bool
+    arrivals: Topic
+    rules: Rules
     _taken_in: Recent = field(default_factory=lambda: Recent(REMEMBERED), init=False, repr=False)
 
     def on_upload(self, source: Source, traceparent: str | None = None) -> None:
         """Do what an upload calls for; the same event again changes nothing."""
         if is_reference(source.name):
-            self._wake(source.name)
+            self.tell(source.name)
         elif why := why_ignored(source.name):
             logger.info("ignored", extra={"object": source.uri, "why": why})
         else:
@@ -91,36 +69,10 @@ class Intake:
             refused = _blank(source, None).evolve(errors=(failure,))
             self._record(lifecycle.take_in(refused, refused.created_at))
 
-    def go_on(self, job: Job) -> None:
-        """Queue a waiting job if nothing is missing any more, or reject it if it cannot use what came.
-
-        Also asked right after it began to wait: the file may have come between the look and the record.
-        """
-        if job.state is not State.WAITING or any_missing(job.waits_for, self.uploads):
-            return
-        try:
-            changed = self._arrived(job)
-        except ObjectGoneError:
-            self.generations.withdraw(job)
-            return
-        if changed is None:
-            return
-        try:
-            recorded = self.ledger.replace(changed)
-        except ConflictError:
-            return  # whoever changed it saw the same files
-        logger.info("waits no more", extra=recorded.about | {"state": recorded.state})
-        self.settler.settle(recorded)
-
-    def _arrived(self, job: Job) -> Job | None:
-        """Return the job after the last of its files came; None where one is gone again."""
-        try:
-            found = find(job.source.name, self._examiner.document(job.source), self.uploads)
-        except InvalidInput as error:  # a validator that was deployed meanwhile
-            found = Found((), error.failures)
-        if found.failures:
-            return lifecycle.refuse(job, found.failures, datetime.now(UTC))
-        return None if found.missing else lifecycle.advance(job, lifecycle.Event.ARRIVED, datetime.now(UTC))
+    @property
+    def waiting(self) -> Waiting:
+        """Jobs that wait for files."""
+        return Waiting(self.uploads, self.ledger, self.settler, self.rules)
 
     @property
     def generations(self) -> Generations:
@@ -132,17 +84,10 @@ class Intake:
             self._record(self._read(blank))
             self._taken_in.add(blank.job_id)
 
-    def _wake(self, name: str) -> None:
-        """Let all jobs go on that wait for an object. Raises WakeError, at its end, where one could not."""
-        left = 0
-        for job in self.ledger.waiting_for(name):
-            try:
-                self.go_on(job)
-            except Exception:
-                logger.exception("waits on, though its file came", extra=job.about | {"object": name})
-                left += 1
-        if left:
-            raise WakeError(f"{left} jobs still wait for {name}; the log says which and why")
+    def tell(self, name: str) -> None:
+        """Have all jobs go on that wait for an object, if there are any."""
+        if self.ledger.waits(name):
+            self.arrivals.publish(ReferenceArrived.of(name, datetime.now(UTC)).encode())
 
     def _record(self, job: Job) -> None:
         """Record a new job, or find the one that is there, and do what must follow."""
@@ -153,7 +98,7 @@ class Intake:
         settled = self.settler.settle(recorded)
         overwritten = self.generations.supersede(settled)
         if settled.state is State.WAITING and not overwritten:
-            self.go_on(settled)
+            self.waiting.go_on(settled)  # its file may have come between the look and the record
 
     def _create(self, job: Job) -> Job | None:
         try:
@@ -171,7 +116,7 @@ class Intake:
         return lifecycle.take_in(examined, job.created_at)
 
     def _examined(self, job: Job) -> Job:
-        result = self._examiner.examine(job.source)
+        result = Examiner(self.uploads, self.rules).examine(job.source)
         if not isinstance(result, Accepted):
             return job.evolve(errors=result)
         seed = result.request.options.seed
@@ -182,10 +127,6 @@ class Intake:
             tokens=result.tokens,
             waits_for=result.missing,
         )
-
-    @property
-    def _examiner(self) -> Examiner:
-        return Examiner(self.uploads, self.default_options, self.msa_service)
 
 
 def _blank(source: Source, traceparent: str | None) -> Job:

@@ -1,8 +1,8 @@
 """Entry points of the functions, and the one place where they are put together.
 
 Deployed once each from this source, with its own settings and identity: ``on_upload`` and ``on_delete``
-(Eventarc, Cloud Storage), ``on_request`` (Pub/Sub; one instance), ``on_dead`` (Pub/Sub, dead letters),
-``on_sweep`` and ``on_compare`` (Cloud Scheduler over HTTP).
+(Eventarc, Cloud Storage), ``on_wake`` (Pub/Sub), ``on_request`` (Pub/Sub; one instance), ``on_dead``
+(Pub/Sub, dead letters), ``on_sweep`` and ``on_compare`` (Cloud Scheduler over HTTP).
 """
 
 import base64
@@ -28,9 +28,11 @@ from functions.settings import (
     IntakeSettings,
     LaunchSettings,
     SweepSettings,
+    WakeSettings,
     read,
 )
 from functions.sweep import Sweep
+from functions.wake import Wake
 from gcp import logs, project
 from gcp.runs import WorkerJob
 from gcp.service import WorkerService
@@ -50,6 +52,13 @@ def on_upload(event: CloudEvent) -> None:
 def on_delete(event: CloudEvent) -> None:
     """End the job of a deleted or overwritten object."""
     _intake().on_delete(decode_upload(event.data), event.get("traceparent"))
+
+
+@functions_framework.cloud_event
+def on_wake(event: CloudEvent) -> None:
+    """Let jobs go on whose file came."""
+    message = event.data["message"]
+    _wake().take_up(base64.b64decode(message.get("data") or ""), message.get("attributes") or {})
 
 
 @functions_framework.cloud_event
@@ -104,9 +113,16 @@ def _intake_of(settings: IntakeSettings) -> Intake:
         uploads=project.bucket(settings, settings.input_bucket),
         ledger=project.ledger(settings),
         settler=project.settler(settings),
-        default_options=settings.default_options,
-        msa_service=settings.msa_service,
+        arrivals=project.topic(settings, settings.arrived_topic),
+        rules=settings.rules,
     )
+
+
+@_once
+def _wake() -> Wake:
+    settings = read(WakeSettings)
+    intake = _intake_of(settings)
+    return Wake(intake.waiting, intake.arrivals, settings.wake_seconds)
 
 
 @_once

@@ -5,6 +5,7 @@ from typing import Literal, Self, TypeVar
 from pydantic import Field, ValidationError, model_validator
 
 from gcp.settings import Project
+from jobs.examine import Rules
 from jobs.lifecycle import KEEP
 from schemas.options import Options
 
@@ -30,13 +31,27 @@ def read(kind: type[Kind]) -> Kind:
 
 
 class IntakeSettings(Project):
-    """``on_upload``, ``on_delete``: what an upload gets that asks for nothing."""
+    """``on_upload``, ``on_delete``: what an upload gets that asks for nothing; where files are told of."""
 
     default_options: Options = Field(
         Options(), description="options where an upload names none, as JSON; README has those left out"
     )
     msa_service: bool = Field(
         False, description="whether an MSA service is there, so that none need be uploaded"
+    )
+    arrived_topic: str = Field("references-arrived", description="topic of files that jobs wait for")
+
+    @property
+    def rules(self) -> Rules:
+        """What uploads are held to."""
+        return Rules(self.default_options, self.msa_service)
+
+
+class WakeSettings(IntakeSettings):
+    """``on_wake``: how long one call lets jobs go on before it leaves the rest to the next."""
+
+    wake_seconds: float = Field(
+        60, ge=0, le=600, description="how long a call goes on; the next has the rest"
     )
 
 

@@ -61,9 +61,8 @@ class Sweep:
         return left
 
     def _lapse(self, job: Job, now: datetime) -> None:
-        lapsed = _lease_expired(job, now) if job.state is State.RUNNING else lifecycle.expire(job, now)
         try:
-            changed = self.ledger.replace(lapsed)
+            changed = self.ledger.replace(_lease_expired(job, now))
         except ConflictError:
             return  # it moved on by itself
         logger.warning("lapsed", extra=changed.about | {"state": changed.state})

@@ -65,9 +65,15 @@ class FirestoreLedger:
         """Find a job that succeeded with this fingerprint; no other has one."""
         return self._first(self._where("fingerprint", "==", fingerprint))
 
-    def waiting_for(self, name: str) -> Iterator[Job]:
-        """Find all jobs that wait for an object of this name, a page per call."""
-        yield from self._read(self._where("waits_for", "array_contains", name).order_by("__name__"), PAGE)
+    def waits(self, name: str) -> bool:
+        """Tell whether any job waits for an object of this name."""
+        return self._first(self._waiting_for(name)) is not None
+
+    def waiting_for(self, name: str, after: str = "") -> Iterator[Job]:
+        """Find all jobs, behind one by their ids, that wait for an object of this name, a page per call."""
+        query = self._waiting_for(name)
+        behind = query.start_after({"__name__": self._jobs.document(after)}) if after else query
+        yield from self._read(behind, PAGE)
 
     def generations(self, bucket: str, name: str) -> Sequence[Job]:
         """Find the jobs of the newest generations of an object, the newest first; the ten newest at most."""
@@ -109,9 +115,9 @@ class FirestoreLedger:
         """Return those of these ids that no job has; a read per id."""
         return set(job_ids) - self.states(job_ids).keys()
 
-    def waiting(self) -> Sequence[Job]:
-        """Find jobs that wait for a file, the longest unchanged first; a page of them."""
-        return self._find(self._where("state", "==", State.WAITING.value).order_by("updated_at"), PAGE)
+    def waiting(self) -> Iterator[Job]:
+        """Find all jobs that wait for files, by their ids, a page per call."""
+        yield from self._read(self._where("state", "==", State.WAITING.value).order_by("__name__"), PAGE)
 
     def unsettled(self, before: datetime) -> Sequence[Job]:
         """Find ended jobs whose receipt or event is pending, the longest unchanged first."""
@@ -147,9 +153,11 @@ class FirestoreLedger:
         return self._find(ended.order_by("updated_at", direction=firestore.Query.DESCENDING), most)
 
     def lapsed(self, now: datetime) -> Sequence[Job]:
-        """Find running jobs whose lease has expired, and waiting ones whose time is up."""
-        expired = self._find(self._where("lease.expires_at", "<", now), PAGE)
-        return [*expired, *self._find(self._where("wait_until", "<", now), PAGE)]
+        """Find running jobs whose lease has expired, a page of them."""
+        return self._find(self._where("lease.expires_at", "<", now), PAGE)
+
+    def _waiting_for(self, name: str) -> firestore.Query:
+        return self._where("waits_for", "array_contains", name).order_by("__name__")
 
     def _where(self, field: str, operator: str, value: object) -> firestore.Query:
         return self._jobs.where(filter=FieldFilter(field, operator, value))

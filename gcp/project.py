@@ -32,6 +32,11 @@ def following(project: Project, topic: str, pattern: str) -> AbstractContextMana
     return topics.following(pubsub_v1.SubscriberClient(), project.google_cloud_project, topic, pattern)
 
 
+def topic(project: Project, name: str) -> Topic:
+    """Open a topic to publish to."""
+    return Topic(pubsub_v1.PublisherClient(), project.google_cloud_project, name)
+
+
 def settler(project: Project) -> Settler:
     """Open what settling needs: ledger, output bucket, both topics."""
     publisher, name = pubsub_v1.PublisherClient(), project.google_cloud_project

@@ -1,6 +1,6 @@
 """Whether an upload can be predicted: the same answer before it is sent as after, in the same words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Protocol
 
@@ -9,6 +9,7 @@ from jobs.references import find, unreadable
 from schemas.boltz_input import (
     INPUT_SUFFIXES,
     MAX_INPUT_BYTES,
+    MAX_TOKENS,
     REFERENCE_SUFFIXES,
     BoltzInput,
     InvalidInput,
@@ -59,18 +60,29 @@ class Accepted:
 
 
 @dataclass(frozen=True)
+class Rules:
+    """What a deployment takes: which options it gives where none is asked for, and what it demands.
+
+    Without ``msa_service`` every protein must say where its MSA is.
+    """
+
+    default_options: Options = field(default_factory=Options)
+    msa_service: bool = False
+    max_tokens: int = MAX_TOKENS
+
+
+@dataclass(frozen=True)
 class Examiner:
-    """Examines uploads; ``default_options`` and ``msa_service`` are settings of the intake."""
+    """Examines uploads."""
 
     uploads: Uploads
-    default_options: Options
-    msa_service: bool = False
+    rules: Rules
 
     def examine(self, source: Source) -> Accepted | tuple[Failure, ...]:
         """Accept an upload, or say every reason why not. Raises ObjectGoneError."""
         if refused := _refuse_unread(source):
             return (refused,)
-        asked = read_metadata(source.metadata, self.default_options)
+        asked = read_metadata(source.metadata, self.rules.default_options)
         refusals = asked if isinstance(asked, tuple) else ()
         try:
             document = self.document(source)
@@ -91,7 +103,8 @@ class Examiner:
             raise InvalidInput((_too_large(str(error)),)) from error
         except ObjectUnreadableError as error:
             raise InvalidInput((unreadable(error),)) from error
-        return read_input(source.name, content, msa_service=self.msa_service)
+        msa_service, max_tokens = self.rules.msa_service, self.rules.max_tokens
+        return read_input(source.name, content, msa_service=msa_service, max_tokens=max_tokens)
 
 
 def is_input(name: str) -> bool:

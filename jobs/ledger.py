@@ -46,8 +46,14 @@ class Ledger(Protocol):
     def succeeded_as(self, fingerprint: str) -> Job | None:
         """Find a job that succeeded with this fingerprint."""
 
-    def waiting_for(self, name: str) -> Iterable[Job]:
-        """Find all jobs that wait for an object of this name, in pages; each page as it is when asked for."""
+    def waits(self, name: str) -> bool:
+        """Tell whether any job waits for an object of this name."""
+
+    def waiting_for(self, name: str, after: str = "") -> Iterable[Job]:
+        """Find all jobs, behind one by their ids, that wait for an object of this name.
+
+        They come in pages, each page as it is when it is asked for.
+        """
 
     def generations(self, bucket: str, name: str) -> Sequence[Job]:
         """Find the jobs of the newest generations of an object, the newest first; the ten newest at most."""
@@ -61,8 +67,8 @@ class Ledger(Protocol):
     def unknown(self, job_ids: Sequence[str]) -> set[str]:
         """Return those of these ids (any number) that no job has."""
 
-    def waiting(self) -> Sequence[Job]:
-        """Find jobs that wait for a file, the longest unchanged first; a page of them."""
+    def waiting(self) -> Iterable[Job]:
+        """Find all jobs that wait for files, by their ids, in pages as above."""
 
     def unsettled(self, before: datetime) -> Sequence[Job]:
         """Find ended jobs, last changed before a time, whose receipt or event is pending."""
@@ -77,4 +83,4 @@ class Ledger(Protocol):
         """Find the job that ended last, if that was after a time."""
 
     def lapsed(self, now: datetime) -> Sequence[Job]:
-        """Find running jobs whose lease has expired, and waiting ones whose time is up."""
+        """Find running jobs whose lease has expired."""

@@ -9,13 +9,21 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from dropfold.settings import CommandSettings
-from functions.settings import CompareSettings, DeadSettings, IntakeSettings, LaunchSettings, SweepSettings
+from functions.settings import (
+    CompareSettings,
+    DeadSettings,
+    IntakeSettings,
+    LaunchSettings,
+    SweepSettings,
+    WakeSettings,
+)
 from gcp.settings import Project
 from worker.settings import ServiceSettings, WorkerSettings
 
 ENTRY_POINTS: Mapping[str, type[Project]] = {
     "on_upload": IntakeSettings,
     "on_delete": IntakeSettings,
+    "on_wake": WakeSettings,
     "on_request": LaunchSettings,
     "on_dead": DeadSettings,
     "on_sweep": SweepSettings,

@@ -10,13 +10,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field, ValidationError
 from pydantic_core import from_json
 
 from schemas.failure import Failure
-from schemas.job import Job, Record, State
+from schemas.job import MAX_NAME_BYTES, Job, Record, State
 from schemas.receipt import receipt_name
 from schemas.trace import TRACEPARENT, traceparent
 
@@ -124,6 +125,33 @@ class CapacityWanted(Event):
     def at(cls, time: datetime) -> Self:
         """Ring the bell."""
         return cls(id=f"capacity-{time.isoformat()}", time=time)
+
+
+class Arrival(Record):
+    """Data of an arrival: the object's name, and behind which job, by its id, others still wait for it."""
+
+    name: str = Field(min_length=1, max_length=MAX_NAME_BYTES)
+    after: str = Field("", pattern=r"^([0-9a-f]{16})?$")
+
+
+class ReferenceArrived(Event):
+    """A file came that jobs wait for. Producers: intake, compare, and wake, for those it has no time for.
+
+    Consumer: wake.
+    """
+
+    type: Literal["dev.dropfold.reference.arrived.v1"] = "dev.dropfold.reference.arrived.v1"
+    data: Arrival
+
+    @classmethod
+    def of(cls, name: str, time: datetime, after: str = "") -> Self:
+        """Tell of a file, for the jobs behind one."""
+        digest = sha256(name.encode()).hexdigest()[:16]
+        return cls(
+            id=f"{digest}-arrived-{after}-{time.isoformat()}",
+            time=time,
+            data=Arrival(name=name, after=after),
+        )
 
 
 class ObjectName(Record):

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from schemas.boltz_input import BoltzInput
-from schemas.messages import CapacityWanted, PredictionCompleted, PredictionRequested
+from schemas.messages import CapacityWanted, PredictionCompleted, PredictionRequested, ReferenceArrived
 from schemas.receipt import Receipt
 
 PUBLISHED: Mapping[str, type[BaseModel]] = {
@@ -17,6 +17,7 @@ PUBLISHED: Mapping[str, type[BaseModel]] = {
     "prediction-completed": PredictionCompleted,
     "prediction-requested": PredictionRequested,
     "receipt": Receipt,
+    "reference-arrived": ReferenceArrived,
 }
 """Each format by the name of its schema file and of its folder of examples."""
 

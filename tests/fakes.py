@@ -14,6 +14,7 @@ from typing import Any
 import google_crc32c
 
 from jobs.document import decode, decode_or_log, encode, state_of
+from jobs.examine import Rules
 from jobs.ledger import AlreadyRecordedError, ConflictError
 from jobs.objects import ContentDiffersError, Look, ObjectGoneError, ObjectTooLargeError
 from jobs.settle import Settler
@@ -86,11 +87,11 @@ class MemoryLedger:
     def succeeded_as(self, fingerprint: str) -> Job | None:
         return next(iter(self._find(lambda stored: stored["fingerprint"] == fingerprint)), None)
 
-    def waiting_for(self, name: str) -> Iterator[Job]:
-        after = ""
-        while page := self._waiting_behind(after, name):
-            yield from page
-            after = page[-1].job_id
+    def waits(self, name: str) -> bool:
+        return bool(self._behind("", _waits_for(name)))
+
+    def waiting_for(self, name: str, after: str = "") -> Iterator[Job]:
+        return self._paged(after, _waits_for(name))
 
     def generations(self, bucket: str, name: str) -> Sequence[Job]:
         found = self._find(
@@ -117,8 +118,8 @@ class MemoryLedger:
     def unknown(self, job_ids: Sequence[str]) -> set[str]:
         return {job_id for job_id in job_ids if job_id not in self.documents}
 
-    def waiting(self) -> Sequence[Job]:
-        return self._in_turn(lambda stored: stored["state"] == State.WAITING)
+    def waiting(self) -> Iterator[Job]:
+        return self._paged("", lambda stored: stored["state"] == State.WAITING)
 
     def unsettled(self, before: datetime) -> Sequence[Job]:
         return self._in_turn(
@@ -143,8 +144,7 @@ class MemoryLedger:
         return self._last([State.SUCCEEDED, State.FAILED], since)[:most]
 
     def lapsed(self, now: datetime) -> Sequence[Job]:
-        leased = self._find(lambda stored: stored["lease"]["expires_at"] < now)
-        return [*leased, *self._find(lambda stored: stored["wait_until"] < now)]
+        return self._find(lambda stored: stored["lease"]["expires_at"] < now)
 
     def all(self) -> list[Job]:
         return self._find(lambda _stored: True)
@@ -153,8 +153,14 @@ class MemoryLedger:
         [job] = self.all()
         return job
 
-    def _waiting_behind(self, job_id: str, name: str) -> list[Job]:
-        found = self._find(lambda stored: stored["job_id"] > job_id and name in stored["waits_for"])
+    def _paged(self, after: str, where: "Where") -> Iterator[Job]:
+        """Read page by page, each as it is when it is asked for."""
+        while page := self._behind(after, where):
+            yield from page
+            after = page[-1].job_id
+
+    def _behind(self, job_id: str, where: "Where") -> list[Job]:
+        found = self._find(lambda stored: stored["job_id"] > job_id and where(stored))
         return sorted(found, key=lambda job: job.job_id)[: self.page]
 
     def _in_turn(self, where: "Where") -> list[Job]:
@@ -188,6 +194,10 @@ def _holds(where: Where, stored: Document) -> bool:
         return where(stored)
     except (KeyError, TypeError):
         return False
+
+
+def _waits_for(name: str) -> Where:
+    return lambda stored: name in stored["waits_for"]
 
 
 def _under(bucket: str, prefix: str, states: Iterable[State]) -> Where:
@@ -358,7 +368,7 @@ class MemoryCloud(Outside):
 
     inputs: MemoryBucket = field(default_factory=lambda: MemoryBucket("in"))
     outputs: MemoryBucket = field(default_factory=lambda: MemoryBucket("out"))
-    msa_service: bool = False
+    rules: Rules = field(default_factory=Rules)
     alive: int | None = None
     settings: SimpleNamespace = field(
         default_factory=lambda: SimpleNamespace(input_bucket="in", output_bucket="out")

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic
+from waking import deliver
 
 from functions.intake import Intake
+from jobs.examine import Rules
 from jobs.settle import Settler
 from schemas.job import Job, State
 from schemas.messages import PredictionCompleted
-from schemas.options import Options
 from schemas.receipt import receipt_name
 from schemas.upload import decode_upload
 
@@ -26,12 +27,13 @@ class Inbox:
     receipts: MemoryBucket = field(default_factory=lambda: MemoryBucket("out"))
     requests: MemoryTopic = field(default_factory=MemoryTopic)
     completions: MemoryTopic = field(default_factory=MemoryTopic)
+    arrivals: MemoryTopic = field(default_factory=MemoryTopic)
     _generations: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     @cached_property
     def intake(self) -> Intake:
         settler = Settler(self.ledger, self.receipts, self.requests, self.completions)
-        return Intake(self.uploads, self.ledger, settler, Options(), msa_service=False)
+        return Intake(self.uploads, self.ledger, settler, self.arrivals, Rules())
 
     def put(self, name: str, content: bytes) -> dict[str, object]:
         """Store an upload; return the event that it raises."""
@@ -42,6 +44,7 @@ class Inbox:
 
     def announce(self, event: Mapping[str, object]) -> None:
         self.intake.on_upload(decode_upload(event))
+        deliver(self.arrivals, self.intake)
 
     def announce_deleted(self, event: Mapping[str, object]) -> None:
         self.intake.on_delete(decode_upload(event))

@@ -6,6 +6,14 @@ from benchmarks.load import meter
 
 meter.install(os.environ["FUNCTION_TARGET"])
 
-from functions.main import on_compare, on_dead, on_delete, on_request, on_sweep, on_upload  # noqa: E402
+from functions.main import (  # noqa: E402
+    on_compare,
+    on_dead,
+    on_delete,
+    on_request,
+    on_sweep,
+    on_upload,
+    on_wake,
+)
 
-__all__ = ["on_compare", "on_dead", "on_delete", "on_request", "on_sweep", "on_upload"]
+__all__ = ["on_compare", "on_dead", "on_delete", "on_request", "on_sweep", "on_upload", "on_wake"]

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import pubsub_v1, run_v2, storage
+from loglines import logged
 from outside import using
 from patience import HANG, NEVER, until
 
@@ -130,7 +131,10 @@ class Chaos:
 
 @dataclass
 class Scenario:
-    """One scenario's files, what it broke, and what was found after."""
+    """One scenario's files, what it broke, and what was found after.
+
+    ``comparing`` has the bucket compared with the ledger, too, as time passes.
+    """
 
     chaos: Chaos
     folder: str
@@ -138,6 +142,7 @@ class Scenario:
     uploads: list[Upload] = field(default_factory=list)
     armed: dict[str, Fault] = field(default_factory=dict)
     victims: dict[str, Victim] = field(default_factory=dict)
+    comparing: bool = False
 
     def upload(
         self,
@@ -176,6 +181,16 @@ class Scenario:
             return job is not None and job.state is state and not (state.terminal and job.pending)
 
         until(there, f"{upload.name} {state}")
+
+    def until_answered(self, upload: Upload) -> None:
+        """Wait until the call that took an upload in has answered."""
+        log = self.chaos.stack.run_dir / "logs" / "trigger-upload.log"
+
+        def answered() -> bool:
+            uri = f"gs://{upload.bucket}/{upload.name}"
+            return any((line["message"], line["object"]) == ("delivered", uri) for line in logged(log))
+
+        until(answered, f"{upload.name} taken in")
 
     def arm(self, fault: Fault) -> str:
         """Have a fault happen in this scenario."""
@@ -249,6 +264,8 @@ class Scenario:
             if sweeping:
                 self.chaos.lapse(self.chaos.dead)
                 self.chaos.call("on_sweep")
+            if self.comparing:
+                self.chaos.call("on_compare")
             return False
 
         until(is_over, lambda: [*self.unmet(), *self.examine().problems], pause=TICK)

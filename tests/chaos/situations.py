@@ -46,8 +46,7 @@ def rejected(scenario: Scenario, arm: Break) -> None:
 
 def arrival(scenario: Scenario, arm: Break) -> None:
     """Upload an input, then the alignment that it waits for."""
-    waiting = scenario.upload(text=WITH_MSA)
-    scenario.until_state(waiting, State.WAITING)
+    scenario.until_answered(scenario.upload(text=WITH_MSA))  # which looks once more at its end
     arm()
     scenario.beside("late.a3m", MSA)
 
@@ -129,6 +128,7 @@ def expired(scenario: Scenario, arm: Break) -> None:
     job = scenario.job(waiting)
     assert job is not None
     scenario.chaos.ledger.replace(job.evolve(wait_until=job.created_at))
+    scenario.comparing = True
 
 
 def no_worker(scenario: Scenario, arm: Break) -> None:

@@ -13,7 +13,7 @@ REPRESENTATIVE = {
     ("worker", "write SUCCEEDED", "after"),
     ("worker", "SUCCEEDED event", "after"),
     ("on_upload", "record", "after"),
-    ("on_upload", "go on", "after"),
+    ("on_wake", "go on", "after"),
     ("on_sweep", "free", "after"),
 }
 """What every run of the tests kills."""

@@ -40,7 +40,6 @@ SEARCHES: dict[str, tuple[object, ...]] = {
     "count_under": ("in", "run/", (State.FAILED,)),
     "longest_queued": (),
     "predicted": (NOW, 20),
-    "waiting": (),
     "unsettled": (NOW,),
     "unserved": (NOW,),
     "newest_running": (),
@@ -48,7 +47,7 @@ SEARCHES: dict[str, tuple[object, ...]] = {
 }
 """Methods that find jobs, with arguments. The others look jobs up by id, or compare a single field."""
 
-BY_ONE_FIELD = {"count", "succeeded_as", "waiting_for", "lapsed"}
+BY_ONE_FIELD = {"count", "succeeded_as", "waits", "waiting_for", "waiting", "lapsed"}
 BY_ID = {"create", "get", "replace", "states", "unknown"}
 
 
@@ -115,7 +114,7 @@ def test_no_method_of_the_ledger_is_forgotten_here() -> None:
 
 def test_what_is_searched_by_keeps_its_index() -> None:
     searched = {field.partition(".")[0] for index in planned() for field, _ in index}
-    searched |= {"fingerprint", "waits_for", "lease", "wait_until"}
+    searched |= {"fingerprint", "waits_for", "lease", "wait_until"}  # the last by the release before
     assert searched & set(plan.local_values()["unsearched"]) == set()
     fields = {name for name in plan.local_values()["unsearched"] if "." not in name}
     assert fields <= Job.model_fields.keys()

@@ -209,6 +209,7 @@ def test_a_call_ends_itself_before_cloud_run_gives_up_on_it() -> None:
     service = plan.resources()["google_cloudfunctions2_function.function"]["service_config"][0]
     assert service["timeout_seconds"] == "${each.value.seconds}"
     given = re.sub(r"\s+", " ", service["environment_variables"])
+    assert "merge(local.project_env, each.value.takes_in ? local.intake_env : {}, each.value.env, {" in given
     assert 'THREADED_TIMEOUT_ENABLED = "true"' in given
     assert "CLOUD_RUN_TIMEOUT_SECONDS = each.value.seconds - 5" in given
     assert all(function["seconds"] > 5 for function in FUNCTIONS.values())
@@ -229,8 +230,10 @@ def test_every_pause_of_a_schedule_has_its_cron_line() -> None:
 
 def environment(component: str) -> set[str]:
     values = plan.local_values()
-    own = FUNCTIONS[component]["env"] if component in FUNCTIONS else values[f"{component}_env"]
-    return {*values["project_env"], *own}
+    if component not in FUNCTIONS:
+        return {*values["project_env"], *values[f"{component}_env"]}
+    shared = values["intake_env"] if FUNCTIONS[component]["takes_in"] else {}
+    return {*values["project_env"], *shared, *FUNCTIONS[component]["env"]}
 
 
 @pytest.mark.parametrize("component", ENTRY_POINTS)

@@ -130,6 +130,7 @@ def test_terraform_reads_the_topology_as_the_local_stack_does(tmp_path: Path) ->
         "on_upload": "eventarc",
         "on_delete": "eventarc",
         "on_request": "push",
+        "on_wake": "push",
         "on_dead": "push",
         "on_sweep": "scheduler",
         "on_compare": "scheduler",

@@ -11,8 +11,8 @@ from functions.compare import Comparison
 from functions.intake import Intake
 from gcp.ledger import FirestoreLedger
 from gcp.objects import Bucket
+from jobs.examine import Rules
 from jobs.settle import Settler
-from schemas.options import Options
 
 
 @pytest.mark.usefixtures("storage_host", "firestore_host")
@@ -25,7 +25,7 @@ def test_an_upload_without_an_event_gets_its_receipt_once(project: str) -> None:
     completions = MemoryTopic()
     settler = Settler(ledger, Bucket(client, outputs.name), MemoryTopic(), completions)
     inputs = Bucket(client, uploads.name)
-    intake = Intake(inputs, ledger, settler, Options(), msa_service=False)
+    intake = Intake(inputs, ledger, settler, MemoryTopic(), Rules())
     for _ in range(2):
         Comparison(inputs, ledger, intake, timedelta(), timedelta(days=1), 1000).run()
     receipts = [json.loads(blob.download_as_bytes()) for blob in outputs.list_blobs()]

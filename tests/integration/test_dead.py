@@ -13,9 +13,9 @@ from functions.intake import Intake
 from gcp.ledger import FirestoreLedger
 from gcp.topics import Topic
 from jobs import lifecycle
+from jobs.examine import Rules
 from jobs.settle import Settler
 from schemas.job import State
-from schemas.options import Options
 
 ATTEMPTS = 5
 """The fewest that Pub/Sub allows before it gives up."""
@@ -66,7 +66,7 @@ def test_a_request_that_is_given_back_for_ever_ends_in_one_failed_receipt(
     receipts, completions = MemoryBucket("out"), MemoryTopic()
     requests = Topic(pubsub_v1.PublisherClient(), project, "requests")
     settler = Settler(ledger, receipts, requests, completions)
-    intake = Intake(MemoryBucket("in"), ledger, settler, Options(), msa_service=False)
+    intake = Intake(MemoryBucket("in"), ledger, settler, MemoryTopic(), Rules())
     dead = DeadLetters(intake, ledger, settler, "work", timedelta(hours=1))
     job = settler.settle(ledger.create(lifecycle.take_in(a_job(), datetime.now(UTC))))
     for state in (State.QUEUED, State.FAILED):

@@ -104,8 +104,9 @@ def test_searches_find_what_they_name(ledger: Ledger) -> None:
     assert ledger.count(State.QUEUED, most=9) == 1
     assert ids(ledger.unsettled(before=NOW + timedelta(seconds=1))) == ["4" * 16]
     assert ids(ledger.unsettled(before=NOW)) == []
-    assert ids(ledger.lapsed(NOW + timedelta(minutes=3))) == ["3" * 16]
-    assert ids(ledger.lapsed(NOW + timedelta(hours=25))) == ["1" * 16, "3" * 16]
+    assert ids(ledger.lapsed(NOW + timedelta(minutes=1))) == []
+    assert ids(ledger.lapsed(NOW + timedelta(hours=25))) == ["3" * 16]
+    assert [ledger.waits(name) for name in ("run/ä b.a3m", "run/other.a3m")] == [True, False]
 
 
 def test_unfinished_are_found_by_what_their_names_begin_with(ledger: Ledger) -> None:
@@ -144,6 +145,8 @@ def test_all_that_wait_for_a_file_are_found_also_while_they_go_on(ledger: Ledger
         if len(found) % 3:
             ledger.replace(lifecycle.advance(job, lifecycle.Event.ARRIVED, NOW))
     assert sorted(found) == names
+    behind = [job.job_id for job in ledger.waiting_for("run/x.a3m", after=names[PAGE])]
+    assert behind == [name for at, name in enumerate(names) if at > PAGE and (at + 1) % 3 == 0]
 
 
 def test_unserved_are_the_queued_jobs_that_stayed_unchanged_the_longest_first(ledger: Ledger) -> None:
@@ -220,12 +223,12 @@ def test_ids_that_no_job_has_are_told_apart_in_any_number(ledger: Ledger) -> Non
     assert ledger.unknown([]) == set()
 
 
-def test_waiting_are_those_that_wait_the_longest_unchanged_first(ledger: Ledger) -> None:
-    for number, minutes in enumerate((1, 3, 2)):
-        at = NOW - timedelta(minutes=minutes)
-        ledger.create(lifecycle.take_in(a_job(job_id=f"{number:016x}", waits_for=("x.a3m",)), at))
-    ledger.create(lifecycle.take_in(a_job(job_id="9" * 16), NOW - timedelta(minutes=9)))
-    assert [int(job.job_id) for job in ledger.waiting()] == [1, 2, 0]
+def test_waiting_are_all_that_wait_however_many(ledger: Ledger) -> None:
+    names = [f"{number:016x}" for number in range(PAGE + 2)]
+    for name in names:
+        ledger.create(lifecycle.take_in(a_job(job_id=name, waits_for=(f"{name}.a3m",)), NOW))
+    ledger.create(lifecycle.take_in(a_job(job_id="9" * 16), NOW))
+    assert [job.job_id for job in ledger.waiting()] == names
 
 
 def test_jobs_under_a_prefix_are_counted_listed_and_looked_up(ledger: MemoryLedger | FirestoreLedger) -> None:
@@ -355,7 +358,7 @@ def searches(ledger: MemoryLedger | FirestoreLedger) -> Iterator[tuple[Iterable[
     yield ledger.waiting(), "a"
     yield ledger.unsettled(later), "d"
     yield ledger.unserved(later), "b"
-    yield ledger.lapsed(later), "ac"
+    yield ledger.lapsed(later), "c"
     yield [ledger.newest_running()], "c"
     yield [ledger.last_ended(before)], "d"
     yield [ledger.longest_queued()], "b"

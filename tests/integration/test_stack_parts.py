@@ -56,6 +56,8 @@ def on_delete(event):
 def on_dead(event):
     note(attributes=event.data["message"]["attributes"])
 
+on_wake = on_dead
+
 @functions_framework.http
 def on_sweep(request):
     note(method=request.method)

@@ -5,13 +5,14 @@ from pathlib import Path
 
 from fakes import MemoryBucket, MemoryLedger, MemoryTopic
 from google.cloud import storage
+from waking import deliver
 
 from functions.intake import Intake
 from gcp.objects import Bucket
+from jobs.examine import Rules
 from jobs.settle import Settler
 from schemas.failure import Code
 from schemas.job import Source, State
-from schemas.options import Options
 from worker.prepare import prepare
 
 SEQUENCE = "NLYIQWLKDGGPSSGRPPPS"
@@ -35,11 +36,13 @@ def test_they_are_taken_in_and_prepared_as_what_they_hold(
     raw = storage.Client(project=project).create_bucket(project)
     uploads, ledger = Bucket(raw.client, raw.name), MemoryLedger()
     settler = Settler(ledger, MemoryBucket("out"), MemoryTopic(), MemoryTopic())
-    intake = Intake(uploads, ledger, settler, Options(), msa_service=False)
+    arrivals = MemoryTopic()
+    intake = Intake(uploads, ledger, settler, arrivals, Rules())
 
     intake.on_upload(stored(raw, "run/a.yaml", INPUT))
     assert ledger.only().state is State.WAITING
     intake.on_upload(stored(raw, "run/trp.a3m", A3M))
+    deliver(arrivals, intake)
     job = ledger.only()
     assert job.state is State.QUEUED
     prepared = prepare(job, uploads, tmp_path / "input")

@@ -21,6 +21,7 @@ from functions.intake import Intake
 from functions.sweep import Sweep
 from gcp import project
 from gcp.settings import Project
+from jobs.examine import Rules
 from local.processes import bound
 from schemas.job import Job, Lease, Source, State, job_id
 from schemas.messages import PredictionRequested
@@ -75,8 +76,8 @@ class Pipeline:
             uploads=project.bucket(self.settings, self.settings.input_bucket),
             ledger=project.ledger(self.settings),
             settler=project.settler(self.settings),
-            default_options=QUICK,
-            msa_service=False,
+            arrivals=project.topic(self.settings, self.settings.completed_topic),  # of none is told here
+            rules=Rules(default_options=QUICK),
         )
 
     def drop(self, name: str, content: str, **options: object) -> str:

@@ -4,13 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from fakes import MemoryBucket, MemoryLedger, MemoryTopic
+from waking import deliver
 
-from functions.compare import BATCH, Comparison, ComparisonError
+from functions.compare import AT_ONCE, BATCH, Comparison, ComparisonError
 from functions.intake import Intake
-from jobs.objects import StorageUnavailableError
+from jobs import lifecycle
+from jobs.examine import Rules
+from jobs.objects import Look, StorageUnavailableError
 from jobs.settle import Settler
-from schemas.job import Source, State
-from schemas.options import Options
+from schemas.failure import Code
+from schemas.job import Job, Source, State, job_id
 
 VALID = b"sequences:\n  - protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"
 HOUR_AGO = datetime.now(UTC) - timedelta(hours=1)
@@ -24,16 +27,18 @@ class House:
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     receipts: MemoryBucket = field(default_factory=lambda: MemoryBucket("out"))
     requests: MemoryTopic = field(default_factory=MemoryTopic)
+    arrivals: MemoryTopic = field(default_factory=MemoryTopic)
     most: int = 1000
 
     @property
     def intake(self) -> Intake:
         settler = Settler(self.ledger, self.receipts, self.requests, MemoryTopic())
-        return Intake(self.uploads, self.ledger, settler, Options(), msa_service=False)
+        return Intake(self.uploads, self.ledger, settler, self.arrivals, Rules())
 
     def compare(self) -> None:
         after, within = timedelta(minutes=5), timedelta(days=2)
         Comparison(self.uploads, self.ledger, self.intake, after, within, self.most).run()
+        deliver(self.arrivals, self.intake)
 
     def taken_in(self) -> list[str]:
         return sorted(job.source.name for job in self.ledger.all())
@@ -71,6 +76,92 @@ def test_an_input_whose_alignment_came_without_an_event_goes_on() -> None:
     house.uploads.put("foo.a3m", b">q\nNLYIQWLKDGGPSSGRPPPS\n")
     house.compare()
     assert house.ledger.only().state is State.QUEUED
+
+
+DAY_AGO = datetime.now(UTC) - lifecycle.WAIT - timedelta(minutes=1)
+MSA = b">q\nNLYIQWLKDGGPSSGRPPPS\n"
+
+
+def waiting(house: House, name: str, since: datetime = HOUR_AGO) -> Job:
+    """Have an input wait for a file of its own name, since a time."""
+    house.uploads.put(f"{name}.yaml", VALID.replace(b"empty", f"{name}.a3m".encode()))
+    source = house.uploads.source(f"{name}.yaml")
+    assert source is not None
+    house.intake.on_upload(source)
+    job = house.ledger.get(job_id(source.bucket, source.name, source.generation))
+    assert job is not None
+    return house.ledger.replace(job.evolve(wait_until=since + lifecycle.WAIT))
+
+
+def states(house: House) -> dict[str, State]:
+    return {job.source.name.removesuffix(".yaml"): job.state for job in house.ledger.all()}
+
+
+def test_however_many_wait_for_what_never_comes_the_others_go_on() -> None:
+    house = House(ledger=MemoryLedger(page=2))
+    names = [f"{number}" for number in range(25)]
+    for name in names:
+        waiting(house, name)
+    for name in names[::5]:
+        house.uploads.put(f"{name}.a3m", MSA)
+    house.compare()
+    assert states(house) == {name: State.WAITING if int(name) % 5 else State.QUEUED for name in names}
+
+
+def test_one_whose_time_is_up_is_rejected_unless_its_file_is_there() -> None:
+    house = House()
+    for name in ("late", "there", "in time"):
+        waiting(house, name, HOUR_AGO if name == "in time" else DAY_AGO)
+    house.uploads.put("there.a3m", MSA)
+    for _ in range(2):
+        house.compare()
+    assert states(house) == {"late": State.REJECTED, "there": State.QUEUED, "in time": State.WAITING}
+    [rejected] = [job for job in house.ledger.all() if job.state is State.REJECTED]
+    assert (rejected.errors[0].code, rejected.pending) == (Code.MISSING_REFERENCE, ())
+    assert "late.a3m" in rejected.errors[0].message
+    assert len(house.receipts.objects) == 1
+
+
+class ComingBucket(MemoryBucket):
+    """A file comes between the first look for it and the second."""
+
+    def look(self, name: str, most: int) -> Look | None:
+        found = super().look(name, most)
+        if name == "a.a3m":
+            self.put(name, MSA)
+        return found
+
+
+def test_one_whose_file_came_a_moment_ago_is_not_rejected() -> None:
+    before = House()
+    job = waiting(before, "a", DAY_AGO)
+    house = House(ComingBucket("in", uploaded_at=HOUR_AGO, objects=before.uploads.objects), before.ledger)
+    house.compare()
+    assert house.ledger.get(job.job_id) == job
+    house.compare()
+    assert states(house) == {"a": State.QUEUED}
+
+
+class CountingBucket(MemoryBucket):
+    looks = 0
+
+    def look(self, name: str, most: int) -> Look | None:
+        self.looks += 1
+        return super().look(name, most)
+
+
+def test_a_file_that_many_wait_for_is_looked_for_a_few_times_and_told_of_once() -> None:
+    house = House(CountingBucket("in", uploaded_at=HOUR_AGO))
+    for number in range(100):
+        house.uploads.put(f"{number}.yaml", VALID.replace(b"empty", b"one.a3m"))
+    house.compare()
+    assert isinstance(house.uploads, CountingBucket)
+    house.uploads.looks = 0
+    house.compare()
+    assert house.uploads.looks <= AT_ONCE
+    house.uploads.put("one.a3m", MSA)
+    Comparison(house.uploads, house.ledger, house.intake, timedelta(), timedelta(), 0).run()
+    assert len(house.arrivals.messages) == 1
 
 
 def test_a_bucket_of_more_than_a_batch_is_compared_whole_up_to_the_limit(

@@ -14,9 +14,11 @@ from inbox import Inbox
 
 import functions
 import jobs
+from functions.wake import Wake
+from schemas.upload import decode_upload
 
 VALID = b"sequences:\n  - protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"
-WITH_MSA = VALID.replace(b"empty", b"a.a3m")
+WITH_MSA, MSA = VALID.replace(b"empty", b"a.a3m"), b">q\nNLYIQWLKDGGPSSGRPPPS\n"
 OURS = tuple(f"{Path(str(room.__file__)).parent}/" for room in (functions, jobs))
 LOCKED = f"{OURS[0]}recent.py"
 """Python lets no such exception in between the end of a lock's block and its release; a trace would."""
@@ -73,6 +75,19 @@ def an_overwritten_input(inbox: Inbox) -> Callable[[], None]:
     return an_input(VALID)(inbox)
 
 
+def an_alignment(inbox: Inbox) -> Callable[[], None]:
+    for name in ("a.yaml", "b.yaml"):
+        inbox.announce(event(inbox, name, WITH_MSA))
+    source = decode_upload(event(inbox, "a.a3m", MSA))
+
+    def deliver_both() -> None:
+        inbox.intake.on_upload(source)
+        [told, *_] = inbox.arrivals.messages
+        Wake(inbox.intake.waiting, inbox.arrivals, 0).take_up(told.data, told.attributes)
+
+    return deliver_both
+
+
 def a_deletion(content: bytes, *, known: bool) -> Callable[[Inbox], Callable[[], None]]:
     def prepare(inbox: Inbox) -> Callable[[], None]:
         told = event(inbox, "a.yaml", content)
@@ -89,6 +104,7 @@ CALLS = {
     "one that waits": an_input(WITH_MSA),
     "a bad one": an_input(b"sequences: []"),
     "one that overwrites": an_overwritten_input,
+    "an alignment": an_alignment,
     "a deletion": a_deletion(VALID, known=True),
     "a deletion that comes first": a_deletion(VALID, known=False),
 }

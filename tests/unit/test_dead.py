@@ -10,12 +10,12 @@ from receipts import an_end
 from functions.dead import GIVEN_UP_BY, DeadLetters
 from functions.intake import Intake
 from jobs import lifecycle
+from jobs.examine import Rules
 from jobs.objects import StorageUnavailableError
 from jobs.settle import Settler
 from schemas.failure import Code, Failure
 from schemas.job import Job, State
 from schemas.messages import CapacityWanted, Message, PredictionCompleted, PredictionRequested
-from schemas.options import Options
 
 VALID = b"sequences:\n  - protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"
 LOST = Failure(code=Code.WORKER_LOST, message="gone", remedy="again")
@@ -34,7 +34,7 @@ class House:
 
     def take_up(self, data: bytes, attributes: dict[str, str]) -> None:
         settler = Settler(self.ledger, self.receipts, self.requests, self.completions)
-        intake = Intake(self.uploads, self.ledger, settler, Options(), msa_service=False)
+        intake = Intake(self.uploads, self.ledger, settler, MemoryTopic(), Rules())
         dead = DeadLetters(intake, self.ledger, settler, "work", timedelta(hours=1))
         dead.take_up(data, attributes)
 

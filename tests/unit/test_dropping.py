@@ -15,6 +15,7 @@ from inbox import Inbox
 from dropfold import drop, metadata, validate
 from dropfold.files import LocalFile, found
 from dropfold.upload import Outcome, Uploader
+from jobs.examine import Rules
 from schemas.job import Source, State, job_id
 from schemas.options import Options, read_metadata
 
@@ -214,7 +215,7 @@ def test_the_check_says_what_the_intake_says() -> None:
         name = f"examples/{path.relative_to(EXAMPLES)}"
         inbox.drop(name, path.read_bytes())
         there = inbox.ledger.only()
-        checked = drop.plan([LocalFile(path, name, named=True)], {}, msa_service=False)
+        checked = drop.plan([LocalFile(path, name, named=True)], {}, Rules())
         assert [each.failures for each in checked.refused] == ([there.errors] if there.errors else [])
         assert bool(checked.inputs) == (there.state is State.QUEUED)
 

@@ -8,8 +8,10 @@ from functools import cached_property
 import pytest
 from fakes import MemoryBucket, MemoryLedger, MemoryTopic, a_source
 from later import as_the_next
+from waking import deliver
 
 from functions.intake import Intake, output_prefix
+from jobs.examine import Rules
 from jobs.ledger import UnreadableJobError
 from jobs.lifecycle import KEEP
 from jobs.objects import Look
@@ -17,7 +19,6 @@ from jobs.settle import Settler
 from schemas.failure import Code, Failure
 from schemas.job import Job, State, job_id
 from schemas.messages import Message, PredictionCompleted
-from schemas.options import Options
 from worker.lease import HeldJob, LeaseLostError
 
 VALID = b"sequences:\n  - protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"
@@ -46,6 +47,7 @@ class Inbox:
     receipts: MemoryBucket = field(default_factory=lambda: MemoryBucket("out"))
     requests: MemoryTopic = field(default_factory=MemoryTopic)
     completions: MemoryTopic = field(default_factory=MemoryTopic)
+    arrivals: MemoryTopic = field(default_factory=MemoryTopic)
 
     def drop(self, name: str, content: bytes = VALID, **source: object) -> None:
         self.uploads.put(name, content)
@@ -54,10 +56,11 @@ class Inbox:
     @cached_property
     def intake(self) -> Intake:
         settler = Settler(self.ledger, self.receipts, self.requests, self.completions)
-        return Intake(self.uploads, self.ledger, settler, Options(), msa_service=False)
+        return Intake(self.uploads, self.ledger, settler, self.arrivals, Rules())
 
     def announce(self, name: str, **source: object) -> None:
         self.intake.on_upload(a_source(name, **source))
+        deliver(self.arrivals, self.intake)
 
     def announce_deleted(self, name: str, **source: object) -> None:
         self.intake.on_delete(a_source(name, **({"time": datetime.now(UTC)} | source)))

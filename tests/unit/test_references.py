@@ -10,7 +10,7 @@ import pytest
 from fakes import MemoryBucket, MemoryLedger
 from inbox import Inbox
 
-from functions.intake import WakeError
+from functions.wake import WakeError
 from jobs.objects import Look, ObjectUnreadableError
 from jobs.references import BEGINNING
 from schemas.boltz_files import MAX_MSA_BYTES, MAX_TEMPLATE_BYTES

@@ -77,12 +77,11 @@ def test_a_lease_that_holds_is_left_alone() -> None:
     assert not house.requests.messages
 
 
-def test_a_job_that_waited_too_long_is_rejected() -> None:
+def test_a_job_that_waits_is_left_to_those_who_may_look_for_its_file() -> None:
     house = House()
     house.ledger.create(lifecycle.take_in(a_job(waits_for=("x.a3m",)), LONG_AGO))
     house.sweep()
-    assert house.ledger.only().state is State.REJECTED
-    assert len(house.completions.messages) == 1
+    assert house.ledger.only().state is State.WAITING
 
 
 def test_effects_that_somebody_left_pending_are_done() -> None:
@@ -217,8 +216,7 @@ def test_a_job_that_cannot_be_finished_does_not_keep_the_others() -> None:
 def unfinished_in_every_way() -> list[Job]:
     """Return a job for each search of the sweep: what ended shows that later ones are served."""
     job = a_job(created_at=datetime.now(UTC))
-    waiting = lifecycle.take_in(job.evolve(waits_for=("x.a3m",)), LONG_AGO)
-    jobs = [waiting, lifecycle.claim(job, "gone", LONG_AGO), lifecycle.supersede(job, LONG_AGO)]
+    jobs = [lifecycle.claim(job, "gone", LONG_AGO), lifecycle.supersede(job, LONG_AGO)]
     return [*jobs, queued(LONG_AGO)]
 
 
@@ -233,16 +231,11 @@ def test_records_that_cannot_be_read_keep_nobody_else_from_being_finished(
     ]
     for number, document in enumerate(poisoned):
         house.ledger.put(document)
-        house.ledger.create(unfinished_in_every_way()[number].evolve(job_id=f"{number + 4:016x}"))
+        house.ledger.create(unfinished_in_every_way()[number].evolve(job_id=f"{number + 3:016x}"))
     house.sweep()
-    assert [job.state for job in house.ledger.all()] == [
-        State.REJECTED,
-        State.QUEUED,
-        State.SUPERSEDED,
-        State.QUEUED,
-    ]
+    assert [job.state for job in house.ledger.all()] == [State.QUEUED, State.SUPERSEDED, State.QUEUED]
     assert all(not job.pending for job in house.ledger.all() if job.state.terminal)
-    assert house.requested_ids() == [f"{5:016x}", f"{7:016x}"]
+    assert house.requested_ids() == [f"{3:016x}", f"{5:016x}"]
     assert [house.ledger.documents[document["job_id"]][1] for document in poisoned] == poisoned
     assert any("passed over" in record.message for record in caplog.records)
 

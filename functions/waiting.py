@@ -1,0 +1,98 @@
+"""Jobs that wait for files: what goes on, and what has waited for too long."""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Protocol
+
+from functions.generations import Generations
+from jobs import lifecycle
+from jobs.examine import Examiner, Rules
+from jobs.ledger import ConflictError, Ledger
+from jobs.objects import Look, ObjectGoneError
+from jobs.references import Found, any_missing, find
+from jobs.settle import Settler
+from schemas.boltz_input import InvalidInput
+from schemas.job import Job, State
+
+REMEMBERED = 64
+"""Looks at files that are remembered at a time: 8 MiB."""
+
+logger = logging.getLogger(__name__)
+
+
+class Uploads(Protocol):
+    """The input bucket."""
+
+    def read(self, name: str, generation: int, limit: int) -> bytes:
+        """Read one generation of an object.
+
+        Raises ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError.
+        """
+
+    def look(self, name: str, most: int) -> Look | None:
+        """Look at the object that has this name now, and at its ``most`` first bytes; None where none is.
+
+        Raises ObjectUnreadableError.
+        """
+
+    def generation(self, name: str) -> int | None:
+        """Return the generation of the object that has this name now, or None where there is none."""
+
+
+class OneLook:
+    """The input bucket for the time of one call: what many inputs name is looked at once."""
+
+    def __init__(self, uploads: Uploads) -> None:
+        self.read, self.generation = uploads.read, uploads.generation
+        self.look = lru_cache(REMEMBERED)(uploads.look)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What waiting jobs are held to."""
+
+    uploads: Uploads
+    ledger: Ledger
+    settler: Settler
+    rules: Rules
+
+    def misses(self, job: Job) -> bool:
+        """Tell whether a file that the job waits for is not there."""
+        return any_missing(job.waits_for, self.uploads)
+
+    def go_on(self, job: Job) -> None:
+        """Queue a waiting job if nothing is missing any more, or reject it if it cannot use what came."""
+        if job.state is not State.WAITING or self.misses(job):
+            return
+        try:
+            changed = self._arrived(job)
+        except ObjectGoneError:
+            Generations(self.uploads, self.ledger, self.settler).withdraw(job)
+            return
+        if changed is not None:
+            self._change(changed, "waits no more")
+
+    def expire(self, job: Job, now: datetime) -> None:
+        """Reject a job whose time is up, and of whose files one is still not there."""
+        self._change(lifecycle.expire(job, now), "waited too long")
+
+    def _arrived(self, job: Job) -> Job | None:
+        """Return the job after the last of its files came; None where one is gone again."""
+        examiner = Examiner(self.uploads, self.rules)
+        try:
+            found = find(job.source.name, examiner.document(job.source), self.uploads)
+        except InvalidInput as error:  # a validator that was deployed meanwhile
+            found = Found((), error.failures)
+        if found.failures:
+            return lifecycle.refuse(job, found.failures, datetime.now(UTC))
+        return None if found.missing else lifecycle.advance(job, lifecycle.Event.ARRIVED, datetime.now(UTC))
+
+    def _change(self, changed: Job, what: str) -> None:
+        try:
+            recorded = self.ledger.replace(changed)
+        except ConflictError:
+            return  # whoever changed it saw the same files
+        logger.info(what, extra=recorded.about | {"state": recorded.state})
+        self.settler.settle(recorded)

@@ -1,0 +1,70 @@
+"""Let jobs go on whose file came: many at a time, while a call has time, then by a message of its own."""
+
+import logging
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
+
+from functions.waiting import OneLook, Waiting
+from jobs.references import any_missing
+from jobs.settle import Topic
+from schemas.job import Job
+from schemas.messages import ReferenceArrived, UndecodableMessageError
+
+AT_ONCE = 16
+BATCH = 10 * AT_ONCE
+
+logger = logging.getLogger(__name__)
+
+
+class WakeError(Exception):
+    """Not every job that waited for a file could go on; the message comes again."""
+
+
+@dataclass(frozen=True)
+class Wake:
+    """After so many ``seconds`` a call begins with no more jobs, and asks for a call for the rest."""
+
+    waiting: Waiting
+    arrivals: Topic
+    seconds: float
+
+    def take_up(self, data: bytes, attributes: Mapping[str, str]) -> None:
+        """Do what a message asks for; one that nobody can read is dropped. Raises WakeError."""
+        try:
+            arrival = ReferenceArrived.decode(data, attributes).data
+        except UndecodableMessageError:
+            logger.exception("not a message of ours")
+        else:
+            self.wake(arrival.name, arrival.after)
+
+    def wake(self, name: str, after: str = "") -> None:
+        """Let the jobs go on that wait for a file. Raises WakeError, at its end, where one could not."""
+        ends, left = time.monotonic() + self.seconds, 0
+        waiting = replace(self.waiting, uploads=OneLook(self.waiting.uploads))
+        if any_missing([name], waiting.uploads):
+            return  # it is gone again
+        jobs = iter(self.waiting.ledger.waiting_for(name, after))
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            while batch := list(islice(jobs, BATCH)):
+                left += sum(pool.map(partial(_still_waits, waiting), batch))
+                if len(batch) == BATCH and time.monotonic() >= ends:
+                    rest = ReferenceArrived.of(name, datetime.now(UTC), batch[-1].job_id)
+                    self.arrivals.publish(rest.encode())
+                    break
+        if left:
+            raise WakeError(f"{left} jobs still wait for {name}; the log says which and why")
+
+
+def _still_waits(waiting: Waiting, job: Job) -> bool:
+    """Let a job go on; tell whether something kept it from that."""
+    try:
+        waiting.go_on(job)
+    except Exception:
+        logger.exception("waits on, though its file came", extra=job.about)
+        return True
+    return False

@@ -69,7 +69,8 @@ def _work(settings: WorkerSettings, ready: Warm, started: float, started_at: dat
     worker = Worker(
         handling=Handling(ledger, project.settler(settings), bench, settings.holder, settings.renew_seconds),
         idle_seconds=settings.idle_seconds,
-        take_until=started + settings.task_seconds - settings.prediction_seconds - settings.read_seconds,
+        ends_at=started + settings.task_seconds,
+        needs=settings.needs,
     )
     work = project.subscription(settings, settings.work_subscription)
     with work.pulling(IN_HAND, LOOK_SECONDS) as deliveries:

@@ -102,13 +102,14 @@ class Bench:
     def attempt(self, mine: HeldJob) -> Result:
         """Attempt a job, and take it when the device is free for it.
 
-        Raises FailedError, StorageUnavailableError, LeaseLostError, DeviceLostError.
+        Raises FailedError, StorageUnavailableError, LeaseLostError, TooLateError, DeviceLostError.
         """
         watch, job, model = Stopwatch(), mine.job, self.predictor.model
         self.work_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.work_dir, prefix=f"{job.job_id}-") as folder:
             with watch.stage("download"):
                 prepared = prepare(job, self.uploads, Path(folder) / "input")
+            mine.turns = 2 if prepared.document.properties else 1
             identity = fingerprint(prepared, job.options, model)
             if cached := self._cached(identity, mine, watch):
                 return cached

@@ -16,7 +16,7 @@ from schemas.job import Job, State
 from schemas.messages import CapacityWanted, PredictionRequested, UndecodableMessageError
 from worker.handling import Handling
 from worker.hands import Hands
-from worker.lease import HeldJob, LeaveError
+from worker.lease import HeldJob, LeaveError, TooLateError
 
 IN_HAND = 3
 """One is read, one is predicted, one is written, uploaded and settled."""
@@ -51,14 +51,16 @@ class InHand(NamedTuple):
 class Worker:
     """What a worker works with, and its limits in seconds.
 
-    ``idle_seconds`` without work end it; past ``take_until``, a time of ``time.monotonic``, it begins no
-    more: the platform's own limit is nearer than one prediction. Nor does it where a job is beyond this
-    release: the next execution may run a later one.
+    ``idle_seconds`` without work end it. It begins nothing that may take longer than until ``ends_at``, a
+    time of ``time.monotonic`` at which the platform ends the process; ``needs`` says how long a job may take,
+    by the number of its turns on the device. Nor does it where a job is beyond this release: the next
+    execution may run a later one.
     """
 
     handling: Handling
     idle_seconds: float
-    take_until: float
+    ends_at: float
+    needs: Callable[[int], float]
 
     def drain(self, deliveries: Iterable[Delivery | None]) -> None:
         """Work on what comes until nothing does; None means that nothing came for a moment.
@@ -106,8 +108,8 @@ class Worker:
             hands.wait()
         return True
 
-    def _in_time(self) -> bool:
-        return time.monotonic() <= self.take_until
+    def _in_time(self, turns: int = 1) -> bool:
+        return time.monotonic() + self.needs(turns) <= self.ends_at
 
     def _queued(self, delivery: Delivery) -> Job | None:
         """Find the job that a message asks for, if it is still to be done; else be done with the message."""
@@ -121,10 +123,13 @@ class Worker:
     def _handle(self, new: InHand) -> None:
         try:
             self.handling.handle(new.mine)
+        except TooLateError:
+            new.delivery.nack()
         except BaseException:
             new.delivery.nack()
             raise
-        new.delivery.ack()
+        else:
+            new.delivery.ack()
 
     def _leave(self, hands: Hands[InHand], why: BaseException) -> None:
         """Take nothing more; let end what ends soon; give everything else back."""

@@ -16,7 +16,7 @@ from schemas.failure import RETRYABLE, Code, FailedError, Failure
 from schemas.job import Job, State
 from worker.attempt import Bench
 from worker.device import DeviceLostError
-from worker.lease import HeldJob, LeaseLostError, holding
+from worker.lease import HeldJob, LeaseLostError, TooLateError, holding
 
 logger = logging.getLogger(__name__)
 
@@ -39,12 +39,12 @@ class Handling:
             raise UnreadableJobError(job_id, f"{unknown}: no option of this release")
         return job
 
-    def open(self, job: Job, in_time: Callable[[], bool]) -> HeldJob:
-        """Take a queued job in hand; ``in_time`` may still keep it from being claimed."""
+    def open(self, job: Job, in_time: Callable[[int], bool]) -> HeldJob:
+        """Take a queued job in hand; ``in_time``, by turns on the device, may keep it from being claimed."""
         return HeldJob(self.ledger, job, self.holder, self.renew_seconds, in_time)
 
     def handle(self, held: HeldJob) -> None:
-        """Attempt the job and record how it ended. Raises DeviceLostError, LeaveError.
+        """Attempt the job and record how it ended. Raises DeviceLostError, LeaveError, TooLateError.
 
         Whatever is not finished after this is in the ledger, where the sweep finds it.
         """
@@ -65,7 +65,7 @@ class Handling:
             self._end(mine, lambda job: lifecycle.succeed(job, done, datetime.now(UTC)))
         except LeaseLostError:
             logger.warning("not ours any more, result thrown away", extra=self._about(mine.job))
-        except DeviceLostError:
+        except (DeviceLostError, TooLateError):
             raise
         except Exception as error:
             failure = _why(error)

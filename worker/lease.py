@@ -17,6 +17,10 @@ class LeaseLostError(Exception):
     """Someone else decides about this job now; the result in hand is thrown away."""
 
 
+class TooLateError(Exception):
+    """The process will not be there for long enough to end this job: another one is to take it."""
+
+
 class LeaveError(BaseException):
     """The process has to leave. Not an Exception, so that nothing on the way swallows it."""
 
@@ -24,7 +28,8 @@ class LeaveError(BaseException):
 class HeldJob:
     """A job that was QUEUED when its message came. Every write is a compare-and-set on what was last seen.
 
-    ``in_time`` tells, when the job is to be taken, whether the process will be there for long enough.
+    ``in_time`` tells, when the job is to be taken, whether the process will be there for long enough, by the
+    number of turns on the device that the job takes.
     """
 
     def __init__(
@@ -33,16 +38,20 @@ class HeldJob:
         job: Job,
         holder: str,
         renew_seconds: float,
-        in_time: Callable[[], bool] = lambda: True,
+        in_time: Callable[[int], bool] = lambda _turns: True,
     ) -> None:
         self._ledger, self._holder, self._every, self._in_time = ledger, holder, renew_seconds, in_time
         self._lock = threading.RLock()
         self._over = threading.Event()
         self.job = job
+        self.turns = 1
         self.taken = False
 
     def take(self) -> None:
-        """Take the lease, unless it is ours: it counts as an attempt. Raises LeaseLostError, LeaveError."""
+        """Take the lease, unless it is ours: it counts as an attempt.
+
+        Raises LeaseLostError, LeaveError, TooLateError.
+        """
         with self._lock:
             if not self.taken:
                 self.job, self.taken = self._claimed(), True
@@ -56,7 +65,7 @@ class HeldJob:
         """Write a change. Raises LeaseLostError where the job is not ours any more."""
         with self._lock:
             try:
-                self.job = self._ledger.replace(change(self.job))
+                self.job = self._written(change(self.job))
             except (ConflictError, lifecycle.IllegalTransitionError) as error:
                 raise LeaseLostError(self.job.job_id) from error
             return self.job
@@ -74,13 +83,29 @@ class HeldJob:
         """
         job: Job | None = self.job
         while job is not None and job.state is State.QUEUED and job.attempt == self.job.attempt:
-            if self._over.is_set() or not self._in_time():
+            if self._over.is_set():
                 raise LeaveError
+            if not self._in_time(self.turns):
+                raise TooLateError(job.job_id)
             try:
-                return self._ledger.replace(lifecycle.claim(job, self._holder, datetime.now(UTC)))
+                return self._written(lifecycle.claim(job, self._holder, datetime.now(UTC)))
             except ConflictError:
                 job = self._seen()
         raise LeaseLostError(self.job.job_id)
+
+    def _written(self, job: Job) -> Job:
+        """Write the job. Raises ConflictError, LeaseLostError.
+
+        A write whose answer was lost is made again by Google's client, and then meets itself: what stands in
+        the ledger is then what was to be written, to the microsecond of its times.
+        """
+        try:
+            return self._ledger.replace(job)
+        except ConflictError:
+            there = self._seen()
+            if there is None or there != job.evolve(revision=there.revision):
+                raise
+            return there
 
     def _seen(self) -> Job | None:
         """Read the job as it is now. Raises LeaseLostError where a later release has it."""

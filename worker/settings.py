@@ -37,6 +37,13 @@ class WorkerSettings(PredictionSettings):
     cloud_run_task_index: int = Field(0, description="set by Cloud Run: which of the execution's tasks")
     cloud_run_task_attempt: int = Field(0, description="set by Cloud Run: which attempt at that task, from 0")
 
+    def needs(self, turns: int) -> float:
+        """Say how long a job may take from its claim to its end, by its turns on the device, in seconds.
+
+        After each turn what it gave is read and written by children, under their own limit.
+        """
+        return turns * (self.prediction_seconds + self.read_seconds)
+
     @property
     def holder(self) -> str:
         """Name this process in leases, receipts and logs."""

@@ -152,7 +152,8 @@ def _work(settings: WorkerSettings) -> None:
     worker = Worker(
         handling=Handling(ledger, project.settler(settings), bench, settings.holder, settings.renew_seconds),
         idle_seconds=settings.idle_seconds,
-        take_until=started + settings.task_seconds - settings.prediction_seconds - settings.read_seconds,
+        ends_at=started + settings.task_seconds,
+        needs=settings.needs,
     )
     subscriber = pubsub_v1.SubscriberClient()
     path = subscriber.subscription_path(settings.google_cloud_project, settings.work_subscription)

@@ -107,7 +107,8 @@ def _drain(settings: WorkerSettings, children: Children) -> None:
     worker = Worker(
         handling=Handling(ledger, project.settler(settings), bench, settings.holder, settings.renew_seconds),
         idle_seconds=settings.idle_seconds,
-        take_until=time.monotonic() + settings.task_seconds,
+        ends_at=time.monotonic() + settings.task_seconds,
+        needs=settings.needs,
     )
     with project.subscription(settings, settings.work_subscription).pulling(
         IN_HAND, LOOK_SECONDS

@@ -33,6 +33,9 @@ from worker.lease import LeaveError
 
 INPUT = b"sequences:\n  - protein: {id: A, sequence: NLYIQ, msa: empty}\n"
 WITH_MSA = INPUT.replace(b"empty", b"msas/trp.a3m")
+WITH_AFFINITY = INPUT + b"  - ligand: {id: L, ccd: GOL}\nproperties: [{affinity: {binder: L}}]\n"
+TURN = 720.0
+"""Seconds that a job may take for each of its turns, here."""
 
 
 def letter(input_file: Path) -> str:
@@ -82,7 +85,7 @@ class Shop:
     completions: HeardTopic = field(default_factory=HeardTopic)
     renew_seconds: float = 30
     idle_seconds: float = NEVER
-    take_until: float = float("inf")
+    ends_at: float = float("inf")
 
     def queue(self, content: bytes = INPUT, name: str = "a", attempt: int = 0) -> MemoryDelivery:
         job = a_job(
@@ -104,7 +107,7 @@ class Shop:
         settler = Settler(self.ledger, self.results, self.requests, self.completions)
         bench = Bench(self.uploads, self.results, self.predictor, self.folder, NOW)
         handling = Handling(self.ledger, settler, bench, "worker-1", self.renew_seconds)
-        worker = Worker(handling, self.idle_seconds, self.take_until)
+        worker = Worker(handling, self.idle_seconds, self.ends_at, lambda turns: TURN * turns)
         worker.drain(deliveries)
 
     def job(self, name: str = "a") -> Job:
@@ -781,7 +784,7 @@ def test_near_the_task_s_end_what_is_in_hand_ends_and_no_more_is_looked_for(shop
         yield None
         yield b
 
-    shop.take_until = clock.now + 600
+    shop.ends_at = clock.now + TURN + 600
     shop.predictor.before = by_letter(a=predict_a)
     a, b = shop.queue(name="a"), shop.queue(name="b")
     shop.drain(deliveries())
@@ -794,18 +797,48 @@ def test_a_job_whose_turn_comes_too_near_the_task_s_end_is_given_back(shop: Shop
     def pass_time() -> None:
         clock.now += 601
 
-    shop.take_until = clock.now + 600
+    shop.ends_at = clock.now + TURN + 600
     side_by_side(shop, pass_time)
     a, b = shop.queue(name="a"), shop.queue(name="b")
-    with pytest.raises(LeaveError):
-        shop.drain([a, b])
+    shop.drain([a, b])
     assert (shop.job("a").state, a.answers) == (State.SUCCEEDED, ["ack"])
     assert shop.is_untouched("b")
     assert b.answers == ["nack"]
 
 
+def test_what_was_computed_is_delivered_however_long_it_takes_when_no_more_begins(
+    shop: Shop, clock: Clock
+) -> None:
+    """Its upload goes on when the next job's turn comes too late."""
+    told = Event()
+
+    class Bucket(MemoryBucket):
+        def upload(self, path: Path, name: str, content_type: str, over: int = 0) -> Output:
+            waiting(told)
+            return super().upload(path, name, content_type, over)
+
+    def pass_time() -> None:
+        clock.now += 601
+
+    b = shop.queue(name="b")
+    b.nack = told.set  # type: ignore[method-assign]
+    shop.results, shop.ends_at = Bucket("out"), clock.now + TURN + 600
+    side_by_side(shop, pass_time)
+    shop.drain([shop.queue(name="a"), b])
+    assert (shop.job("a").state, shop.job("a").attempt) == (State.SUCCEEDED, 1)
+    assert shop.is_untouched("b")
+
+
+def test_a_job_that_takes_two_turns_needs_time_for_both(shop: Shop, clock: Clock) -> None:
+    shop.ends_at = clock.now + 2 * TURN - 1
+    a, b = shop.queue(WITH_AFFINITY, name="a"), shop.queue(name="b")
+    shop.drain([a, b])
+    assert shop.is_untouched("a")
+    assert (a.answers, shop.job("b").state) == (["nack"], State.SUCCEEDED)
+
+
 def test_what_comes_too_near_the_task_s_end_is_given_back(shop: Shop, clock: Clock) -> None:
-    shop.take_until = clock.now - 1
+    shop.ends_at = clock.now + TURN - 1
     a = shop.queue()
     shop.drain([a])
     assert shop.is_untouched("a")

@@ -10,7 +10,7 @@ from patience import HANG
 
 from jobs import lifecycle
 from schemas.job import Effect, Job, State
-from worker.lease import HeldJob, LeaseLostError, LeaveError, holding
+from worker.lease import HeldJob, LeaseLostError, LeaveError, TooLateError, holding
 
 
 @dataclass
@@ -110,14 +110,14 @@ def test_nothing_is_taken_after_letting_go(mine: HeldJob, ledger: WatchedLedger)
 
 def test_nothing_is_taken_too_late_but_what_was_taken_in_time_goes_on(ledger: WatchedLedger) -> None:
     answers = iter([True, False])
-    with holding(HeldJob(ledger, ledger.only(), "me", 3600, lambda: next(answers))) as mine:
+    with holding(HeldJob(ledger, ledger.only(), "me", 3600, lambda _: next(answers))) as mine:
         mine.take()
         mine.take()
     ledger.documents.clear()
     ledger.create(a_job())
     with (
-        holding(HeldJob(ledger, ledger.only(), "me", 3600, lambda: next(answers))) as late,
-        pytest.raises(LeaveError),
+        holding(HeldJob(ledger, ledger.only(), "me", 3600, lambda _: next(answers))) as late,
+        pytest.raises(TooLateError),
     ):
         late.take()
     assert (late.taken, ledger.only().attempt) == (False, 0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from schemas.job import Job, State
 from worker.handling import Handling
-from worker.lease import HeldJob, LeaveError
+from worker.lease import HeldJob, LeaveError, TooLateError
 from worker.web.queue import Wanted
 from worker.web.waiting import GivenUpError
 
@@ -31,12 +31,12 @@ class Jobs:
         It is not begun where nobody wants it any more when the device is free for it; once begun it is ended.
         Raises GivenUpError, DeviceLostError.
         """
-        mine = self.handling.open(job, wanted)
+        mine = self.handling.open(job, lambda _turns: wanted())
         with self._lock:
             self._held.add(mine)
         try:
             self.handling.handle(mine)
-        except LeaveError as error:
+        except (LeaveError, TooLateError) as error:
             raise GivenUpError(job.job_id) from error
         except Exception:
             logger.exception("the job did not end", extra=job.about)

@@ -59,7 +59,7 @@ def drain(inputs: Path, scratch: Path, weights: Path, options: Options, on: str 
     bench = Bench(uploads, results, predictor, scratch, started_at)
     settler = Settler(ledger, results, MemoryTopic(), MemoryTopic())
     handling = Handling(ledger, settler, bench, "bare", renew_seconds=30)
-    Worker(handling, LIMIT, math.inf).drain(_requested(jobs))
+    Worker(handling, LIMIT, math.inf, lambda _turns: LIMIT).drain(_requested(jobs))
     children.stop()
     return Drained(ledger.all(), results, device, predictor.device_peak_memory)
 

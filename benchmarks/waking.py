@@ -1,4 +1,4 @@
-"""How long many inputs wait on for an alignment that is there: ``python -m benchmarks.waking [--files 10000]``.
+"""How long inputs wait on for an alignment that is there: ``python -m benchmarks.waking [--files 10000]``.
 
 Screening uploads a library first, and the target's alignment at some time after: one file, for which all of
 them wait. Here they are dropped into the local stack; once all wait, the alignment is. Measured is from the
@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -76,9 +77,13 @@ def _have_wait(stack: Product, numbers: Sequence[int], bar: Progress) -> None:
     with ThreadPoolExecutor(UPLOADERS) as pool:
         for dropped, batch in _batches(numbers):
             list(pool.map(upload, batch))
-            stack.wait(lambda dropped=dropped: dropped - ledger.count(State.WAITING, len(numbers)), AHEAD)
+            stack.wait(partial(_unrecorded, ledger, dropped), AHEAD)
             bar.update(task, completed=dropped)
-    stack.wait(lambda: len(numbers) - ledger.count(State.WAITING, len(numbers)))
+    stack.wait(partial(_unrecorded, ledger, len(numbers)))
+
+
+def _unrecorded(ledger: FirestoreLedger, dropped: int) -> int:
+    return dropped - ledger.count(State.WAITING, dropped)
 
 
 def _batches(numbers: Sequence[int]) -> Iterator[tuple[int, Sequence[int]]]:

@@ -76,7 +76,7 @@ class Cloud:
     @property
     def rules(self) -> Rules:
         """What uploads are held to."""
-        return Rules(msa_service=self.settings.msa_service)
+        return Rules(msa_service=self.settings.msa_service, max_tokens=self.settings.max_tokens)
 
     def workers(self) -> int | None:
         """Count the workers alive, as of the last seconds; None where nobody tells."""

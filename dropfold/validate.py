@@ -8,6 +8,7 @@ from dropfold.files import check, found
 from dropfold.metadata import flags, metadata
 from dropfold.terminal import OUT, clean, complain, tell
 from jobs.examine import Rules
+from schemas.boltz_size import MAX_TOKENS, USUAL_TOKENS
 
 EPILOG = """\b
 Examples:
@@ -29,8 +30,16 @@ Exit status: 0 all can be predicted, 1 some cannot, 2 wrong usage.
     envvar="MSA_SERVICE",
     help="Whether an MSA service is there, so that none need be.",
 )
+@click.option(
+    "--max-tokens",
+    envvar="MAX_TOKENS",
+    type=click.IntRange(1, MAX_TOKENS),
+    default=USUAL_TOKENS,
+    show_default=True,
+    help="Most tokens (residues, and atoms of ligands) that the deployment takes.",
+)
 @flags
-def command(paths: tuple[Path, ...], *, msa_service: bool, **options: object) -> None:
+def command(paths: tuple[Path, ...], *, msa_service: bool, max_tokens: int, **options: object) -> None:
     """Check inputs without sending them.
 
     As the intake does, in the same words.
@@ -41,7 +50,7 @@ def command(paths: tuple[Path, ...], *, msa_service: bool, **options: object) ->
             tell(f"{file.path} is checked with an input that names it: name that.", "yellow")
         if not (file.is_input or (file.named and not file.is_reference)):
             continue
-        checked = check(file, metadata(options), Rules(msa_service=msa_service))
+        checked = check(file, metadata(options), Rules(msa_service=msa_service, max_tokens=max_tokens))
         if checked.failures:
             wrong += 1
             complain(checked.failures)

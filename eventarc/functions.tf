@@ -8,6 +8,7 @@ locals {
     OUTPUT_BUCKET        = google_storage_bucket.output.name
     REQUESTED_TOPIC      = google_pubsub_topic.topic["predictions-requested"].name
     COMPLETED_TOPIC      = google_pubsub_topic.topic["predictions-completed"].name
+    MAX_TOKENS           = var.max_tokens
   }
 
   # Variables of each function that takes uploads in (functions/settings.py, IntakeSettings).

@@ -76,6 +76,17 @@ variable "service" {
   default     = false
 }
 
+variable "max_tokens" {
+  description = "Most tokens of an input (residues, and atoms of ligands). Time and memory grow with their square."
+  type        = number
+  default     = 1500
+
+  validation {
+    condition     = var.max_tokens >= 1 && var.max_tokens <= 10000
+    error_message = "max_tokens must be between 1 and 10000."
+  }
+}
+
 variable "gpu_worker_mode" {
   description = "How work reaches a GPU: async starts executions of the job, sync pushes each job to the service."
   type        = string

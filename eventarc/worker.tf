@@ -8,8 +8,12 @@ locals {
   # List price in us-central1 of an L4 without zonal redundancy, 4 processors and 16 GiB, as of 2026-11 (docs/capacity.md).
   usd_per_hour = 1.05
 
+  # Without a GPU that torch can use, a process is to end before it takes a job: on a processor each would run into
+  # its limit of time, and fail for good.
   worker_env = {
     BOLTZ_CACHE       = var.boltz_cache
+    CHILD_MEMORY_MIB  = local.child_memory_mib
+    DEVICE            = "cuda"
     WORK_DIR          = "/work"
     WORK_SUBSCRIPTION = local.work
     TASK_SECONDS      = local.task_seconds
@@ -20,10 +24,17 @@ locals {
   service_url = var.service ? google_cloud_run_v2_service.worker[0].uri : ""
 
   service_env = {
-    BOLTZ_CACHE  = var.boltz_cache
-    WORK_DIR     = "/work"
-    USD_PER_HOUR = local.usd_per_hour
+    BOLTZ_CACHE      = var.boltz_cache
+    CHILD_MEMORY_MIB = local.child_memory_mib
+    DEVICE           = "cuda"
+    WORK_DIR         = "/work"
+    USD_PER_HOUR     = local.usd_per_hour
   }
+
+  # Of the worker's memory: two children that read, what they leave in /work for three jobs, and the rest for the
+  # process that predicts. docs/operations.md says how this and max_tokens go together.
+  child_memory_mib = 4096
+  work_size        = "5Gi"
 
   # The least that Cloud Run gives an L4.
   worker_limits = {
@@ -105,7 +116,7 @@ resource "google_cloud_run_v2_job" "worker" {
         name = "work"
         empty_dir {
           medium     = "MEMORY"
-          size_limit = "4Gi"
+          size_limit = local.work_size
         }
       }
     }
@@ -187,7 +198,7 @@ resource "google_cloud_run_v2_service" "worker" {
       name = "work"
       empty_dir {
         medium     = "MEMORY"
-        size_limit = "4Gi"
+        size_limit = local.work_size
       }
     }
   }

@@ -44,7 +44,7 @@ class IntakeSettings(Project):
     @property
     def rules(self) -> Rules:
         """What uploads are held to."""
-        return Rules(self.default_options, self.msa_service)
+        return Rules(self.default_options, self.msa_service, self.max_tokens)
 
 
 class WakeSettings(IntakeSettings):

@@ -81,6 +81,7 @@ class Leased:
         self._message, self._given_back = message, given_back
         self.data: bytes = message.data
         self.attributes: Mapping[str, str] = message.attributes
+        self.attempt: int = message.delivery_attempt or 1  # counted where there is a dead letter policy
 
     def ack(self) -> None:
         """Be done with the message."""

@@ -8,6 +8,9 @@ exactly.
 from schemas.boltz_tree import Problem
 from schemas.failure import Code
 
+USUAL_TOKENS = 1_500
+"""A deployment's limit where it sets none: what 16 GiB of a worker's memory hold (docs/operations.md)."""
+
 MAX_TOKENS = 10_000
 """Beyond any device: 80 GB hold about 2,400 tokens, memory grows by their square, so these need over 1 TB."""
 

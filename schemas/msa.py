@@ -22,7 +22,10 @@ from schemas.failure import Code, Failure
 MAX_ROWS = 8192
 """--max_msa_seqs of `boltz predict`, which is also what the model pairs at most."""
 
-_ROW = re.compile("[A-Za-z-]*", re.ASCII)
+MAX_READ = 1_000_000
+"""Rows that are read at most: 8,192 that differ come among the first of any alignment, or none do."""
+
+_NOT_OF_A_ROW = re.compile("[^A-Za-z-]", re.ASCII)
 _INSERTIONS = str.maketrans("", "", string.ascii_lowercase)
 _UNKNOWN = "X"
 _ONE_TOKEN = str.maketrans("BJOUZ", _UNKNOWN * 5)  # Boltz has one token for all unknown residues
@@ -94,10 +97,9 @@ def check_file(file: str, lines: Iterable[str], document: BoltzInput) -> Failure
 
 def _rows(file: str, lines: Iterable[str]) -> Iterator[_Row]:
     for row in _csv_rows(lines) if file.endswith(".csv") else _a3m_rows(lines):
-        if not _ROW.fullmatch(row.text):
-            at, letter = next((at, char) for at, char in enumerate(row.text, 1) if not _ROW.fullmatch(char))
+        if found := _NOT_OF_A_ROW.search(row.text):
             raise _Wrong(
-                f"has {letter!a} at position {at} of the row in line {row.line}",
+                f"has {found[0]!a} at position {found.start() + 1} of the row in line {row.line}",
                 "Write rows in the letters A to Z, with - for a gap and small letters for insertions.",
             )
         yield row
@@ -171,9 +173,12 @@ def _remedy(query: _Row, chain: Protein) -> str:
 
 def _check_width(query: _Row, rows: Iterable[_Row]) -> None:
     seen, width = {_identity(query)}, len(query.columns)
-    for row in rows:
+    for number, row in enumerate(rows, 2):
         if len(seen) == MAX_ROWS:
             return
+        if number > MAX_READ:
+            what = f"has more than {MAX_READ:,} rows, of which {len(seen):,} differ"
+            raise _Wrong(what, f"Leave out rows that are there twice: Boltz-2 uses {MAX_ROWS:,} that differ.")
         if len(row.columns) != width:
             what = f"has {len(row.columns)} columns in line {row.line}, but {width} in its first row"
             remedy = "Give every row as many capitals and gaps as the first, each row on one line."

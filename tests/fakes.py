@@ -340,6 +340,7 @@ class MemoryDelivery:
     data: bytes
     attributes: Mapping[str, str]
     answers: list[str] = field(default_factory=list)
+    attempt: int = 1
 
     def ack(self) -> None:
         self.answers.append("ack")

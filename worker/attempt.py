@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Protocol
 
 from jobs.objects import ContentDiffersError
+from schemas.boltz_input import MAX_TOKENS
 from schemas.job import Job, Model, Output, Result
 from schemas.options import Options
 from worker import outputs
 from worker.cache import Ledger, copied, fingerprint
 from worker.lease import HeldJob
-from worker.prepare import Prepared, Uploads, prepare
+from worker.prepare import Check, Prepared, Uploads, check_all, prepare
 from worker.report.prediction import Prediction
 
 CONTENT_TYPES = {
@@ -87,7 +88,9 @@ class Bench:
     """Where attempts are made: input and output bucket, the warm model, a folder to work in.
 
     ``cache`` is where results of earlier jobs are found; without it everything is computed. ``shows`` has,
-    by public name, what writes a page or picture of a prediction to a path. ``usd_per_hour`` is the worker's.
+    by public name, what writes a page or picture of a prediction to a path. ``usd_per_hour`` is the worker's,
+    ``max_tokens`` what its memory holds: intake may have had another limit when it took a job in. ``check``
+    checks what a job names.
     """
 
     uploads: Uploads
@@ -98,17 +101,21 @@ class Bench:
     cache: Ledger | None = None
     shows: Mapping[str, Show] = field(default_factory=dict)
     usd_per_hour: float | None = None
+    max_tokens: int = MAX_TOKENS
+    check: Check = check_all
 
     def attempt(self, mine: HeldJob) -> Result:
-        """Attempt a job, and take it when the device is free for it.
+        """Attempt a job, and take it when the device is free for it; one that is suspect, before it is read.
 
         Raises FailedError, StorageUnavailableError, LeaseLostError, TooLateError, DeviceLostError.
         """
+        if mine.suspect:
+            self._take_first(mine)
         watch, job, model = Stopwatch(), mine.job, self.predictor.model
         self.work_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.work_dir, prefix=f"{job.job_id}-") as folder:
             with watch.stage("download"):
-                prepared = prepare(job, self.uploads, Path(folder) / "input")
+                prepared = prepare(job, self.uploads, Path(folder) / "input", self.check, self.max_tokens)
             mine.turns = 2 if prepared.document.properties else 1
             identity = fingerprint(prepared, job.options, model)
             if cached := self._cached(identity, mine, watch):
@@ -121,6 +128,12 @@ class Bench:
         return Result(
             outputs=uploaded, scores=scores, timings=watch.seconds, model=model, fingerprint=identity
         )
+
+    def _take_first(self, mine: HeldJob) -> None:
+        """Have it count as an attempt if this process ends over the job, but not if it has no model."""
+        logger.info("its message came before: claimed before it is read", extra=mine.job.about)
+        self.predictor.ready_at  # noqa: B018  waits for the model
+        mine.take()
 
     def _cached(self, identity: str, mine: HeldJob, watch: Stopwatch) -> Result | None:
         """Copy the result of a job that was the same in everything, if there is one and it is whole."""

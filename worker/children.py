@@ -8,11 +8,13 @@ import fcntl
 import gc
 import multiprocessing
 import os
+import resource
 import threading
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as TookTooLongError
 from concurrent.futures import wait
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
 
@@ -20,7 +22,13 @@ from pebble import CONSTS, ProcessExpired, ProcessFuture, ProcessPool
 
 from schemas.failure import Code, FailedError, Failure
 
-PRELOAD = ("worker.model.reading", "worker.model.writing", "worker.report.page", "worker.report.summary")
+PRELOAD = (
+    "worker.prepare",
+    "worker.model.reading",
+    "worker.model.writing",
+    "worker.report.page",
+    "worker.report.summary",
+)
 """What children do, by module: it is imported once, before they are forked."""
 
 CHILDREN = 2  # one reads the next input while another writes the last prediction
@@ -50,11 +58,12 @@ class _Pool(ProcessPool):
 class Children:
     """A pool of children; ``limit`` is the seconds that one call may take. Start it before CUDA is used.
 
-    Leaving a ``with`` block stops it.
+    ``memory`` is the bytes that a child may take beside what it is born with, or None for as many as there
+    are. Leaving a ``with`` block stops it.
     """
 
-    def __init__(self, limit: float, *preload: str) -> None:
-        self._limit = limit
+    def __init__(self, limit: float, *preload: str, memory: int | None = None) -> None:
+        self._limit, self._memory = limit, memory
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["worker.uncollected", *preload])
         # Boltz takes the first of a set here and there: the same first in every child of every worker.
@@ -74,7 +83,10 @@ class Children:
         self.stop()
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a function in a child. Raises what it raises; FailedError where it took too long or died."""
+        """Call a function in a child. Raises what it raises, MemoryError where it asks for too much of that.
+
+        Raises FailedError where it took too long or died.
+        """
         self._starting.join()
         try:
             return self._called(function, args, kwargs)
@@ -105,7 +117,7 @@ class Children:
             return self._pool, self._pool.schedule(function, args, kwargs, timeout=self._limit)
 
     def _new_pool(self) -> _Pool:
-        return _Pool(CHILDREN, initializer=_begin, context=self._context)
+        return _Pool(CHILDREN, initializer=_begin, initargs=(self._memory,), context=self._context)
 
 
 def _result(pool: ProcessPool, future: ProcessFuture[T]) -> T:
@@ -125,11 +137,23 @@ def _end(pool: ProcessPool) -> None:
     pool.join()
 
 
-def _begin() -> None:
+def _begin(memory: int | None) -> None:
     gc.freeze()
     gc.enable()  # which the fork server's imports did without
     os.nice(NICENESS)
+    if memory is not None:
+        _limit_memory(memory)
     _end_with_parent()
+
+
+def _limit_memory(more: int) -> None:
+    """Have this child fail where it asks for more: past the container's limit the whole worker would end.
+
+    The limit counts what a process may write to and shares with nobody, used or not (getrlimit(2)).
+    """
+    data = next(line for line in Path("/proc/self/status").read_text().splitlines() if "VmData" in line)
+    limit = int(data.split()[1]) * 1024 + more
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
 def _end_with_parent() -> None:
@@ -150,9 +174,9 @@ def _end_with_parent() -> None:
 def _too_slow(limit: float) -> Failure:
     return Failure(
         code=Code.TIMEOUT,
-        message=f"Boltz-2's parser and featuriser took longer than {limit:.0f} s over the input.",
+        message=f"Reading the input and its files took longer than {limit:.0f} s.",
         remedy="A long SMILES is the usual reason: give peptides as protein chains, known molecules by their "
-        "CCD code, and leave out what is not needed.",
+        "CCD code; a very large MSA is another. Leave out what is not needed.",
     )
 
 

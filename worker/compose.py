@@ -35,6 +35,6 @@ def warm(settings: PredictionSettings) -> Iterator[Warm]:
 
     fork_child_server(*PRELOAD)
     uncollected.collect_again()
-    with Children(settings.read_seconds, *PRELOAD) as children:
+    with Children(settings.read_seconds, *PRELOAD, memory=settings.child_memory) as children:
         device = Device(settings.prediction_seconds)
         yield Warm(Predictor(settings.boltz_cache, children, device, settings.device), children, device)

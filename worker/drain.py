@@ -2,7 +2,8 @@
 
 A few jobs are in hand at once, each told as one line by its own thread; the predictor lets them pass one by
 one. A job counts as attempted only when the device is free for it, so that one which brings the process down
-takes hardly any with it, and one that has been attempted before is alone in hand: it can only harm itself.
+takes hardly any with it. One that has been attempted before is alone in hand: it can only harm itself. So is
+one whose message was delivered before, since nobody knows why; and it counts as attempted from the start.
 """
 
 import logging
@@ -32,6 +33,8 @@ class Delivery(Protocol):
 
     data: bytes
     attributes: Mapping[str, str]
+    attempt: int
+    """How often it was delivered, this time included; 1 where nobody counts."""
 
     def ack(self) -> None:
         """Tell the queue that the message is done with."""
@@ -98,13 +101,15 @@ class Worker:
             job = self._queued(delivery)
             if job is None:
                 return False
-            if job.attempt:
+            again = delivery.attempt > 1
+            alone = again or job.attempt > 0
+            if alone:
                 hands.wait()
-            hands.give(InHand(self.handling.open(job, self._in_time), delivery))
+            hands.give(InHand(self.handling.open(job, self._in_time, suspect=again), delivery))
         except BaseException:
             delivery.nack()
             raise
-        if job.attempt:
+        if alone:
             hands.wait()
         return True
 

@@ -39,9 +39,9 @@ class Handling:
             raise UnreadableJobError(job_id, f"{unknown}: no option of this release")
         return job
 
-    def open(self, job: Job, in_time: Callable[[int], bool]) -> HeldJob:
+    def open(self, job: Job, in_time: Callable[[int], bool], *, suspect: bool = False) -> HeldJob:
         """Take a queued job in hand; ``in_time``, by turns on the device, may keep it from being claimed."""
-        return HeldJob(self.ledger, job, self.holder, self.renew_seconds, in_time)
+        return HeldJob(self.ledger, job, self.holder, self.renew_seconds, in_time, suspect=suspect)
 
     def handle(self, held: HeldJob) -> None:
         """Attempt the job and record how it ended. Raises DeviceLostError, LeaveError, TooLateError.

@@ -29,7 +29,7 @@ class HeldJob:
     """A job that was QUEUED when its message came. Every write is a compare-and-set on what was last seen.
 
     ``in_time`` tells, when the job is to be taken, whether the process will be there for long enough, by the
-    number of turns on the device that the job takes.
+    number of turns on the device that the job takes. A ``suspect`` may have brought down who had it before.
     """
 
     def __init__(
@@ -39,12 +39,14 @@ class HeldJob:
         holder: str,
         renew_seconds: float,
         in_time: Callable[[int], bool] = lambda _turns: True,
+        *,
+        suspect: bool = False,
     ) -> None:
         self._ledger, self._holder, self._every, self._in_time = ledger, holder, renew_seconds, in_time
         self._lock = threading.RLock()
         self._over = threading.Event()
         self.job = job
-        self.turns = 1
+        self.turns, self.suspect = 1, suspect
         self.taken = False
 
     def take(self) -> None:

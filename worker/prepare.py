@@ -1,6 +1,6 @@
 """Bring what a job names into a fresh folder: the input, pinned to its generation, and its references."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -11,6 +11,7 @@ from schemas import msa, template
 from schemas.boltz_files import MAX_TOGETHER_BYTES, beside, is_msa, largest
 from schemas.boltz_input import (
     MAX_INPUT_BYTES,
+    MAX_TOKENS,
     BoltzInput,
     InvalidInput,
     normalised,
@@ -19,6 +20,10 @@ from schemas.boltz_input import (
 )
 from schemas.failure import Code, FailedError, Failure
 from schemas.job import Job
+from worker.children import Children
+
+Check = Callable[[BoltzInput, Path], None]
+"""``check_all``, or what calls it in a child: files of others take long, and this process has a device."""
 
 
 class Uploads(Protocol):
@@ -45,15 +50,36 @@ class Prepared:
     document: BoltzInput
 
 
-def prepare(job: Job, uploads: Uploads, folder: Path) -> Prepared:
-    """Download what the job names, and nothing else. Raises FailedError."""
+def check_all(document: BoltzInput, folder: Path) -> None:
+    """Refuse here, by name, what Boltz would refuse late or not at all. Raises FailedError."""
+    for name in references(document):
+        with (folder / name).open(encoding="utf-8", errors="strict" if is_msa(name) else "replace") as lines:
+            wrong = (
+                msa.check_file(name, lines, document) if is_msa(name) else template.check_file(name, lines)
+            )
+        if wrong:
+            raise FailedError(wrong)
+
+
+def check_in(children: Children) -> Check:
+    """Have it checked in a child."""
+    return lambda document, folder: children.run(check_all, document, folder)
+
+
+def prepare(
+    job: Job, uploads: Uploads, folder: Path, check: Check = check_all, max_tokens: int = MAX_TOKENS
+) -> Prepared:
+    """Download what the job names, and nothing else; have it checked.
+
+    Raises FailedError, also for more tokens than that.
+    """
     source = job.source
     folder.mkdir(parents=True)
     with explained():
         content = uploads.read(source.name, source.generation, MAX_INPUT_BYTES)
-        document = read_input(source.name, content, msa_service=True)
+        document = read_input(source.name, content, msa_service=True, max_tokens=max_tokens)
         fetch_all(references(document), source.name, uploads, folder)
-    check_all(document, folder)
+    check(document, folder)
     input_file = folder / f"{job.job_id}{PurePosixPath(source.name).suffix.lower()}"
     input_file.write_bytes(normalised(content))
     return Prepared(input_file, document)
@@ -68,17 +94,6 @@ def fetch_all(names: Iterable[str], input_name: str, uploads: Uploads, folder: P
     for name in names:
         uploads.download(beside(input_name, name), folder / name, min(left, largest(name)))
         left -= (folder / name).stat().st_size
-
-
-def check_all(document: BoltzInput, folder: Path) -> None:
-    """Refuse here, by name, what Boltz would refuse late or not at all. Raises FailedError."""
-    for name in references(document):
-        with (folder / name).open(encoding="utf-8", errors="strict" if is_msa(name) else "replace") as lines:
-            wrong = (
-                msa.check_file(name, lines, document) if is_msa(name) else template.check_file(name, lines)
-            )
-        if wrong:
-            raise FailedError(wrong)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from worker.device import DeviceLostError
 from worker.drain import IN_HAND
 from worker.handling import Handling
 from worker.lease import LeaveError
+from worker.prepare import check_in
 from worker.report.shows import shows_in
 from worker.settings import ServiceSettings
 from worker.web import app
@@ -103,6 +104,7 @@ def _serve(settings: ServiceSettings, ready: Warm) -> int:
 def _desk(settings: ServiceSettings, ready: Warm) -> Desk:
     uploads = project.bucket(settings, settings.input_bucket)
     ledger = project.ledger(settings)
+    check = check_in(ready.children)
     bench = Bench(
         uploads=uploads,
         results=project.bucket(settings, settings.output_bucket),
@@ -112,17 +114,20 @@ def _desk(settings: ServiceSettings, ready: Warm) -> Desk:
         cache=ledger if settings.result_cache else None,
         shows=shows_in(ready.children),
         usd_per_hour=settings.usd_per_hour,
+        max_tokens=settings.max_tokens,
+        check=check,
     )
     settler, holder = project.settler(settings), settings.holder
     return Desk(
         predictor=ready.predictor,
-        predictions=Predictions(ready.predictor, uploads, settings.work_dir),
+        predictions=Predictions(ready.predictor, uploads, settings.work_dir, check),
         jobs=Jobs(Handling(ledger, settler, bench, holder, settings.renew_seconds)),
         queue=Queue(settings.queue_limit, IN_HAND),
         departure=Departure(settings.grace_seconds),
         input_bucket=settings.input_bucket,
         request_seconds=settings.request_seconds,
         defaults=settings.default_options,
+        max_tokens=settings.max_tokens,
     )
 
 

@@ -19,12 +19,20 @@ class PredictionSettings(Project):
         description="folder for the files of jobs in hand",
     )
     renew_seconds: float = Field(30, gt=0, le=60, description="between two renewals of a lease")
+    child_memory_mib: int | None = Field(
+        None, ge=256, description="memory that reading or writing one input may take; unlimited without"
+    )
     read_seconds: float = Field(120, gt=0, description="limit for parsing and featurising one input")
     prediction_seconds: float = Field(600, gt=0, description="limit for one turn on the device")
     result_cache: bool = Field(True, description="copy the outputs of an equal job that succeeded before")
     usd_per_hour: float | None = Field(
         None, ge=0, description="what an hour of this worker costs, for reports"
     )
+
+    @property
+    def child_memory(self) -> int | None:
+        """Return the bytes that a child may take."""
+        return None if self.child_memory_mib is None else self.child_memory_mib * 2**20
 
 
 class WorkerSettings(PredictionSettings):

@@ -25,6 +25,7 @@ class Held:
         self._queue, self._ack_id = queue, received.ack_id
         self.data: bytes = received.message.data
         self.attributes: Mapping[str, str] = dict(received.message.attributes)
+        self.attempt: int = received.delivery_attempt or 1
 
     def ack(self) -> None:
         """Be done with the message."""

@@ -12,6 +12,9 @@ from plan import ROOT, Body
 
 from local import topology
 from local.settings_page import ENTRY_POINTS
+from schemas.boltz_size import USUAL_TOKENS
+from worker.children import CHILDREN
+from worker.drain import IN_HAND
 from worker.settings import WorkerSettings
 
 TOPOLOGY = topology.load()
@@ -253,6 +256,26 @@ def test_job_and_service_have_one_gpu_and_what_it_asks_for() -> None:
         assert container["resources"][0]["limits"] == "${local.worker_limits}"
         assert template["node_selector"] == [{"accelerator": "nvidia-l4"}]
         assert template["gpu_zonal_redundancy_disabled"] is True
+
+
+def test_what_a_worker_may_have_in_hand_fits_into_its_memory() -> None:
+    """By the figures of docs/operations.md, for inputs of as many tokens as are let in."""
+    squares, values = plan.variables()["max_tokens"]["default"] ** 2, plan.local_values()
+    child, work = values["child_memory_mib"] * 2**20, gibibytes(values["work_size"])
+    assert child >= 0.5e9 + 1200 * squares
+    assert work >= IN_HAND * 600 * squares
+    assert CHILDREN * child + work + 3 * 2**30 <= gibibytes(values["worker_limits"]["memory"])
+    assert plan.variables()["max_tokens"]["default"] == USUAL_TOKENS
+    assert values["project_env"]["MAX_TOKENS"] == "${var.max_tokens}"
+
+
+def gibibytes(size: str) -> int:
+    return int(size.removesuffix("Gi")) * 2**30
+
+
+def test_a_worker_does_not_predict_without_its_gpu() -> None:
+    for name in ("worker_env", "service_env"):
+        assert plan.local_values()[name]["DEVICE"] == "cuda"
 
 
 def test_a_task_outlives_the_longest_prediction_and_the_worker_knows_its_end() -> None:

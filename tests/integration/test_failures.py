@@ -13,16 +13,19 @@ from threading import Event, Thread
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
+import plan
 import pytest
 import torch
-from patience import HANG, until
+from patience import HANG, NEVER, until
 
 from benchmarks.exactness import warm_predictor
 from local.small_model import DEFAULT, ensure
+from schemas.boltz_size import USUAL_TOKENS
 from schemas.failure import RETRYABLE, Code, FailedError
 from schemas.options import Options
 from worker import outputs
-from worker.device import DeviceLostError
+from worker.children import PRELOAD, Children
+from worker.device import Device, DeviceLostError
 from worker.model import reading
 from worker.model.task import Task
 from worker.model.weights import COMPONENTS, STRUCTURE
@@ -133,6 +136,30 @@ def failure(predictor: Predictor, path: Path, out: Path, options: Options = QUIC
 def works(predictor: Predictor, path: Path, out: Path) -> bool:
     predictor.predict(path, QUICK, 1, out, begin)
     return bool(outputs.collect(path.stem, out, outputs.Expected({"A": 15})))
+
+
+def test_an_input_that_takes_too_much_memory_to_read_says_so(cache: Path, tmp_path: Path, good: Path) -> None:
+    large = tmp_path / "large.yaml"
+    large.write_text(PROTEIN.replace("MKTAYIAKQRQISFV", "MKTAYIAKQR" * 60))
+    with Children(NEVER, *PRELOAD, memory=256 * 2**20) as children:
+        predictor = Predictor(cache, children, Device(NEVER), "cpu")
+        code, message = failure(predictor, large, tmp_path / "out")
+        assert code is Code.OUT_OF_MEMORY
+        assert message.startswith("The input does not fit into the memory of this machine: ")
+        assert works(predictor, good, tmp_path / "next")
+
+
+@pytest.mark.extra
+def test_the_largest_input_that_is_let_in_is_read_within_a_child_s_memory(
+    cache: Path, tmp_path: Path
+) -> None:
+    large = tmp_path / "large.yaml"
+    large.write_text(PROTEIN.replace("MKTAYIAKQRQISFV", "MKTAYIAKQR" * (USUAL_TOKENS // 10)))
+    memory = plan.local_values()["child_memory_mib"] * 2**20
+    task = Task(large, QUICK, 1, tmp_path / "out", cache / COMPONENTS)
+    with Children(NEVER, *PRELOAD, memory=memory) as children:
+        assert children.run(reading.read, task, ()).timings["featurise"] > 0
+    assert task.features.stat().st_size < 600 * USUAL_TOKENS**2
 
 
 def test_an_input_that_cannot_be_read_is_refused_soon_and_nothing_is_predicted_for_it(

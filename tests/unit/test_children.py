@@ -13,7 +13,7 @@ from textwrap import dedent
 from threading import Thread
 
 import pytest
-from child_calls import FAILURE, add, be_killed, die, hang, meet, pid, refuse, stumble, told
+from child_calls import FAILURE, add, be_killed, die, hang, meet, pid, refuse, stumble, take, told
 from patience import HANG, NEVER, until
 from pebble import ProcessFuture
 
@@ -253,3 +253,10 @@ def test_children_end_when_their_parent_is_killed(
         for process in found.values():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
+
+
+def test_a_child_that_asks_for_too_much_memory_is_told_so_and_goes_on() -> None:
+    with Children(NEVER, IMPORTED, memory=128 * 2**20) as children:
+        with pytest.raises(MemoryError):
+            children.run(take, 256)
+        assert children.run(take, 32) == 32 * 2**20

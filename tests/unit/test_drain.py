@@ -30,6 +30,7 @@ from worker.drain import Worker
 from worker.handling import Handling
 from worker.hands import Hands
 from worker.lease import LeaveError
+from worker.prepare import Check, check_all
 
 INPUT = b"sequences:\n  - protein: {id: A, sequence: NLYIQ, msa: empty}\n"
 WITH_MSA = INPUT.replace(b"empty", b"msas/trp.a3m")
@@ -83,6 +84,7 @@ class Shop:
     results: MemoryBucket = field(default_factory=lambda: MemoryBucket("out"))
     requests: HeardTopic = field(default_factory=HeardTopic)
     completions: HeardTopic = field(default_factory=HeardTopic)
+    check: Check = check_all
     renew_seconds: float = 30
     idle_seconds: float = NEVER
     ends_at: float = float("inf")
@@ -105,7 +107,9 @@ class Shop:
 
     def drain(self, deliveries: Iterable[MemoryDelivery | None]) -> None:
         settler = Settler(self.ledger, self.results, self.requests, self.completions)
-        bench = Bench(self.uploads, self.results, self.predictor, self.folder, NOW)
+        bench = Bench(
+            self.uploads, self.results, self.predictor, self.folder, NOW, max_tokens=20, check=self.check
+        )
         handling = Handling(self.ledger, settler, bench, "worker-1", self.renew_seconds)
         worker = Worker(handling, self.idle_seconds, self.ends_at, lambda turns: TURN * turns)
         worker.drain(deliveries)
@@ -682,9 +686,66 @@ def test_a_model_that_cannot_be_loaded_costs_no_job_an_attempt(shop: Shop) -> No
     assert "ack" not in [answer for delivery in deliveries for answer in delivery.answers]
 
 
+def test_a_job_whose_message_came_before_counts_as_attempted_before_it_is_read(shop: Shop) -> None:
+    """Whatever then ends this process has an end itself: Pub/Sub counts deliveries, nobody else would."""
+    seen: list[tuple[State, int]] = []
+
+    class Bucket(MemoryBucket):
+        def read(self, name: str, generation: int | None, limit: int) -> bytes:
+            seen.append((shop.job().state, shop.job().attempt))
+            return super().read(name, generation, limit)
+
+    shop.uploads = Bucket("in")
+    delivery = shop.queue()
+    delivery.attempt = 2
+    shop.drain([delivery])
+    assert seen == [(State.RUNNING, 1)]
+    assert (shop.job().state, delivery.answers) == (State.SUCCEEDED, ["ack"])
+
+
+def test_what_a_job_names_is_checked_as_the_worker_does_it(shop: Shop) -> None:
+    """The product's does it in a child, which can be killed."""
+    checked: list[str] = []
+    shop.check = lambda document, folder: checked.extend(
+        f"{len(document.sequences)} {path.relative_to(folder)}" for path in folder.rglob("*.a3m")
+    )
+    shop.uploads.put("run42/msas/trp.a3m", b"no alignment, and this check does not mind")
+    shop.drain([shop.queue(WITH_MSA)])
+    assert checked == ["1 msas/trp.a3m"]
+    assert shop.job().state is State.SUCCEEDED
+
+
+def test_an_input_of_more_tokens_than_the_worker_holds_is_refused(shop: Shop) -> None:
+    """Intake has the same limit, but may have had another one when it took the job in."""
+    shop.drain([shop.queue(INPUT.replace(b"NLYIQ", b"NLYIQ" * 5))])
+    [error] = shop.job().errors
+    assert (shop.job().state, error.code) == (State.FAILED, Code.TOO_LARGE)
+    assert "25 tokens" in error.message
+    assert "there is memory for 20" in error.message
+
+
+def test_a_job_whose_message_came_before_is_not_claimed_where_there_is_no_model(shop: Shop) -> None:
+    class NoModel(PaperPredictor):
+        def __getattribute__(self, name: str) -> object:
+            if name == "ready_at":
+                raise DeviceLostError("the model cannot be loaded")
+            return super().__getattribute__(name)
+
+    shop.predictor = NoModel()
+    delivery = shop.queue()
+    delivery.attempt = 2
+    with pytest.raises(DeviceLostError):
+        shop.drain([delivery])
+    assert shop.is_untouched("a")
+    assert delivery.answers == ["nack"]
+
+
+@pytest.mark.parametrize("why", ["attempted", "delivered"])
 @pytest.mark.parametrize("order", ["abc", "bac", "acb"])
-def test_a_job_that_was_attempted_before_is_alone_in_hand(shop: Shop, order: str) -> None:
-    """Neither read nor predicted, written nor uploaded while another is: b was attempted before."""
+def test_a_job_that_was_attempted_or_delivered_before_is_alone_in_hand(
+    shop: Shop, order: str, why: str
+) -> None:
+    """Neither read nor predicted, written nor uploaded while another is: b is the one."""
     told: list[str] = []
 
     class Topic(HeardTopic):
@@ -694,7 +755,12 @@ def test_a_job_that_was_attempted_before_is_alone_in_hand(shop: Shop, order: str
 
     shop.completions = Topic()
     shop.predictor.read = lambda path: told.append(f"{letter(path)} begins")
-    shop.drain([shop.queue(name=name, attempt=int(name == "b")) for name in order])
+    deliveries = {
+        name: shop.queue(name=name, attempt=int((name, why) == ("b", "attempted"))) for name in order
+    }
+    if why == "delivered":
+        deliveries["b"].attempt = 2
+    shop.drain(deliveries.values())
     assert [shop.job(name).state for name in "abc"] == [State.SUCCEEDED] * 3
     at, before = told.index("b begins"), order[: order.index("b")]
     assert told[at + 1] == "b ends"

@@ -12,6 +12,8 @@ from schemas.failure import Code, FailedError, Failure
 
 # Boltz reports whatever stops it as if the input were wrong; these are the machine's fault.
 _MACHINE_ERRORS = (MemoryError, OSError, PermissionError)
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "Cannot allocate memory", "bad_alloc")
+"""Words of CUDA, of torch on the CPU, of the kernel and of C++."""
 
 
 @contextlib.contextmanager
@@ -35,7 +37,7 @@ def failures_of(device: torch.device, samples: int = 1) -> Iterator[None]:
         yield
     except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
         raise _no_numbers(error) from error
-    except (RuntimeError, MemoryError) as error:
+    except (RuntimeError, MemoryError, OSError) as error:
         if _is_out_of_memory(error):
             torch.cuda.empty_cache()  # without effect where CUDA was never used
             raise _out_of_memory(device, samples, error) from error
@@ -51,6 +53,8 @@ def unreadable(log: str, files: Sequence[str] = ()) -> BaseException:
     """
     found = re.search(r"^Failed to process .*? Skipping\. Error: (.*)\.$", log, re.MULTILINE | re.DOTALL)
     text = found[1].strip() if found else "no reason given"
+    if any(words in text for words in OUT_OF_MEMORY):
+        return MemoryError(text)
     first = text.partition("\n")[0]
     kind = re.search(rf"^([\w.]+)(?:: {re.escape(first)})?$", log, re.MULTILINE)
     if kind and (error := _machine_error(kind[1])):
@@ -64,7 +68,7 @@ def unreadable(log: str, files: Sequence[str] = ()) -> BaseException:
 
 def unusable(error: BaseException | None) -> BaseException:
     """Turn what stopped the featuriser into a failure of the input, unless the machine is to blame."""
-    if isinstance(error, MemoryError | OSError):
+    if isinstance(error, OSError) or (isinstance(error, Exception) and _is_out_of_memory(error)):
         return error
     return invalid(f"Boltz-2 cannot featurise the input: {type(error).__name__}: {error}")
 
@@ -81,8 +85,9 @@ def _machine_error(name: str) -> type[Exception] | None:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    said = any(text in str(error) for text in ("out of memory", "can't allocate memory"))  # CUDA's, the CPU's
-    return said or isinstance(error, torch.OutOfMemoryError | MemoryError)
+    return any(words in str(error) for words in OUT_OF_MEMORY) or isinstance(
+        error, torch.OutOfMemoryError | MemoryError
+    )
 
 
 def _out_of_memory(device: torch.device, samples: int, error: Exception) -> FailedError:

@@ -14,6 +14,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request, Response
 from pydantic import BaseModel
 
+from schemas.boltz_input import MAX_TOKENS
 from schemas.job import Job, State
 from schemas.options import Options
 from worker.attempt import Predictor
@@ -33,7 +34,7 @@ TITLE, VERSION = "dropfold", "1"
 
 @dataclass(frozen=True)
 class Desk:
-    """What the routes work with. ``ready`` is set once the model is loaded, limits are seconds."""
+    """What the routes work with; ``ready`` is set once the model is loaded, ``request_seconds`` a limit."""
 
     predictor: Predictor
     predictions: Predictions
@@ -43,6 +44,7 @@ class Desk:
     input_bucket: str
     request_seconds: float
     defaults: Options
+    max_tokens: int = MAX_TOKENS
     ready: Event = field(default_factory=Event)
 
     def open(self) -> None:
@@ -100,7 +102,7 @@ async def predict(request: Request, ask: Annotated[Asked, Query()], desk: AtDesk
     with desk.queue.place():
         sent = await answered(asked.read(request), desk.request_seconds, desk.departure)
         with asked.closed(sent):
-            order = await asyncio.to_thread(ordered, job_id, sent, options, beside)
+            order = await asyncio.to_thread(ordered, job_id, sent, options, beside, desk.max_tokens)
             work = partial(desk.predictions.predict, order, partial(rendered, form=form))
             left = desk.request_seconds - (time.monotonic() - started)
             content = await answered(desk.queue.run(work), left, desk.departure, request)

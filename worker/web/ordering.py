@@ -49,9 +49,9 @@ def folder_beside(ask: Asked, input_bucket: str) -> str | None:
     return folder
 
 
-def ordered(job_id: str, sent: Sent, options: Options, beside: str | None) -> Order:
+def ordered(job_id: str, sent: Sent, options: Options, beside: str | None, max_tokens: int) -> Order:
     """Check everything that can be checked before predicting. Raises InvalidInput, RefusedError."""
-    document = read_input(f"input{sent.suffix}", sent.content)
+    document = read_input(f"input{sent.suffix}", sent.content, max_tokens=max_tokens)
     if refused := unwritable(document, options, "query.output_format"):
         raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, refused)
     files = {posixpath.normpath(name): file for name, file in sent.files.items()}

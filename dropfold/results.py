@@ -184,7 +184,7 @@ def _number(score: float | None) -> str:
 def _csv(receipts: Sequence[Receipt], where: str) -> str:
     scores = sorted({name for receipt in receipts for name in receipt.scores})
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
     writer.writerow(
         ["input", "state", *scores, "tokens", "seed", "job_id", "finished_at", "results", "error"]
     )

@@ -14,7 +14,7 @@ from jobs.examine import is_input
 from jobs.ledger import Ledger, UnreadableJobError
 from jobs.settle import Settler
 from schemas.failure import Code, Failure
-from schemas.job import Source, State
+from schemas.job import Source, State, job_id
 from schemas.messages import (
     CapacityWanted,
     PredictionRequested,
@@ -65,7 +65,8 @@ class DeadLetters:
         if kind == ARRIVED:
             return partial(logger.error, "jobs wait on though their file came; the comparison looks for them")
         if kind in COMPLETED:
-            return partial(logger.error, "a page was not made; docs/operations.md", extra=dict(attributes))
+            about = {"attributes": dict(attributes)}
+            return partial(logger.error, "a page was not made; docs/operations.md", extra=about)
         if kind == "OBJECT_FINALIZE":
             return partial(self._on_upload, decode_upload(_decoded(data)))
         if kind == "OBJECT_DELETE":
@@ -84,11 +85,20 @@ class DeadLetters:
         self.settler.settle(changed)
 
     def _on_upload(self, source: Source) -> None:
-        if not is_input(source.name) or datetime.now(UTC) - source.time < self.try_for:
+        """Take it in; where that fails for long although all else works, it is the file."""
+        try:
             self.intake.on_upload(source)
-            return
-        logger.error("refused, since intake kept failing", extra={"object": source.uri})
-        self.intake.refuse(source, _untaken(source, self.try_for))
+        except Exception:
+            if not is_input(source.name) or datetime.now(UTC) - source.time < self.try_for:
+                raise
+            self._probe(source)
+            logger.exception("refused, since intake kept failing", extra={"object": source.uri})
+            self.intake.refuse(source, _untaken(source, self.try_for))
+
+    def _probe(self, source: Source) -> None:
+        """See that ledger and bucket answer. Raises what they raise: then it is no fault of the file."""
+        self.ledger.get(job_id(source.bucket, source.name, source.generation))
+        self.intake.uploads.generation(source.name)
 
 
 def _decoded(data: bytes) -> object:
@@ -101,6 +111,7 @@ def _decoded(data: bytes) -> object:
 def _untaken(source: Source, try_for: timedelta) -> Failure:
     return Failure(
         code=Code.INVALID_INPUT,
-        message=f"{source.name} could not be taken in for {try_for.total_seconds() / 60:.0f} minutes.",
+        message=f"{source.name} could not be taken in for {try_for.total_seconds() / 60:.0f} minutes, "
+        "though others can.",
         remedy="Upload it again; if that fails too, it is this file: send it with a report of the problem.",
     )

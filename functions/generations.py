@@ -36,10 +36,11 @@ class Generations:
     def supersede(self, job: Job) -> bool:
         """End the jobs of all older generations; tell whether the given, recorded, job is one."""
         newest, *older = self.ledger.generations(job.source.bucket, job.source.name) or [job]
-        for known in older:
+        overwritten = newest.source.generation > job.source.generation
+        for known in {each.job_id: each for each in (*([job] if overwritten else ()), *older)}.values():
             if known.pending or not known.state.terminal:  # whoever ended it may have been cut short
                 self._end(known, lifecycle.supersede)
-        return newest.source.generation > job.source.generation
+        return overwritten
 
     def withdraw(self, job: Job) -> None:
         """End a recorded job whose generation is gone; one that has ended stays as it is."""

@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 MAX_PREFIX_BYTES = 900
 """Longest folder of outputs, so that the names under it stay below Cloud Storage's 1,024 bytes."""
 
+UNREAD_ENDS = {State.CANCELLED, State.SUPERSEDED}
+"""States of a job that is new, and whose generation is gone."""
+
 REMEMBERED = 10_000
 """Uploads that an instance remembers to have taken in; a megabyte."""
 
@@ -93,6 +96,9 @@ class Intake:
         """Record a new job, or find the one that is there, and do what must follow."""
         recorded = self._create(job)
         if recorded is None:
+            return
+        if job.state in UNREAD_ENDS and not recorded.state.terminal:
+            self.generations.withdraw(recorded)  # another call had read it before it was gone
             return
         # Settled first: no worker need wait for a look at older generations.
         settled = self.settler.settle(recorded)

@@ -31,6 +31,9 @@ MOST_EVENTS = 1000
 MOST_UNFINISHED = 10_000
 """Up to which unfinished jobs are counted: a read of the ledger per thousand."""
 
+LEVELS = 2
+"""Folders above a receipt at least: its input's own and its job's."""
+
 READERS = 16
 READ_AT_ONCE = 160
 MOST_CSV_BYTES = 16 * 1024 * 1024
@@ -215,4 +218,8 @@ def _told(event: Event) -> Told | None:
         event.ack()
         return None
     _, _, receipt = data.receipt.removeprefix("gs://").partition("/")
+    if receipt.count("/") < LEVELS:
+        logger.error("a receipt of nobody's: %s", data.receipt, extra={"job_id": data.job_id})
+        event.ack()
+        return None
     return Told(receipt, data.source.bucket, event)

@@ -32,13 +32,20 @@ class Sweep:
     def run(self) -> None:
         """Do one pass. Raises SweepError, at its end, where it left something for the next."""
         now = datetime.now(UTC)
-        left = self._each(self.ledger.lapsed(now), lambda job: self._lapse(job, now))
-        left += self._each(self._unserved(now), lambda job: self._request_again(job, now))
-        left += self._each(self.ledger.unsettled(before=now - self.settle_after), self._settle)
+        steps: tuple[Callable[[], int], ...] = (
+            lambda: self._each(self.ledger.lapsed(now), lambda job: self._lapse(job, now)),
+            lambda: self._each(self._unserved(now), lambda job: self._request_again(job, now)),
+            lambda: self._each(self.ledger.unsettled(now - self.settle_after), self._settle),
+            lambda: self._ring(now),
+        )
+        if left := sum(map(_done, steps)):
+            raise SweepError(f"{left} jobs or steps are left for the next pass; the log says which and why")
+
+    def _ring(self, now: datetime) -> int:
+        """Ask for workers if anything is queued."""
         if self.ledger.count(State.QUEUED, most=1):
             self.settler.requests.publish(CapacityWanted.at(now).encode())
-        if left:
-            raise SweepError(f"{left} jobs are left for the next pass; the log says which and why")
+        return 0
 
     def _unserved(self, now: datetime) -> Iterable[Job]:
         """Find queued jobs whose request seems lost: none is served, or what was taken in long after them is.
@@ -77,6 +84,15 @@ class Sweep:
     def _settle(self, job: Job) -> None:
         logger.warning("settled late", extra=job.about | {"state": job.state})
         self.settler.settle(job)
+
+
+def _done(step: Callable[[], int]) -> int:
+    """Do a step whatever becomes of the others; return how much it left for the next pass."""
+    try:
+        return step()
+    except Exception:
+        logger.exception("a step of the sweep is left for the next pass")
+        return 1
 
 
 def _lease_expired(job: Job, now: datetime) -> Job:

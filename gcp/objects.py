@@ -21,6 +21,7 @@ from jobs.objects import (
     StorageUnavailableError,
 )
 from schemas.job import Output, Source
+from schemas.upload import ours
 
 LISTED = 1000
 LISTED_FIELDS = "items(name,generation,size,crc32c,timeCreated,metadata),nextPageToken"
@@ -111,6 +112,12 @@ class Bucket:
 
         Raises ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError.
         """
+        try:
+            self._download(name, to, limit)
+        except ObjectGoneError:  # perhaps only this generation, which was overwritten after the look
+            self._download(name, to, limit)
+
+    def _download(self, name: str, to: Path, limit: int) -> None:
         blob, where = self._there(name), self._uri(name)
         if blob.size > limit:
             raise ObjectTooLargeError(f"{where} has {blob.size:,} bytes; the limit is {limit:,}.")
@@ -178,7 +185,7 @@ class Bucket:
             size=blob.size,
             crc32c=blob.crc32c,
             time=blob.time_created,
-            metadata=blob.metadata or {},
+            metadata=ours(blob.metadata),
         )
 
     def _put(self, path: Path, name: str, content_type: str, generation: int) -> Output:

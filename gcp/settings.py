@@ -1,6 +1,8 @@
 """The project's parts by name: what every entry point is told, the same on both sides."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings
 
 from schemas.boltz_size import MAX_TOKENS, USUAL_TOKENS
@@ -20,3 +22,10 @@ class Project(BaseSettings):
         description="most tokens of an input; what a worker's memory holds is in operations.md",
     )
     completed_topic: str = Field("predictions-completed", description="topic of jobs that have ended")
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        """Refuse one bucket for both: each receipt would be an upload, and get a receipt."""
+        if self.input_bucket == self.output_bucket:
+            raise ValueError(f"INPUT_BUCKET and OUTPUT_BUCKET are both {self.input_bucket}: name two buckets")
+        return self

@@ -97,19 +97,33 @@ def check_file(file: str, lines: Iterable[str], document: BoltzInput) -> Failure
 
 def _rows(file: str, lines: Iterable[str]) -> Iterator[_Row]:
     for row in _csv_rows(lines) if file.endswith(".csv") else _a3m_rows(lines):
-        if found := _NOT_OF_A_ROW.search(row.text):
-            raise _Wrong(
-                f"has {found[0]!a} at position {found.start() + 1} of the row in line {row.line}",
-                "Write rows in the letters A to Z, with - for a gap and small letters for insertions.",
-            )
-        yield row
+        yield _spelt(row)
+
+
+def _spelt(row: _Row) -> _Row:
+    if found := _NOT_OF_A_ROW.search(row.text):
+        raise _Wrong(
+            f"has {found[0]!a} at position {found.start() + 1} of the row in line {row.line}",
+            "Write rows in the letters A to Z, with - for a gap and small letters for insertions.",
+        )
+    return row
 
 
 def _a3m_rows(lines: Iterable[str]) -> Iterator[_Row]:
+    named = False
     for number, line in enumerate(lines, 1):
         text = line.strip()
+        named = named or text.startswith(">")
         if text and text[0] not in "#>":
+            if not named:
+                raise _unnamed(_spelt(_Row(text, number)))
             yield _Row(text, number)
+
+
+def _unnamed(row: _Row) -> _Wrong:
+    """Make the problem of a row without a header: Boltz keeps each row with what its header says."""
+    remedy = "Begin the file with a line that begins with > and names the first row."
+    return _Wrong(f"has a row in line {row.line} before any header", remedy)
 
 
 def _csv_rows(lines: Iterable[str]) -> Iterator[_Row]:

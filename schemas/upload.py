@@ -38,7 +38,7 @@ def _of_this_age(time: datetime) -> datetime:
     return time
 
 
-def _ours(given: object) -> dict[str, str]:
+def ours(given: object) -> dict[str, str]:
     """Keep what is meant for us, as text: no metadata may cost an upload its receipt."""
     pairs = given.items() if isinstance(given, Mapping) else ()
     ours = {str(key)[:MAX_KEY]: value for key, value in pairs if str(key).lower().startswith(PREFIX)}
@@ -66,7 +66,7 @@ class ObjectFinalized(BaseModel):
     size: int = Field(0, ge=0, lt=2**63)
     crc32c: str | None = Field(None, max_length=16)
     time: Annotated[AwareDatetime, AfterValidator(_of_this_age)] = Field(validation_alias="timeCreated")
-    metadata: Annotated[dict[str, str], BeforeValidator(_ours)] = Field(default_factory=dict)
+    metadata: Annotated[dict[str, str], BeforeValidator(ours)] = Field(default_factory=dict)
 
 
 def decode_upload(data: object) -> Source:

@@ -100,7 +100,7 @@ def in_order(rows: Iterable[Row]) -> list[Row]:
 def encode(rows: Iterable[Row]) -> bytes:
     """Write rows as CSV (RFC 4180, UTF-8)."""
     text = io.StringIO()
-    writer = csv.writer(text)
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL)
     writer.writerow(COLUMNS)
     for row in rows:
         values = row.model_dump(mode="json")

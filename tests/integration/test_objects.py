@@ -348,3 +348,27 @@ def test_an_object_is_replaced_only_over_the_generation_that_is_named(
     assert raw.get_blob("run42/index.html").content_type == "text/html"
     with pytest.raises(ObjectGoneError):
         bucket.read("run42/other.html", None, LIMIT)
+
+
+def test_of_metadata_only_what_is_meant_for_us_is_read_however_an_object_is_found(
+    bucket: Bucket, raw: storage.Bucket
+) -> None:
+    blob = raw.blob("run/foo.yaml")
+    blob.metadata = {"dropfold-seed": "1", "owner-token": "s3cret", "__etag__": "x"}
+    blob.upload_from_string(b"v")
+    one = bucket.source("run/foo.yaml")
+    assert one is not None
+    assert [one, *bucket.listed()] == [one, one]
+    assert one.metadata == {"dropfold-seed": "1"}
+
+
+def test_what_is_overwritten_between_look_and_read_is_fetched_all_the_same(
+    bucket: Bucket, raw: storage.Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw.blob("a.a3m").upload_from_string(b"first")
+    before = [bucket._there("a.a3m")]
+    raw.blob("a.a3m").upload_from_string(b"second")
+    look = bucket._there
+    monkeypatch.setattr(bucket, "_there", lambda name: before.pop() if before else look(name))
+    bucket.download("a.a3m", tmp_path / "a.a3m", LIMIT)
+    assert (before, (tmp_path / "a.a3m").read_bytes()) == ([], b"second")

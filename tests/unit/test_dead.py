@@ -1,6 +1,7 @@
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic, a_job
@@ -93,16 +94,46 @@ def test_a_dead_upload_event_is_taken_in_again_while_that_makes_sense() -> None:
 
 
 class BrokenBucket(MemoryBucket):
-    """Refuses to read."""
+    """Cannot read its inputs; all else works."""
 
     def read(self, name: str, generation: int | None, limit: int) -> bytes:
-        raise StorageUnavailableError(f"{name}#{generation}, up to {limit}")
+        raise MemoryError(f"{name}#{generation}, up to {limit}")
+
+
+class AbsentBucket(BrokenBucket):
+    """Does not answer at all."""
+
+    def generation(self, name: str) -> int | None:
+        raise StorageUnavailableError(name)
+
+
+class AbsentLedger(MemoryLedger):
+    """Does not answer at all."""
+
+    def get(self, job_id: str) -> Job | None:
+        raise ConnectionError(job_id)
+
+
+@pytest.mark.parametrize("missing", [{"uploads": AbsentBucket("in")}, {"ledger": AbsentLedger()}])
+def test_an_outage_is_never_blamed_on_a_file_however_long_it_lasts(missing: dict[str, Any]) -> None:
+    house = House(**{"uploads": BrokenBucket("in"), **missing})
+    house.uploads.put("run/foo.yaml", VALID)
+    with pytest.raises((StorageUnavailableError, ConnectionError)):
+        house.take_up_notification("OBJECT_FINALIZE", timedelta(hours=5))
+    assert not house.ledger.documents
+
+
+def test_what_failed_for_long_is_taken_in_once_all_works_again() -> None:
+    house = House()
+    house.uploads.put("run/foo.yaml", VALID)
+    house.take_up_notification("OBJECT_FINALIZE", timedelta(hours=5))
+    assert house.ledger.only().state is State.QUEUED
 
 
 def test_a_dead_upload_event_ends_in_a_receipt_when_taking_in_keeps_failing() -> None:
     house = House(BrokenBucket("in"))
     house.uploads.put("run/foo.yaml", VALID)
-    with pytest.raises(StorageUnavailableError):
+    with pytest.raises(MemoryError):
         house.take_up_notification("OBJECT_FINALIZE", timedelta(minutes=50))
     assert not house.ledger.documents
     house.take_up_notification("OBJECT_FINALIZE", timedelta(minutes=70))
@@ -144,7 +175,7 @@ def test_a_page_that_could_not_be_made_is_told_of_and_changes_no_job(
     assert house.ledger.only() == job
     [record] = caplog.records
     assert record.message == "a page was not made; docs/operations.md"
-    assert record.__dict__["ce-subject"] == "gs://in/run42/foo.yaml"
+    assert record.__dict__["attributes"]["ce-subject"] == "gs://in/run42/foo.yaml"
 
 
 def test_a_dead_letter_of_a_job_that_cannot_be_read_is_dropped_loudly(

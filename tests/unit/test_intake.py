@@ -1,16 +1,17 @@
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 
 import pytest
-from fakes import MemoryBucket, MemoryLedger, MemoryTopic, a_source
+from fakes import MemoryBucket, MemoryLedger, MemoryTopic, a_job, a_source
 from later import as_the_next
 from waking import deliver
 
 from functions.intake import Intake, output_prefix
+from jobs import lifecycle
 from jobs.examine import Rules
 from jobs.ledger import UnreadableJobError
 from jobs.lifecycle import KEEP
@@ -290,6 +291,45 @@ def test_a_deleted_upload_is_cancelled_and_says_so() -> None:
     assert (job.state, job.pending) == (State.CANCELLED, ())
     assert "deleted" in job.errors[0].message
     assert inbox.ends() == [(7, "CANCELLED")]
+
+
+@dataclass
+class CrossedLedger(MemoryLedger):
+    """Something happens between the first look at a job and what is done about it."""
+
+    between: Callable[[], object] | None = None
+
+    def get(self, job_id: str) -> Job | None:
+        found, between, self.between = super().get(job_id), self.between, None
+        if between:
+            between()
+        return found
+
+
+def test_a_deletion_that_crosses_its_upload_cancels_the_job() -> None:
+    ledger = CrossedLedger()
+    inbox = Inbox(ledger=ledger)
+    inbox.uploads.put("run/foo.yaml", VALID)
+
+    def upload_is_taken_in_and_then_the_object_is_gone() -> None:
+        inbox.announce("run/foo.yaml")
+        del inbox.uploads.objects["run/foo.yaml"]
+
+    ledger.between = upload_is_taken_in_and_then_the_object_is_gone
+    inbox.announce_deleted("run/foo.yaml")
+    assert [change.state for change in ledger.only().history] == [State.QUEUED, State.CANCELLED]
+    assert inbox.ends() == [(ledger.only().source.generation, "CANCELLED")]
+
+
+def test_a_job_that_is_older_than_all_generations_that_are_looked_at_is_ended_too() -> None:
+    """It was read before it was overwritten, fifteen times, and recorded only now."""
+    inbox = Inbox()
+    for generation in range(2, 17):
+        inbox.drop("run/foo.yaml", generation=generation)
+    blank = a_job(source=a_source("run/foo.yaml", generation=1), job_id=job_id("in", "run/foo.yaml", 1))
+    late = inbox.ledger.create(lifecycle.take_in(blank, datetime.now(UTC)))
+    assert inbox.intake.generations.supersede(late)
+    assert inbox.ledger.get(late.job_id).state is State.SUPERSEDED  # type: ignore[union-attr]
 
 
 def test_a_delete_that_comes_before_its_upload_ends_in_one_receipt() -> None:

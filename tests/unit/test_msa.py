@@ -28,7 +28,6 @@ def wrong(content: str, chains: BoltzInput, file: str = "x.a3m") -> Failure | No
     "content",
     [
         ">q\nMKTAYIAKQR\n>1\nMKTAYLAKQR\n>2\nMKSAYIaaAK-R\n",
-        "MKTAYIAKQR",
         "#10\t1\n\n>101\textra\r\n  MKTAYIAKQR  \r\n>1\r\n-KTAYLAKQR\r\n",
         ">q\rMKTAYIAKQR\r",
         ">q\naMKTAvvYIAKQRr\n",
@@ -44,6 +43,7 @@ def test_an_a3m_that_begins_with_the_chain_is_used(content: str) -> None:
     [
         ("", "holds no row"),
         (">only a header\n#and a comment\n\n", "holds no row"),
+        ("#10\t1\nMKTAYIAKQR\n>q\nMKTAYIAKQR\n", "has a row in line 2 before any header"),
         (">q\nMKTAYIGKQR\n", "has G at position 7 of its first row, where chain A has A"),
         (">q\nMKTAYI-KQR\n", "has - at position 7 of its first row, where chain A has A"),
         (
@@ -139,7 +139,7 @@ def test_rows_of_another_width_are_refused_by_line_as_far_as_boltz_reads() -> No
     assert "has 3 columns in line 4, but 10 in its first row" in ragged.message
     letters = "ACDEFGHIKLMNPQRSTVWY"
     rows = [f"{a}{b}{c}{d}AAAAAA" for a in letters for b in letters for c in letters for d in "AC"]
-    deep = [SEQUENCE, *rows[: MAX_ROWS - 1]]
+    deep = [">q", SEQUENCE, *rows[: MAX_ROWS - 1]]
     assert check_file("x.a3m", [*deep, "MKT"], document()) is None
     assert check_file("x.a3m", [*deep[:-1], SEQUENCE, rows[0], "MKT"], document()) is not None
     short = check_file("x.csv", ["key,sequence\n", f"1,{SEQUENCE}\n", "2,\n"], document(file="x.csv"))

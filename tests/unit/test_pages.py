@@ -157,6 +157,18 @@ def test_a_page_that_another_pass_has_made_meanwhile_is_left_to_the_next() -> No
     assert names(house.rows("run42/")) == ["run42/a.yaml"]
 
 
+def test_an_event_with_a_receipt_of_nobody_s_keeps_no_page_from_being_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house = House()
+    monkeypatch.setattr("schemas.messages.receipt_name", lambda _job: "receipt.json")
+    house.ended(an_end("run42/a.yaml"))
+    monkeypatch.undo()
+    house.ended(an_end("run42/b.yaml"))
+    assert house.refresh() == ["ack", "ack"]
+    assert "run42/b.yaml" in names(house.rows("run42/"))
+
+
 def test_a_folder_that_has_trouble_does_not_keep_the_others() -> None:
     house = House()
     house.ended(an_end("bad/a.yaml"), an_end("good/b.yaml"))

@@ -6,6 +6,7 @@ from fakes import a_job
 
 from functions.push import Pusher
 from functions.settings import DeadSettings, LaunchSettings, SettingsError, read
+from gcp.settings import Project
 from gcp.service import ServiceBusyError, WorkerService
 from local.processes import free_ports
 from schemas.messages import CapacityWanted, PredictionRequested
@@ -103,3 +104,11 @@ def test_the_dead_letters_that_count_are_those_of_who_serves(environment: pytest
     assert read(DeadSettings).serving_subscription == "work"
     environment.setenv("GPU_WORKER_MODE", "sync")
     assert read(DeadSettings).serving_subscription == "launch"
+
+
+def test_one_bucket_for_inputs_and_results_is_refused(environment: pytest.MonkeyPatch) -> None:
+    """Each receipt would be an upload that is rejected, with a receipt."""
+    for name in ("INPUT_BUCKET", "OUTPUT_BUCKET"):
+        environment.setenv(name, "same")
+    with pytest.raises(SettingsError, match="INPUT_BUCKET and OUTPUT_BUCKET are both same: name two buckets"):
+        read(Project)

@@ -9,6 +9,7 @@ from later import DAMAGES, EFFECT, as_the_next, beyond
 from functions.sweep import Sweep, SweepError
 from jobs import lifecycle
 from jobs.settle import Settler
+from schemas.failure import Code, Failure
 from schemas.job import Job, State
 from schemas.messages import Message, PredictionRequested
 
@@ -75,6 +76,35 @@ def test_a_lease_that_holds_is_left_alone() -> None:
     house.sweep()
     assert house.ledger.only().state is State.RUNNING
     assert not house.requests.messages
+
+
+FAILURE = Failure(code=Code.INVALID_INPUT, message="m", remedy="r")
+STEPS = ("count", "lapsed", "unserved", "unsettled")
+
+
+@pytest.mark.parametrize("broken", STEPS)
+def test_a_step_that_fails_keeps_no_other_from_being_done(broken: str) -> None:
+    class Broken(MemoryLedger):
+        def __getattribute__(self, name: str) -> object:
+            if name == broken:
+                raise ConnectionError(name)
+            return super().__getattribute__(name)
+
+    house = House(Broken())
+    new = a_job(job_id="a" * 16, created_at=datetime.now(UTC))
+    lapsed, unserved = lifecycle.claim(new, "gone", LONG_AGO), queued(LONG_AGO, 1)
+    unsettled = lifecycle.take_in(a_job(job_id="c" * 16, errors=(FAILURE,)), LONG_AGO)
+    for job in (lapsed, unserved, unsettled):
+        house.ledger.create(job)
+    with pytest.raises(SweepError, match=r"^1 jobs or steps are left"):
+        house.sweep()
+    done = {
+        "count": "capacity" in house.requested_types(),
+        "lapsed": {job.job_id: job.state for job in house.ledger.all()}[lapsed.job_id] is not State.RUNNING,
+        "unserved": unserved.job_id in house.requested_ids(),
+        "unsettled": bool(house.receipts.objects),
+    }
+    assert done == {step: step != broken for step in STEPS}
 
 
 def test_a_job_that_waits_is_left_to_those_who_may_look_for_its_file() -> None:

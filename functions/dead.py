@@ -8,13 +8,12 @@ from functools import partial
 
 from pydantic_core import from_json
 
-from functions.intake import Intake
+from functions.intake import ExaminationError, Intake
 from jobs import lifecycle
-from jobs.examine import is_input
 from jobs.ledger import Ledger, UnreadableJobError
 from jobs.settle import Settler
 from schemas.failure import Code, Failure
-from schemas.job import Source, State, job_id
+from schemas.job import Source, State
 from schemas.messages import (
     CapacityWanted,
     PredictionRequested,
@@ -85,20 +84,14 @@ class DeadLetters:
         self.settler.settle(changed)
 
     def _on_upload(self, source: Source) -> None:
-        """Take it in; where that fails for long although all else works, it is the file."""
+        """Take it in; where for long it cannot be examined, though it can be read, it is the file."""
         try:
             self.intake.on_upload(source)
-        except Exception:
-            if not is_input(source.name) or datetime.now(UTC) - source.time < self.try_for:
+        except ExaminationError:
+            if datetime.now(UTC) - source.time < self.try_for:
                 raise
-            self._probe(source)
             logger.exception("refused, since intake kept failing", extra={"object": source.uri})
             self.intake.refuse(source, _untaken(source, self.try_for))
-
-    def _probe(self, source: Source) -> None:
-        """See that ledger and bucket answer. Raises what they raise: then it is no fault of the file."""
-        self.ledger.get(job_id(source.bucket, source.name, source.generation))
-        self.intake.uploads.generation(source.name)
 
 
 def _decoded(data: bytes) -> object:
@@ -111,7 +104,6 @@ def _decoded(data: bytes) -> object:
 def _untaken(source: Source, try_for: timedelta) -> Failure:
     return Failure(
         code=Code.INVALID_INPUT,
-        message=f"{source.name} could not be taken in for {try_for.total_seconds() / 60:.0f} minutes, "
-        "though others can.",
+        message=f"{source.name} could not be examined for {try_for.total_seconds() / 60:.0f} minutes.",
         remedy="Upload it again; if that fails too, it is this file: send it with a report of the problem.",
     )

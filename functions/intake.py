@@ -15,7 +15,7 @@ from functions.waiting import Uploads, Waiting
 from jobs import lifecycle
 from jobs.examine import Accepted, Examiner, Rules, is_input, is_reference
 from jobs.ledger import AlreadyRecordedError, Ledger
-from jobs.objects import ObjectGoneError
+from jobs.objects import ObjectGoneError, StorageUnavailableError
 from jobs.settle import Settler, Topic
 from schemas.failure import Failure
 from schemas.job import Job, Source, State, job_id
@@ -33,6 +33,10 @@ UNREAD_ENDS = {State.CANCELLED, State.SUPERSEDED}
 
 REMEMBERED = 10_000
 """Uploads that an instance remembers to have taken in; a megabyte."""
+
+
+class ExaminationError(Exception):
+    """An input could not be examined, and neither ledger nor bucket is to blame."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ class Intake:
             return
         if job.state in UNREAD_ENDS and not recorded.state.terminal:
             self.generations.withdraw(recorded)  # another call had read it before it was gone
+            self.generations.supersede(recorded)
             return
         # Settled first: no worker need wait for a look at older generations.
         settled = self.settler.settle(recorded)
@@ -122,7 +127,12 @@ class Intake:
         return lifecycle.take_in(examined, job.created_at)
 
     def _examined(self, job: Job) -> Job:
-        result = Examiner(self.uploads, self.rules).examine(job.source)
+        try:
+            result = Examiner(self.uploads, self.rules).examine(job.source)
+        except (ObjectGoneError, StorageUnavailableError):
+            raise
+        except Exception as error:
+            raise ExaminationError(job.source.uri) from error
         if not isinstance(result, Accepted):
             return job.evolve(errors=result)
         seed = result.request.options.seed

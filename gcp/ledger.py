@@ -9,12 +9,10 @@ from google.cloud import firestore
 from google.cloud.firestore_v1.base_query import FieldFilter
 
 from jobs.document import decode, decode_or_log, encode, state_of
-from jobs.ledger import AlreadyRecordedError, ConflictError
+from jobs.ledger import NEWEST, AlreadyRecordedError, ConflictError
 from schemas.job import UNFINISHED, Effect, Job, Revision, State
 
 COLLECTION = "jobs"
-GENERATIONS = 10
-"""Most generations of an object that are looked at: it gets one a second at most; each looks as it comes."""
 
 BATCH = 300
 """Documents that one call looks up."""
@@ -76,12 +74,12 @@ class FirestoreLedger:
         yield from self._read(behind, PAGE)
 
     def generations(self, bucket: str, name: str) -> Sequence[Job]:
-        """Find the jobs of the newest generations of an object, the newest first; the ten newest at most."""
+        """Find the jobs of the newest generations of an object, the newest first; the NEWEST at most."""
         named = self._where("source.bucket", "==", bucket).where(
             filter=FieldFilter("source.name", "==", name)
         )
         newest = named.order_by("source.generation", direction=firestore.Query.DESCENDING)
-        return self._find(newest, GENERATIONS)
+        return self._find(newest, NEWEST)
 
     def unfinished(self, bucket: str, prefix: str) -> Sequence[Job]:
         """Find the jobs that have not ended, of objects whose names begin with a prefix, by name."""

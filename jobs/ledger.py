@@ -6,6 +6,9 @@ from typing import Protocol
 
 from schemas.job import Job, State
 
+NEWEST = 50
+"""Generations of an object that are looked at, at most: it gets one a second, and each looks as it comes."""
+
 
 class AlreadyRecordedError(Exception):
     """The job exists: its event came before."""
@@ -56,7 +59,7 @@ class Ledger(Protocol):
         """
 
     def generations(self, bucket: str, name: str) -> Sequence[Job]:
-        """Find the jobs of the newest generations of an object, the newest first; the ten newest at most."""
+        """Find the jobs of the newest generations of an object, the newest first; the NEWEST at most."""
 
     def unfinished(self, bucket: str, prefix: str) -> Sequence[Job]:
         """Find the jobs that have not ended, of objects whose names begin with a prefix, by name."""

@@ -259,7 +259,8 @@ def _log(trigger: Trigger, received: ReceivedMessage, status: str, delivered: bo
         "attempt": attempt,
         "status": status,
     }
-    print(json.dumps(entry), flush=True)
+    sys.stdout.write(f"{json.dumps(entry)}\n")  # at once: threads would come between print's two writes
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import google_crc32c
 
 from jobs.document import decode, decode_or_log, encode, state_of
 from jobs.examine import Rules
-from jobs.ledger import AlreadyRecordedError, ConflictError
+from jobs.ledger import NEWEST, AlreadyRecordedError, ConflictError
 from jobs.objects import ContentDiffersError, Look, ObjectGoneError, ObjectTooLargeError
 from jobs.settle import Settler
 from schemas.job import UNFINISHED, Effect, Job, Output, Revision, Source, State
@@ -97,7 +97,7 @@ class MemoryLedger:
         found = self._find(
             lambda stored: (stored["source"]["bucket"], stored["source"]["name"]) == (bucket, name)
         )
-        return sorted(found, key=lambda job: -job.source.generation)[:10]
+        return sorted(found, key=lambda job: -job.source.generation)[:NEWEST]
 
     def unfinished(self, bucket: str, prefix: str) -> Sequence[Job]:
         return self.under(bucket, prefix, UNFINISHED, len(self.documents))

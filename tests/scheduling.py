@@ -8,7 +8,14 @@ from xdist.scheduler import LoadScopeScheduling
 SHARING = ("tests/acceptance", "tests/chaos")
 """Folders whose tests share a stack, which is started once where one process has them all."""
 
-LONGEST_FIRST = (*SHARING, "tests/integration", "tests/benchmarks", "tests/contract", "tests/unit")
+LONGEST_FIRST = (
+    *SHARING,
+    "tests/integration",
+    "tests/simulation",
+    "tests/benchmarks",
+    "tests/contract",
+    "tests/unit",
+)
 """What is short comes last, so that all processes end at about the same time."""
 
 

@@ -3,7 +3,7 @@
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -65,6 +65,9 @@ class Results(Protocol):
     def generation(self, name: str) -> int | None:
         """Return the generation of the object that has this name now, or None where there is none."""
 
+    def download(self, name: str, to: Path, limit: int) -> None:
+        """Fetch an object. Raises ObjectGoneError, ObjectTooLargeError."""
+
     def copy(self, output: Output, name: str) -> Output:
         """Copy an object on the server's side. Raises ObjectGoneError, ContentDiffersError."""
 
@@ -118,7 +121,7 @@ class Bench:
                 prepared = prepare(job, self.uploads, Path(folder) / "input", self.check, self.max_tokens)
             mine.turns = 2 if prepared.document.properties else 1
             identity = fingerprint(prepared, job.options, model)
-            if cached := self._cached(identity, mine, watch):
+            if cached := self._cached(identity, mine, prepared, Path(folder) / "output", watch):
                 return cached
             files, scores = self._predict(mine, prepared, Path(folder) / "output", watch)
             mine.renew()
@@ -135,16 +138,19 @@ class Bench:
         self.predictor.ready_at  # noqa: B018  waits for the model
         mine.take()
 
-    def _cached(self, identity: str, mine: HeldJob, watch: Stopwatch) -> Result | None:
+    def _cached(
+        self, identity: str, mine: HeldJob, prepared: Prepared, folder: Path, watch: Stopwatch
+    ) -> Result | None:
         """Copy the result of a job that was the same in everything, if there is one and it is whole."""
         twin = self.cache.succeeded_as(identity) if self.cache else None
         if twin is None or twin.model is None:
             return None
         mine.take()
         with watch.stage("copy"):
-            outputs = copied(twin, mine.job.output_prefix, self.results)
+            outputs = copied(twin, mine.job.output_prefix, self.results, besides=self.shows)
         if outputs is None:
             return None
+        outputs += self._shown_anew(mine, prepared, outputs, folder, watch)
         watch.seconds |= self._waited(mine.job)
         return Result(
             outputs=outputs,
@@ -154,6 +160,21 @@ class Bench:
             fingerprint=identity,
             cached_from=twin.job_id,
         )
+
+    def _shown_anew(
+        self, mine: HeldJob, prepared: Prepared, copies: Iterable[Output], folder: Path, watch: Stopwatch
+    ) -> tuple[Output, ...]:
+        """Upload page and picture of this job: the other's show its file's name and text."""
+        if not self.shows:
+            return ()
+        names = {output: output.name.removeprefix(mine.job.output_prefix) for output in copies}
+        with watch.stage("report"):
+            for output, name in names.items():
+                self.results.download(output.name, folder / name, output.size)
+            files = {name: folder / name for name in names.values()}
+            shown = self._shown(mine.job, prepared, files, watch, folder)
+        mine.renew()
+        return tuple(self._upload(path, name, mine) for name, path in shown.items())
 
     def _predict(
         self, mine: HeldJob, prepared: Prepared, out: Path, watch: Stopwatch

@@ -1,6 +1,7 @@
 """Results that are there already: what an input, its options and the weights gave once, they give again."""
 
 import hashlib
+from collections.abc import Container
 from pathlib import Path
 from typing import Protocol
 
@@ -38,11 +39,16 @@ def fingerprint(prepared: Prepared, options: Options, model: Model) -> str:
     return hashlib.sha256(to_json([prepared.document, files, options, computed_by])).hexdigest()
 
 
-def copied(twin: Job, prefix: str, results: Results) -> tuple[Output, ...] | None:
-    """Copy a job's outputs under another prefix, or say None where they are not all as they were."""
-    names = [prefix + output.name.removeprefix(twin.output_prefix) for output in twin.outputs]
+def copied(
+    twin: Job, prefix: str, results: Results, besides: Container[str] = ()
+) -> tuple[Output, ...] | None:
+    """Copy a job's outputs under another prefix, or say None where they are not all as they were.
+
+    ``besides`` has the public names of those that are left out.
+    """
+    named = ((output, output.name.removeprefix(twin.output_prefix)) for output in twin.outputs)
     try:
-        return tuple(results.copy(output, name) for output, name in zip(twin.outputs, names, strict=True))
+        return tuple(results.copy(output, prefix + name) for output, name in named if name not in besides)
     except (ObjectGoneError, ContentDiffersError):
         return None
 

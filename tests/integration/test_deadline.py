@@ -10,11 +10,9 @@ from pathlib import Path
 
 import pytest
 import requests
+from patience import HANG
 
 from local.processes import free_ports
-
-HANG = 600
-"""Longest that anything here may take; nothing comes near."""
 
 SOURCE = """
 import functions_framework
@@ -44,7 +42,7 @@ def served(folder: Path, threads: int) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def session() -> requests.Session:
     session = requests.Session()
-    retries = requests.adapters.Retry(connect=HANG, backoff_factor=0.05, backoff_max=0.2)
+    retries = requests.adapters.Retry(connect=int(HANG), backoff_factor=0.05, backoff_max=0.2)
     session.mount("http://", requests.adapters.HTTPAdapter(max_retries=retries))
     return session
 

@@ -186,7 +186,7 @@ def test_subscriptions_are_those_of_the_topology() -> None:
             for subscription in subscriber.list_subscriptions(project="projects/dropfold-local")
         }
     triggers = {f"eventarc-gcs-events-dropfold-in-{kind}" for kind in ("finalized", "deleted")}
-    assert {"work", "launch", "pages", "dead", *triggers} == found.keys()
+    assert {"work", "launch", "wake", "pages", "dead", *triggers} == found.keys()
     assert described(found["work"]) == ("predictions-requested", 60, 1, 60, 10, "dropfold-dead")
     assert found["launch"].push_config.push_endpoint
     assert found["dead"].push_config.push_endpoint

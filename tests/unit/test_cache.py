@@ -1,5 +1,6 @@
 """An equal job that succeeded before is copied, not computed; anything else is not equal."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from worker.attempt import Bench
 from worker.cache import copied, fingerprint
 from worker.lease import HeldJob, LeaseLostError
 from worker.prepare import Prepared
+from worker.report.prediction import Prediction
 
 TEXT = "sequences:\n- protein: {id: A, sequence: NLYIQ, msa: x.a3m}\n- ligand: {id: B, ccd: ATP}\n"
 ALIGNMENT = ">q\nNLYIQ\n"
@@ -110,6 +112,22 @@ def test_an_equal_job_gets_a_copy_and_says_of_what(shelf: Shelf) -> None:
     assert {"queued", "download", "copy"} <= set(result.timings)
     done = lifecycle.succeed(shelf.mine.job, result, datetime.now(UTC))
     assert (done.cached_from, done.attempt) == (shelf.first.job_id, 1)
+
+
+def test_page_and_picture_of_a_copy_are_about_the_upload_that_asked(shelf: Shelf, tmp_path: Path) -> None:
+    def show(prediction: Prediction, path: Path) -> None:
+        assert prediction.files["deep/model_0.cif"].read_bytes() == b"data_model"
+        path.write_text(f"{prediction.job.job_id} {prediction.text}")
+
+    (tmp_path / "report.html").write_text("# CONFIDENTIAL")
+    report = shelf.results.upload(tmp_path / "report.html", f"{shelf.first.output_prefix}report.html", "x")
+    shelf.first = shelf.ledger.replace(shelf.first.evolve(outputs=(*shelf.first.outputs, report)))
+    result = replace(shelf.bench, shows={"report.html": show}).attempt(shelf.mine)
+    assert [output.name for output in result.outputs] == [
+        "run43/foo/ffff/deep/model_0.cif",
+        "run43/foo/ffff/report.html",
+    ]
+    assert shelf.results.objects[result.outputs[1].name][1].decode() == f"{shelf.second.job_id} {TEXT}"
 
 
 def test_a_result_that_is_not_whole_any_more_is_computed_again(shelf: Shelf) -> None:

@@ -14,6 +14,7 @@ from inbox import Inbox
 
 import functions
 import jobs
+from functions.intake import ExaminationError
 from functions.wake import Wake
 from schemas.upload import decode_upload
 
@@ -52,7 +53,10 @@ def cut_short(at: int) -> Iterator[Cut]:
     sys.settrace(cut)
     try:
         yield cut
-    except RequestTimeoutException:
+    except (
+        RequestTimeoutException,
+        ExaminationError,
+    ):  # cut short there, it counts as the file's own trouble
         pass
     finally:
         sys.settrace(before)

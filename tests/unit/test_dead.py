@@ -9,7 +9,7 @@ from later import as_the_next
 from receipts import an_end
 
 from functions.dead import GIVEN_UP_BY, DeadLetters
-from functions.intake import Intake
+from functions.intake import ExaminationError, Intake
 from jobs import lifecycle
 from jobs.examine import Rules
 from jobs.objects import StorageUnavailableError
@@ -94,29 +94,29 @@ def test_a_dead_upload_event_is_taken_in_again_while_that_makes_sense() -> None:
 
 
 class BrokenBucket(MemoryBucket):
-    """Cannot read its inputs; all else works."""
+    """Has an input that cannot be examined."""
 
     def read(self, name: str, generation: int | None, limit: int) -> bytes:
         raise MemoryError(f"{name}#{generation}, up to {limit}")
 
 
-class AbsentBucket(BrokenBucket):
-    """Does not answer at all."""
+class AbsentBucket(MemoryBucket):
+    """Does not answer."""
 
-    def generation(self, name: str) -> int | None:
-        raise StorageUnavailableError(name)
+    def read(self, name: str, generation: int | None, limit: int) -> bytes:
+        raise StorageUnavailableError(f"{name}#{generation}, up to {limit}")
 
 
 class AbsentLedger(MemoryLedger):
-    """Does not answer at all."""
+    """Does not answer."""
 
-    def get(self, job_id: str) -> Job | None:
-        raise ConnectionError(job_id)
+    def create(self, job: Job) -> Job:
+        raise ConnectionError(job.job_id)
 
 
 @pytest.mark.parametrize("missing", [{"uploads": AbsentBucket("in")}, {"ledger": AbsentLedger()}])
 def test_an_outage_is_never_blamed_on_a_file_however_long_it_lasts(missing: dict[str, Any]) -> None:
-    house = House(**{"uploads": BrokenBucket("in"), **missing})
+    house = House(**missing)
     house.uploads.put("run/foo.yaml", VALID)
     with pytest.raises((StorageUnavailableError, ConnectionError)):
         house.take_up_notification("OBJECT_FINALIZE", timedelta(hours=5))
@@ -133,7 +133,7 @@ def test_what_failed_for_long_is_taken_in_once_all_works_again() -> None:
 def test_a_dead_upload_event_ends_in_a_receipt_when_taking_in_keeps_failing() -> None:
     house = House(BrokenBucket("in"))
     house.uploads.put("run/foo.yaml", VALID)
-    with pytest.raises(MemoryError):
+    with pytest.raises(ExaminationError):
         house.take_up_notification("OBJECT_FINALIZE", timedelta(minutes=50))
     assert not house.ledger.documents
     house.take_up_notification("OBJECT_FINALIZE", timedelta(minutes=70))

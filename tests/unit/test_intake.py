@@ -13,7 +13,7 @@ from waking import deliver
 from functions.intake import Intake, output_prefix
 from jobs import lifecycle
 from jobs.examine import Rules
-from jobs.ledger import UnreadableJobError
+from jobs.ledger import NEWEST, UnreadableJobError
 from jobs.lifecycle import KEEP
 from jobs.objects import Look
 from jobs.settle import Settler
@@ -322,9 +322,9 @@ def test_a_deletion_that_crosses_its_upload_cancels_the_job() -> None:
 
 
 def test_a_job_that_is_older_than_all_generations_that_are_looked_at_is_ended_too() -> None:
-    """It was read before it was overwritten, fifteen times, and recorded only now."""
+    """It was read before it was overwritten, that many times, and recorded only now."""
     inbox = Inbox()
-    for generation in range(2, 17):
+    for generation in range(2, NEWEST + 3):
         inbox.drop("run/foo.yaml", generation=generation)
     blank = a_job(source=a_source("run/foo.yaml", generation=1), job_id=job_id("in", "run/foo.yaml", 1))
     late = inbox.ledger.create(lifecycle.take_in(blank, datetime.now(UTC)))

@@ -6,8 +6,8 @@ from fakes import a_job
 
 from functions.push import Pusher
 from functions.settings import DeadSettings, LaunchSettings, SettingsError, read
-from gcp.settings import Project
 from gcp.service import ServiceBusyError, WorkerService
+from gcp.settings import Project
 from local.processes import free_ports
 from schemas.messages import CapacityWanted, PredictionRequested
 

@@ -77,7 +77,7 @@ def test_json_is_the_receipts_and_csv_has_all_scores_and_no_formula(cloud: Memor
     assert run(cloud, "--json", "--csv").exit_code == 2
     own = MemoryCloud()
     add(own, "=1+1.yaml")
-    assert run(own, "--csv").stdout.splitlines()[1].startswith("'=1+1.yaml,")
+    assert run(own, "--csv").stdout.splitlines()[1].startswith('"\'=1+1.yaml",')
 
 
 def test_structures_and_reports_are_fetched_once(cloud: MemoryCloud, tmp_path: Path) -> None:

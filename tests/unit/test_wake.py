@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic
 from inbox import Inbox
+from patience import HANG
 from waking import deliver
 
 from functions.wake import AT_ONCE, BATCH, Wake, WakeError
@@ -17,7 +18,6 @@ from schemas.messages import CapacityWanted, Message, ReferenceArrived
 
 INPUT = b"sequences:\n- protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: one.a3m}\n"
 MSA = b">q\nNLYIQWLKDGGPSSGRPPPS\n"
-HANG = 600
 NAME = "run/one.a3m"
 
 

@@ -1,0 +1,37 @@
+"""What people upload: a few files, each of which has one right end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+QUERY = "NLYIQ"
+
+
+@dataclass(frozen=True)
+class Content:
+    """An object's content. ``needs`` is what an input refers to; a ``wrong`` one is refused as it is.
+
+    A prediction takes so many ``turns`` of the device; a ``heavy`` one brings down the process that reads it.
+    """
+
+    body: bytes
+    needs: str | None = None
+    wrong: bool = False
+    turns: int = 1
+    heavy: bool = False
+
+
+def _protein(sequence: str, msa: str = "empty") -> bytes:
+    return f"sequences:\n  - protein: {{id: A, sequence: {sequence}, msa: {msa}}}\n".encode()
+
+
+CONTENTS: Mapping[str, Content] = {
+    "good": Content(_protein(QUERY)),
+    "good too": Content(_protein("GGGGG")),
+    "long": Content(_protein("AAAAA"), turns=2),
+    "with an alignment": Content(_protein(QUERY, "x.a3m"), needs="x.a3m"),
+    "wrong": Content(b"sequences: []\n", wrong=True),
+    "heavy": Content(_protein("WWWWW"), heavy=True),
+    "alignment": Content(f">q\n{QUERY}\n".encode()),
+    "wrong alignment": Content(b">q\nWWWWW\n", wrong=True),
+}
+BY_BODY = {content.body: content for content in CONTENTS.values()}

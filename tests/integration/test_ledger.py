@@ -9,7 +9,7 @@ from later import DAMAGES, EFFECT, as_the_next, beyond
 
 from gcp.ledger import BATCH, COLLECTION, PAGE, FirestoreLedger
 from jobs import lifecycle
-from jobs.ledger import AlreadyRecordedError, ConflictError, Ledger, UnreadableJobError
+from jobs.ledger import NEWEST, AlreadyRecordedError, ConflictError, Ledger, UnreadableJobError
 from schemas.failure import Code, Failure
 from schemas.job import Job, Model, Output, Result, State
 
@@ -205,14 +205,14 @@ def _queued(number: int) -> Job:
     return lifecycle.take_in(a_job(job_id=f"{number:016x}"), at)
 
 
-def test_the_newest_generations_of_an_object_come_first_and_ten_at_most(ledger: Ledger) -> None:
-    for generation in (3, 12, *range(1, 3), *range(4, 12)):
+def test_the_newest_generations_of_an_object_come_first_and_so_many_at_most(ledger: Ledger) -> None:
+    for generation in (3, NEWEST + 2, *range(1, 3), *range(4, NEWEST + 2)):
         source = a_source("ä b.yaml", generation=generation)
         ledger.create(a_job(job_id=f"{generation:016x}", source=source))
-    ledger.create(a_job(job_id="a" * 16, source=a_source("other.yaml", generation=99)))
-    ledger.create(a_job(job_id="b" * 16, source=a_source("ä b.yaml", generation=99, bucket="other")))
+    ledger.create(a_job(job_id="a" * 16, source=a_source("other.yaml", generation=999)))
+    ledger.create(a_job(job_id="b" * 16, source=a_source("ä b.yaml", generation=999, bucket="other")))
     found = ledger.generations("in", "ä b.yaml")
-    assert [job.source.generation for job in found] == list(range(12, 2, -1))
+    assert [job.source.generation for job in found] == list(range(NEWEST + 2, 2, -1))
     assert ledger.generations("in", "nothing.yaml") == []
 
 

@@ -56,13 +56,13 @@ class WakeSettings(IntakeSettings):
 
 
 class DeadSettings(IntakeSettings):
-    """``on_dead``: whose requests count; how long after an upload its taking in is tried again."""
+    """``on_dead``: whose requests count; from which age what cannot be examined is rejected."""
 
     gpu_worker_mode: Mode = Field("async", description="as on_request has it: whose dead letters count")
     work_subscription: str = Field("work", description="the workers' subscription")
     launch_subscription: str = Field("launch", description="the subscription that calls on_request")
     take_in_within_seconds: float = Field(
-        3600, ge=0, description="age of an upload from which it is rejected instead of taken in again"
+        3600, ge=0, description="age from which an upload that cannot be examined is rejected"
     )
 
     @property

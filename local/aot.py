@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from local.processes import answers, free_ports
+from local.processes import answers, bound, free_ports
 
 LONGEST_SECONDS = 60
 """For that start and for its end; without its cache an emulator starts as well, only not as soon."""
@@ -47,11 +47,13 @@ def _make(kept: Path, command: Command) -> None:
     java, *options = command(port)
     with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
         made = Path(folder) / kept.name
-        recording = [java, f"-XX:AOTCacheOutput={made}", *options]
+        recording = bound([java, f"-XX:AOTCacheOutput={made}", *options])
         with subprocess.Popen(recording, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as emulator:
-            _wait_for(emulator, port)
-            emulator.terminate()
-            _end(emulator)
+            try:
+                _wait_for(emulator, port)
+            finally:  # also where a signal asks this process to leave: else it would wait for ever
+                emulator.terminate()
+                _end(emulator)
         if made.exists():
             made.replace(kept)
 

@@ -1,6 +1,7 @@
 """An emulator's second start uses what its first one left behind."""
 
 import os
+import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -37,3 +38,20 @@ def test_an_emulator_that_leaves_none_is_started_without(tmp_path: Path) -> None
 
     assert ahead(command, 1, tmp_path) == command(1)
     assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_whoever_has_to_leave_meanwhile_leaves_no_emulator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a signal does, an exception comes while the first start is waited for."""
+    started: list[int] = []
+
+    def leave(emulator: "subprocess.Popen[bytes]", _port: int) -> None:
+        started.append(emulator.pid)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(aot, "_wait_for", leave)
+    endless = [sys.executable, "-c", "import time\nwhile True: time.sleep(1)"]
+    with pytest.raises(KeyboardInterrupt):
+        ahead(lambda port: [*endless, str(port)], 1, tmp_path)
+    assert not Path(f"/proc/{started[0]}").exists()

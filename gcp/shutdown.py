@@ -30,6 +30,7 @@ def raise_on(
         if any(each.f_code is dropped.__code__ for each, _ in walk_stack(frame)):
             _soon()  # what the hook raises is dropped, too
             return
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number in numbers:
             signal.signal(number, then)
         raise error
@@ -46,4 +47,5 @@ def raise_on(
 
 
 def _soon() -> None:
-    signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+    """Have the alarm come, again and again: one that comes just before a wait does not end it."""
+    signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS, AGAIN_SECONDS)

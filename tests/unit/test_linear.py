@@ -32,6 +32,9 @@ SLACK = 1.03
 AT_LEAST = 4.0
 """Bytes for a byte that nobody minds: what is not even looked at has a length."""
 
+NOISE = 4096
+"""Bytes by which two looks at memory may differ: the interpreter keeps some. Few problems take as much."""
+
 
 class Steps:
     """Counts what the interpreter does."""
@@ -208,14 +211,14 @@ class Cost(Protocol):
     def __call__(self, work: Callable[[Tree], object], given: Tree, /) -> int: ...
 
 
-def more_costs(cost: Cost, grow: Iterable[Grow]) -> tuple[float, float]:
+def more_costs(cost: Cost, grow: Iterable[Grow], size: int = SIZE, noise: int = 0) -> tuple[float, float]:
     """Return what each byte costs by which a document grows, and each by which it grows as much again."""
-    trees = [grown(grow, size) for size in (SIZE, 2 * SIZE, 3 * SIZE)]
+    trees = [grown(grow, times * size) for times in (1, 2, 3)]
     cost(read, trees[0])  # what is looked up once
     paid = [cost(read, tree) for tree in trees]
     sized = [len(json.dumps(tree.data)) for tree in trees]
     first, second = ((paid[at + 1] - paid[at]) / (sized[at + 1] - sized[at]) for at in (0, 1))
-    return max(first, 0), second
+    return max(first, 0), second - noise / (sized[2] - sized[1])
 
 
 @pytest.mark.parametrize(
@@ -228,7 +231,7 @@ def test_twice_of_two_things_is_twice_the_work_of_a_check(pair: tuple[Grow, Grow
 
 @pytest.mark.parametrize("grow", GROWING, ids=lambda grow: grow.__name__)
 def test_twice_of_a_thing_takes_twice_the_memory(grow: Grow) -> None:
-    first, second = more_costs(peak, [grow])
+    first, second = more_costs(peak, [grow], 3 * SIZE, NOISE)
     assert second <= 1.25 * max(first, AT_LEAST), f"{first:.1f} bytes for a byte, then {second:.1f}"
 
 
@@ -242,9 +245,9 @@ def test_twice_of_a_thing_takes_twice_the_memory(grow: Grow) -> None:
 def test_mistakes_beyond_those_that_are_told_cost_no_more_than_what_is_right(
     wrong: Grow, right: Grow
 ) -> None:
-    for cost in (steps, peak):
+    for cost, noise in ((steps, 0), (peak, NOISE)):
         bad, good = (_beyond_told(cost, grow) for grow in (wrong, right))
-        assert bad < 1.1 * good
+        assert bad < 1.1 * good + noise
 
 
 def _beyond_told(cost: Cost, grow: Grow) -> int:

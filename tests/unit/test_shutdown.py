@@ -87,6 +87,20 @@ def test_it_is_raised_wherever_the_signal_comes(come: Callable[[], None]) -> Non
         time.sleep(HANG)
 
 
+def test_it_is_raised_again_and_again_until_somebody_hears_it() -> None:
+    """Python hears a signal that comes between its last look and a wait only when another one ends the wait."""
+    raise_on(InterruptError, ASKED)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+    try:
+        in_a_finaliser()
+        assert signal.getitimer(signal.ITIMER_REAL)[1] > 0
+    finally:
+        with pytest.raises(InterruptError):  # noqa: PT012  at once, or a moment later
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
+            time.sleep(HANG)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
 def test_what_python_drops_besides_is_told_as_ever(capsys: pytest.CaptureFixture[str]) -> None:
     raise_on(InterruptError, ASKED)
     held = Held(lambda: 1 / 0)

@@ -6,7 +6,8 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -87,17 +88,24 @@ def test_it_is_raised_wherever_the_signal_comes(come: Callable[[], None]) -> Non
         time.sleep(HANG)
 
 
-def test_it_is_raised_again_and_again_until_somebody_hears_it() -> None:
-    """Python hears a signal that comes between its last look and a wait only when another one ends the wait."""
-    raise_on(InterruptError, ASKED)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+@contextmanager
+def without(number: signal.Signals) -> Iterator[None]:
+    """Hold a signal back for a block."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {number})
     try:
-        in_a_finaliser()
-        assert signal.getitimer(signal.ITIMER_REAL)[1] > 0
+        yield
     finally:
-        with pytest.raises(InterruptError):  # noqa: PT012  at once, or a moment later
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
-            time.sleep(HANG)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+
+
+def test_it_is_raised_again_and_again_until_somebody_hears_it() -> None:
+    """A signal that comes between Python's last look and a wait is heard when another one ends the wait."""
+    raise_on(InterruptError, ASKED)
+    with pytest.raises(InterruptError):  # noqa: PT012  at once, or a moment later
+        with without(signal.SIGALRM):
+            in_a_finaliser()
+            assert signal.getitimer(signal.ITIMER_REAL)[1] > 0
+        time.sleep(HANG)
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 

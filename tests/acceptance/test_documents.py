@@ -56,6 +56,7 @@ def test_a_drop_in_the_documents_is_predicted(block: Block, stack: Stack, checko
     assert len(structures) == 2
 
 
+@pytest.mark.extra
 @marked("makes")
 def test_what_the_documents_make_is_there(block: Block, checkout: Path) -> None:
     need(block.program)

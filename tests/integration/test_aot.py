@@ -16,6 +16,7 @@ from local.processes import Supervisor, answers, free_ports
 CACHE = Path(__file__).resolve().parents[2] / ".local" / "cache" / "emulators"
 
 
+@pytest.mark.extra
 def test_a_cache_is_made_once_and_used(
     parts: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

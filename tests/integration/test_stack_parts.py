@@ -260,6 +260,7 @@ def door(stack: Stack, method: str, path: str, body: bytes | None = None) -> byt
 STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(1e6)"
 
 
+@pytest.mark.extra
 def test_a_second_stack_beside_the_first_sees_nothing_of_it_and_ends_whole_though_a_task_does_not_want_to(
     stack: Stack, tmp_path: Path, functions: Path, weights: Path
 ) -> None:
@@ -287,6 +288,7 @@ def test_a_second_stack_beside_the_first_sees_nothing_of_it_and_ends_whole_thoug
     stack.check()
 
 
+@pytest.mark.extra
 def test_a_function_that_cannot_start_ends_what_had_started_and_says_why(
     tmp_path: Path, weights: Path
 ) -> None:
@@ -365,6 +367,7 @@ def ready(up: Up) -> None:
     assert len(writers(up.run_dir)) > 8
 
 
+@pytest.mark.extra
 def test_up_s_file_gives_a_shell_what_google_s_clients_need_and_stays_with_who_took_it_over(
     up: Up, tmp_path: Path
 ) -> None:

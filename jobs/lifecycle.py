@@ -13,11 +13,11 @@ from schemas.job import Change, Effect, Job, Lease, Result, State
 MAX_ATTEMPTS = 3
 """A job that lost its worker this often is the likely reason, and fails."""
 
-MAX_UNDELIVERED = 2
-"""A job whose request was given up on this often has nobody left to take it: decision 005."""
-
 LEASE = timedelta(seconds=120)
 WAIT = timedelta(hours=24)
+UNTAKEN = timedelta(hours=24)
+"""A queued job that no worker took for so long fails, so that whoever sent it hears of it: decision 005."""
+
 KEEP = timedelta(days=90)
 """How long the ledger keeps a finished job; its receipt stays as long as the bucket keeps it."""
 
@@ -149,14 +149,20 @@ def request_again(job: Job, at: datetime) -> Job:
 
 
 def undelivered(job: Job, at: datetime) -> Job:
-    """Ask once more for a queued job whose request Pub/Sub gave up on; the second time, fail it."""
-    before = sum(change.event == Event.UNDELIVERED for change in job.history)
-    if before + 1 < MAX_UNDELIVERED:
-        return advance(job, Event.UNDELIVERED, at)
+    """Ask again for a queued job whose request Pub/Sub gave up on; fail it where no worker took it for long.
+
+    Only the last time that it was given up on stays in the history, which would grow with each.
+    """
+    steps = list(job.history)
+    if steps and steps[-1].event == Event.UNDELIVERED:
+        steps.pop()
+    since = steps[-1].at if steps else job.created_at
+    if at - since < UNTAKEN:
+        return advance(job.evolve(history=tuple(steps)), Event.UNDELIVERED, at)
     failure = Failure(
         code=Code.WORKER_LOST,
-        message=f"No worker could take the request for it: Pub/Sub gave up {before + 1} times.",
-        remedy="See the workers' logs: the file may bring them down as they read it. Then upload it again.",
+        message=f"No worker took it within {UNTAKEN.total_seconds() / 3600:.0f} h.",
+        remedy="See in the logs what keeps the workers from work. Then upload the file again.",
     )
     return advance(job.evolve(errors=(failure,)), Event.GAVE_UP, at, failure.code)
 

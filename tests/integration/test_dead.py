@@ -69,12 +69,22 @@ def test_a_request_that_is_given_back_for_ever_ends_in_one_failed_receipt(
     intake = Intake(MemoryBucket("in"), ledger, settler, MemoryTopic(), Rules())
     dead = DeadLetters(intake, ledger, settler, "work", timedelta(hours=1))
     job = settler.settle(ledger.create(lifecycle.take_in(a_job(), datetime.now(UTC))))
-    for state in (State.QUEUED, State.FAILED):
+    for state in (State.QUEUED, State.QUEUED, State.FAILED):
         letter = give_up()
         assert letter.attributes[GIVEN_UP_BY] == "work"
+        if state is State.FAILED:
+            a_day_passes(ledger, job.job_id)
         for _ in range(2):  # a dead letter may come twice
             dead.take_up(letter.data, dict(letter.attributes))
         known = ledger.get(job.job_id)
         assert known is not None
         assert known.state is state
     assert len(receipts.objects) == len(completions.messages) == 1
+
+
+def a_day_passes(ledger: FirestoreLedger, job_id: str) -> None:
+    """Have each of a job's steps lie a day further back."""
+    job = ledger.get(job_id)
+    assert job is not None
+    earlier = [step.model_copy(update={"at": step.at - lifecycle.UNTAKEN}) for step in job.history]
+    ledger.replace(job.evolve(history=tuple(earlier)))

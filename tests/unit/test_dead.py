@@ -49,16 +49,21 @@ class House:
         self.take_up(json.dumps(data).encode(), {"eventType": kind})
 
 
-def test_a_request_that_nobody_served_is_made_once_more_and_then_the_job_fails() -> None:
-    house = House()
-    first = house.ledger.create(lifecycle.take_in(a_job(), NOW))
+def test_a_request_that_nobody_served_is_made_again_and_after_a_day_the_job_fails() -> None:
+    house, taken_in = House(), datetime.now(UTC) - lifecycle.UNTAKEN / 2
+    first = house.ledger.create(lifecycle.take_in(a_job(), taken_in))
     for _ in range(2):  # the same dead letter again is old news
         house.take_up_request(first, WORK)
         assert house.ledger.only().state is State.QUEUED
         assert len(house.requests.messages) == 1
     house.take_up_request(house.ledger.only(), WORK)
-    assert house.ledger.only().state is State.FAILED
-    assert len(house.receipts.objects) == len(house.completions.messages) == len(house.requests.messages) == 1
+    assert (house.ledger.only().state, len(house.requests.messages)) == (State.QUEUED, 2)
+    second = House()
+    old = second.ledger.create(lifecycle.take_in(a_job(), datetime.now(UTC) - lifecycle.UNTAKEN))
+    second.take_up_request(old, WORK)
+    assert second.ledger.only().state is State.FAILED
+    assert len(second.receipts.objects) == len(second.completions.messages) == 1
+    assert not second.requests.messages
 
 
 def test_a_bell_is_dropped_whatever_rang_it() -> None:

@@ -90,11 +90,21 @@ def test_a_released_job_is_queued_again_until_its_attempts_are_spent() -> None:
     assert "3 attempts" in job.errors[0].message
 
 
-def test_a_job_whose_request_is_given_up_on_is_asked_for_once_more_then_fails() -> None:
-    again = lifecycle.undelivered(a_job(), LATER)
-    assert (again.state, again.pending, again.attempt) == (State.QUEUED, (Effect.REQUEST,), 0)
-    failed = lifecycle.undelivered(again, LATER)
+def test_a_job_whose_request_is_given_up_on_is_asked_for_again_until_nobody_took_it_for_long() -> None:
+    job = lifecycle.take_in(a_job(), NOW)
+    for hours in range(24):  # a Service that has more to do than it can, or workers that cannot start
+        job = lifecycle.undelivered(job, NOW + timedelta(hours=hours))
+        assert (job.state, job.pending, job.attempt) == (State.QUEUED, (Effect.REQUEST,), 0)
+        assert [change.event for change in job.history] == ["TAKEN_IN", Event.UNDELIVERED]
+    failed = lifecycle.undelivered(job, NOW + lifecycle.UNTAKEN)
     assert (failed.state, failed.errors[0].code) == (State.FAILED, Code.WORKER_LOST)
+    assert "24 h" in failed.errors[0].message
+
+
+def test_the_time_that_nobody_took_it_begins_with_its_last_step() -> None:
+    job = lifecycle.claim(lifecycle.take_in(a_job(), NOW), "w", NOW + timedelta(hours=23))
+    job = lifecycle.release(job, Event.RELEASED, LOST, NOW + timedelta(hours=23))
+    assert lifecycle.undelivered(job, NOW + timedelta(hours=25)).state is State.QUEUED
 
 
 def test_an_upload_is_remembered_for_as_long_as_its_job_is_kept() -> None:

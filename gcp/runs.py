@@ -1,12 +1,17 @@
 """Cloud Run: start executions of the worker's job, and see which are alive."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 
 from google.api_core.exceptions import ResourceExhausted, TooManyRequests
 from google.cloud import run_v2
 
 PAGE = 100
-"""Newest executions looked at: more than may ever be alive at once."""
+"""Executions that the API lists in one answer at most."""
+
+LONGEST_LIFE = timedelta(hours=4)
+"""Executions that were created longer ago have ended: the job's tries and timeout allow no more."""
 
 
 class WorkerJob:
@@ -19,17 +24,22 @@ class WorkerJob:
         self._name = self._jobs.job_path(project, region, job)
 
     def executions(self) -> Mapping[str, bool]:
-        """Return the newest executions by name, and whether each has finished."""
-        request = run_v2.ListExecutionsRequest(parent=self._name, page_size=PAGE)
-        page = next(iter(self._executions.list_executions(request).pages)).executions
-        return {execution.name: bool(execution.completion_time) for execution in page}
+        """Return all executions that may be alive by name, and whether each has finished."""
+        return {execution.name: bool(execution.completion_time) for execution in self._young()}
 
     def alive(self, seconds: float) -> int:
-        """Count the executions that have not finished. Raises google.api_core's errors, within seconds."""
+        """Count the executions that have not finished.
+
+        Raises google.api_core's errors, within seconds for each hundred of them.
+        """
+        return sum(not execution.completion_time for execution in self._young(retry=None, timeout=seconds))
+
+    def _young(self, **how: object) -> Iterator[run_v2.Execution]:
+        """List those that may be alive, the newest first: many ended ones may be younger than one at work."""
         request = run_v2.ListExecutionsRequest(parent=self._name, page_size=PAGE)
-        pager = self._executions.list_executions(request, retry=None, timeout=seconds)
-        page = next(iter(pager.pages)).executions
-        return sum(not execution.completion_time for execution in page)
+        oldest = datetime.now(UTC) - LONGEST_LIFE
+        found = self._executions.list_executions(request, **how)
+        return takewhile(lambda execution: execution.create_time > oldest, found)
 
     def start(self) -> str | None:
         """Start one execution and return its name without waiting for it.

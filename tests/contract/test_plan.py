@@ -10,6 +10,7 @@ import plan
 import pytest
 from plan import ROOT, Body
 
+from gcp.runs import LONGEST_LIFE
 from local import topology
 from local.settings_page import ENTRY_POINTS
 from schemas.boltz_size import USUAL_TOKENS
@@ -288,6 +289,7 @@ def test_a_task_outlives_the_longest_prediction_and_the_worker_knows_its_end() -
     assert JOB["timeout"] == "${local.task_seconds}s"
     assert plan.local_values()["worker_env"]["TASK_SECONDS"] == "${local.task_seconds}"
     assert JOB["max_retries"] == 2
+    assert LONGEST_LIFE.total_seconds() > (1 + JOB["max_retries"]) * seconds
 
 
 def test_the_service_is_as_its_callers_are_told() -> None:

@@ -20,6 +20,8 @@ from google.cloud import run_v2
 from google.longrunning import operations_pb2
 from patience import HANG, until
 
+from gcp import runs
+from local import credentials
 from local.processes import Supervisor, answers, free_ports
 
 SHORT_GRACE = timedelta(seconds=1)
@@ -282,6 +284,25 @@ def test_overrides_can_clear_the_arguments(cloud_run: CloudRun) -> None:
     cloud_run.create("echo $#:$0", "zero", "one")
     overrides = Overrides(container_overrides=[ContainerOverride(clear_args=True)])
     assert cloud_run.log(cloud_run.run(overrides).result(timeout=HANG)).startswith("0:")
+
+
+def test_a_worker_is_counted_however_many_younger_ones_have_ended(
+    cloud_run: CloudRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud_run.create('[ "$0" = long ] && sleep 1000 || true', "short")
+    long = Overrides(container_overrides=[ContainerOverride(args=["long"])])
+    first = cloud_run.run(long).metadata.name
+    for _ in range(3):
+        cloud_run.run().result(timeout=HANG)
+    monkeypatch.setattr(runs, "PAGE", 2)
+    _, project, _, region = cloud_run.location.split("/")
+    credentials.write_key(tmp_path / "key.json", project)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
+    worker = runs.WorkerJob(project, region, "worker", f"http://127.0.0.1:{cloud_run.port}")
+    assert worker.alive(HANG) == 1
+    assert [name for name, finished in worker.executions().items() if not finished] == [first]
+    monkeypatch.setattr(runs, "LONGEST_LIFE", timedelta(0))
+    assert not worker.executions()
 
 
 def test_executions_are_listed_newest_first_in_pages(cloud_run: CloudRun) -> None:

@@ -37,9 +37,13 @@ LEVELS = 2
 READERS = 16
 READ_AT_ONCE = 160
 MOST_CSV_BYTES = 16 * 1024 * 1024
-"""Some 45,000 rows, for which a function has memory. A folder with more keeps its last page."""
+"""Some 45,000 rows of usual names, for which a function has memory. A larger folder keeps its last page."""
 
 logger = logging.getLogger(__name__)
+
+
+class FullFolderError(Exception):
+    """A folder has more rows than a table may have; it keeps the page that it has."""
 
 
 class Event(Protocol):
@@ -131,6 +135,9 @@ class Pages:
         try:
             if in_time():
                 done = self._refresh(folder, stale, in_time)
+        except FullFolderError:
+            logger.exception("page as it was, the folder is too large", extra={"folder": folder})
+            done = {told.receipt for told in stale}  # to come again would be in vain
         except (ContentDiffersError, ObjectGoneError):
             logger.info("page made by somebody else meanwhile", extra={"folder": folder})
         except Exception:
@@ -144,7 +151,7 @@ class Pages:
     def _refresh(self, folder: str, stale: Sequence[Told], in_time: Callable[[], bool]) -> set[str]:
         """Make the page; return the names of the receipts that need not be told of again.
 
-        Raises what storage and ledger raise, ContentDiffersError where another pass was faster.
+        Raises what storage and ledger raise, FullFolderError, ContentDiffersError where another was faster.
         """
         table, html = f"{folder}summary.csv", f"{folder}index.html"
         over_table, over_html = (self.results.generation(name) or 0 for name in (table, html))
@@ -154,7 +161,7 @@ class Pages:
         read = self._read(folder, [path for path, row in known.items() if row.state is None], in_time)
         known = {path: row for path in known if (row := read.get(path, known[path]))}
         in_order = rows.in_order(known.values())
-        self.results.replace(table, rows.encode(in_order), "text/csv; charset=utf-8", over_table)
+        self.results.replace(table, _encoded(in_order), "text/csv; charset=utf-8", over_table)
         content = self._page(folder, stale[-1].inputs, in_order)
         self.results.replace(html, content, "text/html; charset=utf-8", over_html)
         left = {folder + path for path, row in known.items() if row.state is None}
@@ -167,6 +174,8 @@ class Pages:
         if generation:
             try:
                 found = rows.decode(self.results.read(table, generation, MOST_CSV_BYTES))
+            except ObjectTooLargeError as error:
+                raise FullFolderError(str(error)) from error
             except ValueError:
                 logger.warning("not a table of ours, made anew", extra={"object": table}, exc_info=True)
             else:
@@ -200,6 +209,14 @@ class Pages:
 
 
 _DEPTH = 2  # NAME/JOB_ID/receipt.json
+
+
+def _encoded(in_order: Sequence[Row]) -> bytes:
+    """Write the table. Raises FullFolderError where the next pass could not read it."""
+    content = rows.encode(in_order)
+    if len(content) > MOST_CSV_BYTES:
+        raise FullFolderError(f"{len(in_order)} rows take {len(content)} bytes, more than {MOST_CSV_BYTES}")
+    return content
 
 
 def _until_none(arriving: Iterator[Event | None]) -> Iterator[Event]:

@@ -31,13 +31,14 @@ class Code(Vocabulary):
 RETRYABLE = frozenset({Code.WORKER_LOST, Code.CUDA_ERROR, Code.STORAGE_UNAVAILABLE, Code.PREEMPTED})
 
 
+def shortened(text: str, limit: int) -> str:
+    """Return the text, or its beginning where it has more letters than that."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
 def _shortened(limit: int) -> BeforeValidator:
     """Cut what an uploader wrote to a length that a person reads and a ledger holds."""
-
-    def cut(text: object) -> object:
-        return f"{text[: limit - 1]}…" if isinstance(text, str) and len(text) > limit else text
-
-    return BeforeValidator(cut)
+    return BeforeValidator(lambda text: shortened(text, limit) if isinstance(text, str) else text)
 
 
 class Failure(BaseModel):

@@ -11,6 +11,7 @@ from typing import Self
 
 from pydantic import AwareDatetime, Field
 
+from schemas.failure import shortened
 from schemas.job import Record, State
 from schemas.receipt import RECEIPT, REPORT, SUMMARY, Receipt
 from schemas.spreadsheet import guarded, unguarded
@@ -19,6 +20,10 @@ ORDER = (State.FAILED, State.REJECTED, State.CANCELLED, State.SUCCEEDED, State.S
 """As a reader wants them: what needs a person first, what nobody asks for any more last."""
 
 TEXTS = frozenset({"name", "message", "remedy", "receipt", "report", "structure", "picture"})
+
+
+LONGEST_SENTENCE = 300
+"""Letters of a message and of a remedy that a row has. The receipt, to which it leads, has all."""
 
 
 class Row(Record):
@@ -74,8 +79,8 @@ class Row(Record):
             seconds=round((receipt.finished_at - receipt.created_at).total_seconds(), 1),
             finished_at=receipt.finished_at,
             code=error.code if error else None,
-            message=error.message if error else None,
-            remedy=error.remedy if error else None,
+            message=shortened(error.message, LONGEST_SENTENCE) if error else None,
+            remedy=shortened(error.remedy, LONGEST_SENTENCE) if error else None,
             cached_from=receipt.cached_from,
             report=found.get(REPORT),
             structure=found.get("model_0.cif") or found.get("model_0.pdb"),

@@ -12,6 +12,7 @@ from functions import pages
 from functions.batch import rows
 from functions.pages import Pages
 from jobs.objects import ContentDiffersError, ObjectGoneError
+from schemas.failure import Code, Failure
 from schemas.job import Job, State
 from schemas.messages import PredictionCompleted
 
@@ -177,6 +178,34 @@ def test_a_folder_that_has_trouble_does_not_keep_the_others() -> None:
     house.results.refused = "nothing"
     assert house.refresh() == ["ack"]
     assert names(house.rows("bad/")) == ["bad/a.yaml"]
+
+
+def test_a_folder_with_more_than_a_table_may_have_keeps_its_page_and_asks_for_no_more_passes(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = House()
+    house.ended(an_end("full/a.yaml"))
+    house.refresh()
+    before = house.page("full/")
+    monkeypatch.setattr(pages, "MOST_CSV_BYTES", len(house.results.objects["full/summary.csv"][1]) + 50)
+    house.ended(an_end("full/b.yaml"), an_end("small.yaml"))
+    assert house.refresh() == ["ack", "ack"]
+    assert (house.page("full/"), names(house.rows("full/"))) == (before, ["full/a.yaml"])
+    assert names(house.rows("")) == ["small.yaml"]
+    monkeypatch.setattr(pages, "MOST_CSV_BYTES", 1)  # of a release whose tables were larger
+    house.ended(an_end("full/c.yaml"))
+    assert house.refresh() == ["ack"]
+    assert house.page("full/") == before
+    assert caplog.text.count("the folder is too large") == 2
+
+
+def test_a_row_has_the_beginning_of_a_long_reason() -> None:
+    failure = Failure(code=Code.INVALID_INPUT, message="m" * 2000, remedy="r" * rows.LONGEST_SENTENCE)
+    house = House()
+    house.ended(an_end("a.yaml", State.FAILED).evolve(errors=(failure,)))
+    house.refresh()
+    [row] = house.rows("")
+    assert (row.message, row.remedy) == ("m" * (rows.LONGEST_SENTENCE - 1) + "…", failure.remedy)
 
 
 def test_without_time_nothing_is_begun_and_nothing_lost() -> None:

@@ -132,9 +132,9 @@ variable "keep_inputs_days" {
 }
 
 variable "keep_outputs_days" {
-  description = "Days until results are deleted; null keeps them. After 30 days they move to cheaper storage."
+  description = "Days until results are deleted; null keeps them for ever. After 30 days they move to cheaper storage."
   type        = number
-  default     = null
+  default     = 365
 
   validation {
     condition     = var.keep_outputs_days == null ? true : var.keep_outputs_days > 30

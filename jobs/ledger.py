@@ -49,6 +49,9 @@ class Ledger(Protocol):
     def succeeded_as(self, fingerprint: str) -> Job | None:
         """Find a job that succeeded with this fingerprint."""
 
+    def count_as(self, fingerprint: str, most: int) -> int:
+        """Count the jobs that succeeded with this fingerprint, and stop at so many."""
+
     def waits(self, name: str) -> bool:
         """Tell whether any job waits for an object of this name."""
 

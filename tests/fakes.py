@@ -87,6 +87,9 @@ class MemoryLedger:
     def succeeded_as(self, fingerprint: str) -> Job | None:
         return next(iter(self._find(lambda stored: stored["fingerprint"] == fingerprint)), None)
 
+    def count_as(self, fingerprint: str, most: int) -> int:
+        return min(most, len(self._matching(lambda stored: stored["fingerprint"] == fingerprint)))
+
     def waits(self, name: str) -> bool:
         return bool(self._behind("", _waits_for(name)))
 

@@ -15,7 +15,7 @@ from schemas.boltz_input import MAX_TOKENS
 from schemas.job import Job, Model, Output, Result
 from schemas.options import Options
 from worker import outputs
-from worker.cache import Ledger, copied, fingerprint
+from worker.cache import Ledger, copied, fingerprint, twin
 from worker.lease import HeldJob
 from worker.prepare import Check, Prepared, Uploads, check_all, prepare
 from worker.report.prediction import Prediction
@@ -142,23 +142,23 @@ class Bench:
         self, identity: str, mine: HeldJob, prepared: Prepared, folder: Path, watch: Stopwatch
     ) -> Result | None:
         """Copy the result of a job that was the same in everything, if there is one and it is whole."""
-        twin = self.cache.succeeded_as(identity) if self.cache else None
-        if twin is None or twin.model is None:
+        found = twin(self.cache, identity) if self.cache else None
+        if found is None or found.model is None:
             return None
         mine.take()
         with watch.stage("copy"):
-            outputs = copied(twin, mine.job.output_prefix, self.results, besides=self.shows)
+            outputs = copied(found, mine.job.output_prefix, self.results, besides=self.shows)
         if outputs is None:
             return None
         outputs += self._shown_anew(mine, prepared, outputs, folder, watch)
         watch.seconds |= self._waited(mine.job)
         return Result(
             outputs=outputs,
-            scores=twin.scores,
+            scores=found.scores,
             timings=watch.seconds,
-            model=twin.model,
+            model=found.model,
             fingerprint=identity,
-            cached_from=twin.job_id,
+            cached_from=found.job_id,
         )
 
     def _shown_anew(

@@ -13,12 +13,18 @@ from schemas.job import Job, Model, Output
 from schemas.options import Options
 from worker.prepare import Prepared
 
+MOST_COPIES = 100
+"""Jobs of the ledger that may have one result: uploads cost nothing, and what they have copied is kept."""
+
 
 class Ledger(Protocol):
     """Where jobs that succeeded are found."""
 
     def succeeded_as(self, fingerprint: str) -> Job | None:
         """Find a job that succeeded with this fingerprint."""
+
+    def count_as(self, fingerprint: str, most: int) -> int:
+        """Count the jobs that succeeded with this fingerprint, and stop at so many."""
 
 
 class Results(Protocol):
@@ -37,6 +43,13 @@ def fingerprint(prepared: Prepared, options: Options, model: Model) -> str:
     files = {name: _sha256(prepared.input_file.parent / name) for name in references(prepared.document)}
     computed_by = {"name": model.name, "version": model.version, "weights": model.weights_digest}
     return hashlib.sha256(to_json([prepared.document, files, options, computed_by])).hexdigest()
+
+
+def twin(ledger: Ledger, fingerprint: str) -> Job | None:
+    """Find a job whose outputs may be copied; none where so many have them that they are computed anew."""
+    found = ledger.succeeded_as(fingerprint)
+    often = found is not None and ledger.count_as(fingerprint, MOST_COPIES) == MOST_COPIES
+    return None if often else found
 
 
 def copied(

@@ -47,7 +47,7 @@ SEARCHES: dict[str, tuple[object, ...]] = {
 }
 """Methods that find jobs, with arguments. The others look jobs up by id, or compare a single field."""
 
-BY_ONE_FIELD = {"count", "succeeded_as", "waits", "waiting_for", "waiting", "lapsed"}
+BY_ONE_FIELD = {"count", "succeeded_as", "count_as", "waits", "waiting_for", "waiting", "lapsed"}
 BY_ID = {"create", "get", "replace", "states", "unknown"}
 
 

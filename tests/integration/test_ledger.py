@@ -53,6 +53,7 @@ def test_a_job_is_found_by_what_its_result_depends_on(ledger: Ledger) -> None:
     assert found is not None
     assert found.job_id == job.job_id
     assert ledger.succeeded_as("f2") is None
+    assert [ledger.count_as(fingerprint, 3) for fingerprint in ("f1", "f2")] == [1, 0]
 
 
 def test_a_second_create_is_refused(ledger: Ledger) -> None:

@@ -13,7 +13,7 @@ from schemas.failure import Code, FailedError, Failure
 from schemas.job import Job, Model, Output, Result
 from schemas.options import Options
 from worker.attempt import Bench
-from worker.cache import copied, fingerprint
+from worker.cache import MOST_COPIES, copied, fingerprint
 from worker.lease import HeldJob, LeaseLostError
 from worker.prepare import Prepared
 from worker.report.prediction import Prediction
@@ -132,6 +132,14 @@ def test_page_and_picture_of_a_copy_are_about_the_upload_that_asked(shelf: Shelf
 
 def test_a_result_that_is_not_whole_any_more_is_computed_again(shelf: Shelf) -> None:
     shelf.results.objects.clear()
+    with pytest.raises(FailedError, match="computed"):
+        shelf.bench.attempt(shelf.mine)
+
+
+def test_what_was_copied_often_is_computed_anew(shelf: Shelf) -> None:
+    for number in range(2, MOST_COPIES + 1):
+        assert shelf.ledger.count_as((shelf.first.fingerprint or ""), MOST_COPIES) == number - 1
+        shelf.ledger.create(shelf.first.evolve(job_id=f"{number:016x}"))
     with pytest.raises(FailedError, match="computed"):
         shelf.bench.attempt(shelf.mine)
 

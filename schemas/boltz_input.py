@@ -49,8 +49,11 @@ class InvalidInput(Exception):  # noqa: N818 - says what the input is
     """The file cannot be predicted. ``failures``: 1 to 20 in document order; the last may tell of more."""
 
     def __init__(self, failures: tuple[Failure, ...]) -> None:
-        super().__init__("\n".join(f"{failure.message} {failure.remedy}" for failure in failures))
+        super().__init__(failures)  # as the one argument: the error goes from process to process
         self.failures = failures
+
+    def __str__(self) -> str:
+        return "\n".join(f"{failure.message} {failure.remedy}" for failure in self.failures)
 
 
 def read_input(

@@ -23,7 +23,7 @@ from worker.device import DeviceLostError
 from worker.drain import IN_HAND, Worker
 from worker.handling import Handling
 from worker.lease import LeaveError
-from worker.prepare import check_in
+from worker.prepare import in_child
 from worker.report.shows import shows_in
 from worker.settings import WorkerSettings
 
@@ -67,7 +67,7 @@ def _work(settings: WorkerSettings, ready: Warm, started: float, started_at: dat
         shows=shows_in(ready.children),
         usd_per_hour=settings.usd_per_hour,
         max_tokens=settings.max_tokens,
-        check=check_in(ready.children),
+        call=in_child(ready.children),
     )
     worker = Worker(
         handling=Handling(ledger, project.settler(settings), bench, settings.holder, settings.renew_seconds),

@@ -17,7 +17,7 @@ from schemas.options import Options
 from worker import outputs
 from worker.cache import Ledger, copied, fingerprint, twin
 from worker.lease import HeldJob
-from worker.prepare import Check, Prepared, Uploads, check_all, prepare
+from worker.prepare import Call, Prepared, Uploads, here, prepare
 from worker.report.prediction import Prediction
 
 CONTENT_TYPES = {
@@ -92,8 +92,8 @@ class Bench:
 
     ``cache`` is where results of earlier jobs are found; without it everything is computed. ``shows`` has,
     by public name, what writes a page or picture of a prediction to a path. ``usd_per_hour`` is the worker's,
-    ``max_tokens`` what its memory holds: intake may have had another limit when it took a job in. ``check``
-    checks what a job names.
+    ``max_tokens`` what its memory holds: intake may have had another limit when it took a job in. ``call``
+    calls what reads the input and what it names.
     """
 
     uploads: Uploads
@@ -105,7 +105,7 @@ class Bench:
     shows: Mapping[str, Show] = field(default_factory=dict)
     usd_per_hour: float | None = None
     max_tokens: int = MAX_TOKENS
-    check: Check = check_all
+    call: Call = here
 
     def attempt(self, mine: HeldJob) -> Result:
         """Attempt a job, and take it when the device is free for it; one that is suspect, before it is read.
@@ -118,7 +118,7 @@ class Bench:
         self.work_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.work_dir, prefix=f"{job.job_id}-") as folder:
             with watch.stage("download"):
-                prepared = prepare(job, self.uploads, Path(folder) / "input", self.check, self.max_tokens)
+                prepared = prepare(job, self.uploads, Path(folder) / "input", self.call, self.max_tokens)
             mine.turns = 2 if prepared.document.properties else 1
             identity = fingerprint(prepared, job.options, model)
             if cached := self._cached(identity, mine, prepared, Path(folder) / "output", watch):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import ParamSpec, Protocol, TypeVar
 
 from jobs.objects import ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError
 from schemas import msa, template
@@ -22,8 +22,32 @@ from schemas.failure import Code, FailedError, Failure
 from schemas.job import Job
 from worker.children import Children
 
-Check = Callable[[BoltzInput, Path], None]
-"""``check_all``, or what calls it in a child: files of others take long, and this process has a device."""
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Call(Protocol):
+    """Calls what reads the input and files of others: ``here``, or in a child, which can be killed."""
+
+    def __call__(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what the function returns, raise what it raises; FailedError where it had to be ended."""
+
+
+def here(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function in this process."""
+    return function(*args, **kwargs)
+
+
+def in_child(children: Children) -> Call:
+    """Have functions called in a child: they take long, and this process has a device to keep busy."""
+
+    def call(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return children.run(function, *args, **kwargs)
+        except MemoryError as error:
+            raise FailedError(_too_much()) from error
+
+    return call
 
 
 class Uploads(Protocol):
@@ -61,15 +85,10 @@ def check_all(document: BoltzInput, folder: Path) -> None:
             raise FailedError(wrong)
 
 
-def check_in(children: Children) -> Check:
-    """Have it checked in a child."""
-    return lambda document, folder: children.run(check_all, document, folder)
-
-
 def prepare(
-    job: Job, uploads: Uploads, folder: Path, check: Check = check_all, max_tokens: int = MAX_TOKENS
+    job: Job, uploads: Uploads, folder: Path, call: Call = here, max_tokens: int = MAX_TOKENS
 ) -> Prepared:
-    """Download what the job names, and nothing else; have it checked.
+    """Download what the job names, and nothing else; have it read and checked.
 
     Raises FailedError, also for more tokens than that.
     """
@@ -77,9 +96,9 @@ def prepare(
     folder.mkdir(parents=True)
     with explained():
         content = uploads.read(source.name, source.generation, MAX_INPUT_BYTES)
-        document = read_input(source.name, content, msa_service=True, max_tokens=max_tokens)
+        document = call(read_input, source.name, content, msa_service=True, max_tokens=max_tokens)
         fetch_all(references(document), source.name, uploads, folder)
-    check(document, folder)
+    call(check_all, document, folder)
     input_file = folder / f"{job.job_id}{PurePosixPath(source.name).suffix.lower()}"
     input_file.write_bytes(normalised(content))
     return Prepared(input_file, document)
@@ -121,6 +140,14 @@ def _missing(what: str) -> Failure:
 
 def _too_large(what: str) -> Failure:
     return Failure(code=Code.TOO_LARGE, message=what, remedy="Use a smaller MSA or template.")
+
+
+def _too_much() -> Failure:
+    return Failure(
+        code=Code.OUT_OF_MEMORY,
+        message="Reading the input and its files took more memory than there is for it.",
+        remedy="Use a smaller MSA or template, or shorten the chains.",
+    )
 
 
 def _unusable(what: str) -> Failure:

@@ -19,13 +19,14 @@ from pydantic import ValidationError
 from worker import uncollected  # noqa: F401  # isort: skip  first: it is about the imports that follow
 from gcp import logs, project
 from gcp.shutdown import raise_on
+from schemas.boltz_input import read_input
 from worker.attempt import Bench
 from worker.compose import Warm, warm
 from worker.device import DeviceLostError
 from worker.drain import IN_HAND
 from worker.handling import Handling
 from worker.lease import LeaveError
-from worker.prepare import check_in
+from worker.prepare import in_child
 from worker.report.shows import shows_in
 from worker.settings import ServiceSettings
 from worker.web import app
@@ -104,7 +105,7 @@ def _serve(settings: ServiceSettings, ready: Warm) -> int:
 def _desk(settings: ServiceSettings, ready: Warm) -> Desk:
     uploads = project.bucket(settings, settings.input_bucket)
     ledger = project.ledger(settings)
-    check = check_in(ready.children)
+    call = in_child(ready.children)
     bench = Bench(
         uploads=uploads,
         results=project.bucket(settings, settings.output_bucket),
@@ -115,19 +116,19 @@ def _desk(settings: ServiceSettings, ready: Warm) -> Desk:
         shows=shows_in(ready.children),
         usd_per_hour=settings.usd_per_hour,
         max_tokens=settings.max_tokens,
-        check=check,
+        call=call,
     )
     settler, holder = project.settler(settings), settings.holder
     return Desk(
         predictor=ready.predictor,
-        predictions=Predictions(ready.predictor, uploads, settings.work_dir, check),
+        predictions=Predictions(ready.predictor, uploads, settings.work_dir, call),
         jobs=Jobs(Handling(ledger, settler, bench, holder, settings.renew_seconds)),
         queue=Queue(settings.queue_limit, IN_HAND),
         departure=Departure(settings.grace_seconds),
         input_bucket=settings.input_bucket,
         request_seconds=settings.request_seconds,
         defaults=settings.default_options,
-        max_tokens=settings.max_tokens,
+        read=lambda name, content: call(read_input, name, content, max_tokens=settings.max_tokens),
     )
 
 

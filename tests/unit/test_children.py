@@ -17,8 +17,10 @@ from child_calls import FAILURE, add, be_killed, die, hang, meet, pid, refuse, s
 from patience import HANG, NEVER, until
 from pebble import ProcessFuture
 
+from schemas.boltz_input import InvalidInput, read_input
 from schemas.failure import Code, FailedError
 from worker.children import CHILDREN, Children
+from worker.prepare import here, in_child
 
 PATH = {"PYTHONPATH": str(Path(__file__).parents[2])}
 IMPORTED = "worker.children"
@@ -253,6 +255,24 @@ def test_children_end_when_their_parent_is_killed(
         for process in found.values():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
+
+
+def test_an_input_that_is_wrong_is_so_in_a_child_too(children: Children) -> None:
+    text = b"sequences: [{protein: {id: A, sequence: nlyiq, msa: empty}}, {ligand: {id: B, ccd: QQQQQ}}]"
+    whys = []
+    for call in (here, in_child(children)):
+        with pytest.raises(InvalidInput) as caught:
+            call(read_input, "a.yaml", text, max_tokens=9)
+        whys.append((caught.value.failures, str(caught.value)))
+    assert whys[0] == whys[1]
+    assert len(whys[0][0]) == 2
+
+
+def test_what_takes_more_memory_than_a_child_has_is_too_large_an_input() -> None:
+    with Children(NEVER, IMPORTED, memory=128 * 2**20) as children:
+        with pytest.raises(FailedError) as caught:
+            in_child(children)(bytes, 2**30)
+        assert caught.value.failure.code is Code.OUT_OF_MEMORY
 
 
 def test_a_child_that_asks_for_too_much_memory_is_told_so_and_goes_on() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
+from typing import ParamSpec, TypeVar
 
 import pytest
 from fakes import NOW, Document, MemoryBucket, MemoryDelivery, MemoryLedger, MemoryTopic, a_job, a_source
@@ -20,6 +21,7 @@ from patience import HANG, NEVER, until
 from jobs import lifecycle
 from jobs.objects import StorageUnavailableError
 from jobs.settle import Settler
+from schemas.boltz_input import read_input
 from schemas.failure import Code, FailedError, Failure
 from schemas.job import Job, Output, State
 from schemas.messages import CapacityWanted, Message, PredictionRequested
@@ -30,11 +32,13 @@ from worker.drain import Worker
 from worker.handling import Handling
 from worker.hands import Hands
 from worker.lease import LeaveError
-from worker.prepare import Check, check_all
+from worker.prepare import Call, check_all, here
 
 INPUT = b"sequences:\n  - protein: {id: A, sequence: NLYIQ, msa: empty}\n"
 WITH_MSA = INPUT.replace(b"empty", b"msas/trp.a3m")
 WITH_AFFINITY = INPUT + b"  - ligand: {id: L, ccd: GOL}\nproperties: [{affinity: {binder: L}}]\n"
+P = ParamSpec("P")
+T = TypeVar("T")
 TURN = 720.0
 """Seconds that a job may take for each of its turns, here."""
 
@@ -84,7 +88,7 @@ class Shop:
     results: MemoryBucket = field(default_factory=lambda: MemoryBucket("out"))
     requests: HeardTopic = field(default_factory=HeardTopic)
     completions: HeardTopic = field(default_factory=HeardTopic)
-    check: Check = check_all
+    call: Call = here
     renew_seconds: float = 30
     idle_seconds: float = NEVER
     ends_at: float = float("inf")
@@ -108,7 +112,7 @@ class Shop:
     def drain(self, deliveries: Iterable[MemoryDelivery | None]) -> None:
         settler = Settler(self.ledger, self.results, self.requests, self.completions)
         bench = Bench(
-            self.uploads, self.results, self.predictor, self.folder, NOW, max_tokens=20, check=self.check
+            self.uploads, self.results, self.predictor, self.folder, NOW, max_tokens=20, call=self.call
         )
         handling = Handling(self.ledger, settler, bench, "worker-1", self.renew_seconds)
         worker = Worker(handling, self.idle_seconds, self.ends_at, lambda turns: TURN * turns)
@@ -703,15 +707,18 @@ def test_a_job_whose_message_came_before_counts_as_attempted_before_it_is_read(s
     assert (shop.job().state, delivery.answers) == (State.SUCCEEDED, ["ack"])
 
 
-def test_what_a_job_names_is_checked_as_the_worker_does_it(shop: Shop) -> None:
+def test_the_input_and_what_it_names_are_read_as_the_worker_has_it_done(shop: Shop) -> None:
     """The product's does it in a child, which can be killed."""
-    checked: list[str] = []
-    shop.check = lambda document, folder: checked.extend(
-        f"{len(document.sequences)} {path.relative_to(folder)}" for path in folder.rglob("*.a3m")
-    )
-    shop.uploads.put("run42/msas/trp.a3m", b"no alignment, and this check does not mind")
+    called: list[object] = []
+
+    def call(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        called.append(function)
+        return function(*args, **kwargs)
+
+    shop.call = call
+    shop.uploads.put("run42/msas/trp.a3m", b">q\nNLYIQ\n")
     shop.drain([shop.queue(WITH_MSA)])
-    assert checked == ["1 msas/trp.a3m"]
+    assert called == [read_input, check_all]
     assert shop.job().state is State.SUCCEEDED
 
 

@@ -14,7 +14,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request, Response
 from pydantic import BaseModel
 
-from schemas.boltz_input import MAX_TOKENS
+from schemas.boltz_input import read_input
 from schemas.job import Job, State
 from schemas.options import Options
 from worker.attempt import Predictor
@@ -22,7 +22,7 @@ from worker.web import asked, documents, problems
 from worker.web.answers import rendered
 from worker.web.asked import Asked
 from worker.web.jobs import Jobs, is_done_with
-from worker.web.ordering import chosen_form, folder_beside, ordered
+from worker.web.ordering import Read, chosen_form, folder_beside, ordered
 from worker.web.prediction import Predictions
 from worker.web.queue import Queue
 from worker.web.waiting import Departure, UnavailableError, answered, leaving
@@ -34,7 +34,10 @@ TITLE, VERSION = "dropfold", "1"
 
 @dataclass(frozen=True)
 class Desk:
-    """What the routes work with; ``ready`` is set once the model is loaded, ``request_seconds`` a limit."""
+    """What the routes work with. ``read`` reads an input, ``request_seconds`` is a limit.
+
+    ``ready`` is set once the model is loaded.
+    """
 
     predictor: Predictor
     predictions: Predictions
@@ -44,7 +47,7 @@ class Desk:
     input_bucket: str
     request_seconds: float
     defaults: Options
-    max_tokens: int = MAX_TOKENS
+    read: Read = read_input
     ready: Event = field(default_factory=Event)
 
     def open(self) -> None:
@@ -102,7 +105,7 @@ async def predict(request: Request, ask: Annotated[Asked, Query()], desk: AtDesk
     with desk.queue.place():
         sent = await answered(asked.read(request), desk.request_seconds, desk.departure)
         with asked.closed(sent):
-            order = await asyncio.to_thread(ordered, job_id, sent, options, beside, desk.max_tokens)
+            order = await asyncio.to_thread(ordered, job_id, sent, options, beside, desk.read)
             work = partial(desk.predictions.predict, order, partial(rendered, form=form))
             left = desk.request_seconds - (time.monotonic() - started)
             content = await answered(desk.queue.run(work), left, desk.departure, request)

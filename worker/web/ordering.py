@@ -2,8 +2,9 @@
 
 import posixpath
 from http import HTTPStatus
+from typing import Protocol
 
-from schemas.boltz_input import read_input, references
+from schemas.boltz_input import BoltzInput, references
 from schemas.failure import Code
 from schemas.options import Options
 from schemas.sampling import seeded, unwritable
@@ -11,6 +12,13 @@ from worker.web.answers import Format, negotiated, offers
 from worker.web.asked import Asked, Sent
 from worker.web.prediction import Order
 from worker.web.problems import RefusedError, refusal
+
+
+class Read(Protocol):
+    """Reads an input: ``read_input``, or what calls it in a child."""
+
+    def __call__(self, name: str, content: bytes, /) -> BoltzInput:
+        """Return the checked document. Raises InvalidInput, FailedError where it cost too much."""
 
 
 def chosen_form(accept: str, ask: Asked, defaults: Options) -> tuple[Format, Options]:
@@ -49,9 +57,9 @@ def folder_beside(ask: Asked, input_bucket: str) -> str | None:
     return folder
 
 
-def ordered(job_id: str, sent: Sent, options: Options, beside: str | None, max_tokens: int) -> Order:
-    """Check everything that can be checked before predicting. Raises InvalidInput, RefusedError."""
-    document = read_input(f"input{sent.suffix}", sent.content, max_tokens=max_tokens)
+def ordered(job_id: str, sent: Sent, options: Options, beside: str | None, read: Read) -> Order:
+    """Check all that can be checked before predicting. Raises InvalidInput, RefusedError, FailedError."""
+    document = read(f"input{sent.suffix}", sent.content)
     if refused := unwritable(document, options, "query.output_format"):
         raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, refused)
     files = {posixpath.normpath(name): file for name, file in sent.files.items()}

@@ -14,7 +14,7 @@ from schemas.job import Model
 from schemas.options import Options
 from worker import outputs
 from worker.attempt import Predictor, Stopwatch
-from worker.prepare import Check, Uploads, check_all, explained, fetch_all
+from worker.prepare import Call, Uploads, check_all, explained, fetch_all, here
 from worker.web.problems import RefusedError, refusal
 from worker.web.queue import Wanted
 from worker.web.waiting import GivenUpError
@@ -57,7 +57,7 @@ class Predictions:
     predictor: Predictor
     uploads: Uploads
     work_dir: Path
-    check: Check = check_all
+    call: Call = here
 
     def predict(self, order: Order, render: Callable[[Predicted], T], wanted: Wanted) -> T:
         """Predict, and hand what there is to ``render``.
@@ -92,7 +92,7 @@ class Predictions:
                 raise _missing(missing)
             with explained():
                 fetch_all(missing, order.beside, self.uploads, folder)
-        self.check(order.document, folder)
+        self.call(check_all, order.document, folder)
         input_file = folder / f"{order.job_id}{order.suffix}"
         input_file.write_bytes(normalised(order.content))
         return input_file

@@ -20,6 +20,9 @@ BATCH = 300
 
 AT_ONCE = 16
 
+LETTERS = [chr(number) for number in range(ord("!"), ord("~") + 1)]
+"""What names begin with."""
+
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -31,15 +34,16 @@ class ComparisonError(Exception):
 class Listing(Protocol):
     """The input bucket, as far as a list of it goes."""
 
-    def listed(self) -> Iterator[Source]:
-        """List all objects."""
+    def listed_from(self, name: str) -> Iterator[Source]:
+        """List all objects in the order of their names, from this one on, and then those before it."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Looks up uploads older than ``after`` and younger than ``within``, among the ``most`` first objects.
+    """Looks up uploads older than ``after`` and younger than ``within``, among ``most`` objects.
 
-    Events of younger uploads may be under way; each upload is looked up a limited number of times.
+    Events of younger uploads may be under way; each upload is looked up a limited number of times. Where the
+    bucket has more objects, each pass begins elsewhere: nobody's folder hides all others' from every pass.
     """
 
     uploads: Listing
@@ -84,7 +88,7 @@ class Comparison:
     def _lost(self, now: datetime) -> Iterator[Source]:
         recent = (
             source
-            for source in self._listed()
+            for source in self._listed(first_letter(now))
             if now - self.within < source.time < now - self.after and is_input(source.name)
         )
         while batch := list(islice(recent, BATCH)):
@@ -92,8 +96,8 @@ class Comparison:
             unknown = self.ledger.unknown(list(by_id))
             yield from (source for identity, source in by_id.items() if identity in unknown)
 
-    def _listed(self) -> Iterator[Source]:
-        for number, source in enumerate(self.uploads.listed()):
+    def _listed(self, first: str) -> Iterator[Source]:
+        for number, source in enumerate(self.uploads.listed_from(first)):
             if number == self.most:
                 logger.error(
                     "more objects than are compared: move old ones away, or raise COMPARE_MOST",
@@ -101,6 +105,12 @@ class Comparison:
                 )
                 return
             yield source
+
+
+def first_letter(now: datetime) -> str:
+    """Return where an hour's pass begins: far from the last one's, and in time at each letter."""
+    hours = int(now.timestamp()) // 3600
+    return LETTERS[hours * 37 % len(LETTERS)]
 
 
 def _left(finish: Callable[[T], None]) -> Callable[[T], bool]:

@@ -84,6 +84,13 @@ class Bucket:
             pages = self._bucket.list_blobs(prefix=prefix or None, page_size=LISTED, fields=LISTED_FIELDS)
             yield from map(self._source, pages)
 
+    def listed_from(self, name: str) -> Iterator[Source]:
+        """List all objects in the order of their names, from this one on, and then those before it."""
+        for part in ({"start_offset": name}, {"end_offset": name}):
+            with self._explained(name):
+                pages = self._bucket.list_blobs(page_size=LISTED, fields=LISTED_FIELDS, **part)
+                yield from map(self._source, pages)
+
     def drop(self, path: Path, name: str, metadata: Mapping[str, str], over: int = 0) -> Source | None:
         """Upload a file over this generation of its object, 0 where there is none.
 

@@ -273,6 +273,11 @@ class MemoryBucket:
             if name.startswith(prefix) and (source := self.source(name)):
                 yield source
 
+    def listed_from(self, name: str) -> Iterator[Source]:
+        listed = list(self.listed())
+        yield from (source for source in listed if source.name >= name)
+        yield from (source for source in listed if source.name < name)
+
     def drop(self, path: Path, name: str, metadata: Mapping[str, str], over: int = 0) -> Source | None:
         with self._writing:
             if (self.generation(name) or 0) != over:

@@ -296,6 +296,9 @@ def test_all_objects_are_listed_as_their_uploads_said(bucket: Bucket, raw: stora
         blob.upload_from_string(name.encode())
     listed = {source.name: source for source in bucket.listed()}
     assert set(listed) == set(NAMES)
+    in_order = sorted(NAMES, key=str.encode)
+    around = [source.name for source in bucket.listed_from(in_order[2])]
+    assert around == [*in_order[2:], *in_order[:2]]
     for name, source in listed.items():
         blob = raw.get_blob(name)
         assert (source.bucket, source.generation) == (raw.name, blob.generation)

@@ -1,12 +1,14 @@
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from fakes import MemoryBucket, MemoryLedger, MemoryTopic
+from fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic
 from waking import deliver
 
-from functions.compare import AT_ONCE, BATCH, Comparison, ComparisonError
+from functions import compare
+from functions.compare import AT_ONCE, BATCH, LETTERS, Comparison, ComparisonError, first_letter
 from functions.intake import Intake
 from jobs import lifecycle
 from jobs.examine import Rules
@@ -165,14 +167,26 @@ def test_a_file_that_many_wait_for_is_looked_for_a_few_times_and_told_of_once() 
 
 
 def test_a_bucket_of_more_than_a_batch_is_compared_whole_up_to_the_limit(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house = House(most=BATCH + 5)
     for number in range(BATCH + 7):
         house.uploads.put(f"{number:04}.txt", b"")
+    monkeypatch.setattr(compare, "first_letter", lambda _: "!")
     house.compare()
     assert house.taken_in() == [f"{number:04}.txt" for number in range(BATCH + 5)]
     assert "COMPARE_MOST" in caplog.text
+    monkeypatch.setattr(compare, "first_letter", lambda _: f"{BATCH + 6:04}")
+    house.compare()
+    assert len(house.taken_in()) == BATCH + 6
+
+
+def test_passes_begin_at_each_letter_and_far_from_each_other() -> None:
+    firsts = [first_letter(NOW + timedelta(hours=hour)) for hour in range(len(LETTERS))]
+    assert set(firsts) == set(LETTERS)
+    assert set("!09AZaz~") <= set(LETTERS)
+    day = sorted(LETTERS.index(first) for first in firsts[:24])
+    assert max(later - earlier for earlier, later in itertools.pairwise(day)) <= len(LETTERS) // 10
 
 
 class TroubledBucket(MemoryBucket):
@@ -196,8 +210,8 @@ def test_one_that_cannot_be_taken_in_does_not_keep_the_others() -> None:
 class VanishingBucket(MemoryBucket):
     """Lists what is overwritten a moment later."""
 
-    def listed(self, prefix: str = "") -> Iterator[Source]:
-        yield from list(super().listed(prefix))
+    def listed_from(self, name: str) -> Iterator[Source]:
+        yield from list(super().listed_from(name))
         self.put("foo.yaml", VALID, generation=8)
 
 

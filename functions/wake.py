@@ -16,7 +16,6 @@ from schemas.job import Job
 from schemas.messages import ReferenceArrived, UndecodableMessageError
 
 AT_ONCE = 16
-BATCH = 10 * AT_ONCE
 
 logger = logging.getLogger(__name__)
 
@@ -27,11 +26,15 @@ class WakeError(Exception):
 
 @dataclass(frozen=True)
 class Wake:
-    """After so many ``seconds`` a call begins with no more jobs, and asks for a call for the rest."""
+    """After so many ``seconds`` a call begins with no more jobs, and asks for a call for the rest.
+
+    It looks at the clock after each ``batch``.
+    """
 
     waiting: Waiting
     arrivals: Topic
     seconds: float
+    batch: int = 10 * AT_ONCE
 
     def take_up(self, data: bytes, attributes: Mapping[str, str]) -> None:
         """Do what a message asks for; one that nobody can read is dropped. Raises WakeError."""
@@ -50,9 +53,9 @@ class Wake:
             return  # it is gone again
         jobs = iter(self.waiting.ledger.waiting_for(name, after))
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            while batch := list(islice(jobs, BATCH)):
+            while batch := list(islice(jobs, self.batch)):
                 left += sum(pool.map(partial(_still_waits, waiting), batch))
-                if len(batch) == BATCH and time.monotonic() >= ends:
+                if len(batch) == self.batch and time.monotonic() >= ends:
                     rest = ReferenceArrived.of(name, datetime.now(UTC), batch[-1].job_id)
                     self.arrivals.publish(rest.encode())
                     break

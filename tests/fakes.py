@@ -163,8 +163,8 @@ class MemoryLedger:
             after = page[-1].job_id
 
     def _behind(self, job_id: str, where: "Where") -> list[Job]:
-        found = self._find(lambda stored: stored["job_id"] > job_id and where(stored))
-        return sorted(found, key=lambda job: job.job_id)[: self.page]
+        found = self._matching(lambda stored: stored["job_id"] > job_id and where(stored))
+        return list(itertools.islice(self._read(sorted(found)), self.page))
 
     def _in_turn(self, where: "Where") -> list[Job]:
         return sorted(self._find(where), key=lambda job: job.updated_at)[: self.page]
@@ -174,9 +174,13 @@ class MemoryLedger:
         return sorted(found, key=lambda job: job.updated_at, reverse=True)
 
     def _find(self, where: "Where") -> list[Job]:
-        """Read the documents of which this holds, as a search does."""
-        read = (decode_or_log(name, stored, mark) for name, (mark, stored) in self._matching(where).items())
-        return [job for job in read if job]
+        return list(self._read(self._matching(where)))
+
+    def _read(self, job_ids: Iterable[str]) -> Iterator[Job]:
+        """Read documents as a search does, one after the other."""
+        stored = ((job_id, *self.documents[job_id]) for job_id in job_ids)
+        read = (decode_or_log(job_id, document, mark) for job_id, mark, document in stored)
+        return (job for job in read if job)
 
     def _matching(self, where: "Where") -> dict[str, tuple[int, Document]]:
         return {name: each for name, each in list(self.documents.items()) if _holds(where, each[1])}

@@ -53,8 +53,8 @@ class Inbox:
         """Upload and announce; return the job that came of it."""
         known = set(self.ledger.documents)
         self.announce({**self.put(name, content), **changes})
-        new = [job for job in self.ledger.all() if job.job_id not in known]
-        return new[0] if new else None
+        new = next((job_id for job_id in self.ledger.documents if job_id not in known), None)
+        return self.ledger.get(new) if new else None
 
     def receipt(self, job: Job) -> dict[str, object]:
         """Return the receipt of a job that has ended; it has one, and one event that says the same."""

@@ -6,11 +6,11 @@ from functions.intake import Intake
 from functions.wake import Wake
 
 
-def deliver(arrivals: MemoryTopic, intake: Intake, seconds: float = 60) -> int:
+def deliver(arrivals: MemoryTopic, intake: Intake, seconds: float = 60, **batch: int) -> int:
     """Deliver all that has been told, and what is told meanwhile; return how many calls that were."""
     calls = 0
     while arrivals.messages:
         message = arrivals.messages.pop(0)
-        Wake(intake.waiting, arrivals, seconds).take_up(message.data, message.attributes)
+        Wake(intake.waiting, arrivals, seconds, **batch).take_up(message.data, message.attributes)
         calls += 1
     return calls

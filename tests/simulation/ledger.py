@@ -1,6 +1,8 @@
 """The ledger in memory, whose changes are noted with their true times."""
 
-from fakes import Document, MemoryLedger, Where
+from collections.abc import Iterable, Iterator
+
+from fakes import Document, MemoryLedger
 
 from jobs.document import decode
 from schemas.job import Job
@@ -19,16 +21,14 @@ class NotedLedger(MemoryLedger):
 
     def get(self, job_id: str) -> Job | None:
         """Read a job, or None."""
-        return self._read(job_id) if job_id in self.documents else None
+        return next(self._read([job_id])) if job_id in self.documents else None
 
-    def _find(self, where: Where) -> list[Job]:
-        return [self._read(job_id) for job_id in self._matching(where)]
-
-    def _read(self, job_id: str) -> Job:
-        revision, document = self.documents[job_id]
-        if revision not in self._decoded:
-            self._decoded[revision] = decode(job_id, document, revision)
-        return self._decoded[revision]
+    def _read(self, job_ids: Iterable[str]) -> Iterator[Job]:
+        for job_id in job_ids:
+            revision, document = self.documents[job_id]
+            if revision not in self._decoded:
+                self._decoded[revision] = decode(job_id, document, revision)
+            yield self._decoded[revision]
 
     def _write(self, job: Job, over: Document) -> Job:
         written, known = super()._write(job, over), self._world.facts.moves[job.job_id]

@@ -11,7 +11,7 @@ from inbox import Inbox
 from patience import HANG
 from waking import deliver
 
-from functions.wake import AT_ONCE, BATCH, Wake, WakeError
+from functions.wake import AT_ONCE, Wake, WakeError
 from jobs.objects import Look
 from schemas.job import Job, State
 from schemas.messages import CapacityWanted, Message, ReferenceArrived
@@ -19,6 +19,8 @@ from schemas.messages import CapacityWanted, Message, ReferenceArrived
 INPUT = b"sequences:\n- protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: one.a3m}\n"
 MSA = b">q\nNLYIQWLKDGGPSSGRPPPS\n"
 NAME = "run/one.a3m"
+BATCH = 20
+"""Jobs that a call begins with in any case, here."""
 
 
 def waiting(count: int, inbox: Inbox | None = None) -> Inbox:
@@ -43,7 +45,7 @@ def test_a_file_that_nobody_waits_for_is_not_told_of() -> None:
 def test_what_a_call_has_no_time_for_the_next_ones_have() -> None:
     inbox = waiting(3 * BATCH + 1, Inbox(ledger=MemoryLedger(page=7)))
     inbox.intake.tell(NAME)
-    assert deliver(inbox.arrivals, inbox.intake, seconds=0) == 4
+    assert deliver(inbox.arrivals, inbox.intake, seconds=0, batch=BATCH) == 4
     assert states(inbox) == [State.QUEUED] * (3 * BATCH + 1)
     assert len(inbox.requests.messages) == 3 * BATCH + 1
 
@@ -51,7 +53,7 @@ def test_what_a_call_has_no_time_for_the_next_ones_have() -> None:
 def test_a_call_that_has_time_needs_no_other() -> None:
     inbox = waiting(3 * BATCH + 1)
     inbox.intake.tell(NAME)
-    assert deliver(inbox.arrivals, inbox.intake) == 1
+    assert deliver(inbox.arrivals, inbox.intake, batch=BATCH) == 1
     assert states(inbox) == [State.QUEUED] * (3 * BATCH + 1)
 
 
@@ -96,7 +98,7 @@ class CountingBucket(MemoryBucket):
 
 def test_the_file_is_looked_at_for_all_who_go_on_at_a_time_and_not_for_each() -> None:
     bucket = CountingBucket("in")
-    inbox = waiting(200, Inbox(bucket))
+    inbox = waiting(4 * AT_ONCE, Inbox(bucket))
     bucket.looks = 0
     inbox.intake.tell(NAME)
     deliver(inbox.arrivals, inbox.intake)
@@ -117,7 +119,7 @@ def test_a_file_that_is_gone_again_wakes_nobody_and_costs_a_look() -> None:
     inbox = waiting(2 * BATCH, Inbox(ledger=ledger))
     inbox.intake.tell(NAME)
     del inbox.uploads.objects[NAME]
-    assert deliver(inbox.arrivals, inbox.intake, seconds=0) == 1
+    assert deliver(inbox.arrivals, inbox.intake, seconds=0, batch=BATCH) == 1
     assert set(states(inbox)) == {State.WAITING}
     assert ledger.listed == 0
 
@@ -133,10 +135,10 @@ def test_one_that_cannot_go_on_keeps_no_other_and_no_call_from_what_comes_behind
     inbox = waiting(3 * BATCH, Inbox(TroubledBucket("in")))
     inbox.intake.tell(NAME)
     with pytest.raises(WakeError, match=r"1 jobs still wait for run/one\.a3m"):
-        deliver(inbox.arrivals, inbox.intake, seconds=0)
+        deliver(inbox.arrivals, inbox.intake, seconds=0, batch=BATCH)
     while inbox.arrivals.messages:
         with suppress(WakeError):
-            deliver(inbox.arrivals, inbox.intake, seconds=0)
+            deliver(inbox.arrivals, inbox.intake, seconds=0, batch=BATCH)
     assert states(inbox).count(State.WAITING) == 1
 
 

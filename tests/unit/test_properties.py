@@ -23,28 +23,22 @@ from schemas.job import Job
 from schemas.messages import CapacityWanted, Event, PredictionCompleted, PredictionRequested
 from schemas.receipt import Receipt
 
+# What is made of one job is held together: to draw a job takes longest.
+
 
 @given(JOBS)
-def test_a_job_comes_back_from_json_and_from_plain_data(job: Job) -> None:
+def test_a_job_comes_back_from_json_and_from_plain_data_and_its_request_as_it_was_sent(job: Job) -> None:
     assert Job.model_validate_json(job.model_dump_json()) == job
     assert Job.model_validate(job.model_dump(mode="python")) == job
-
-
-@given(ENDED)
-def test_a_receipt_comes_back_as_it_was_written(job: Job) -> None:
-    receipt = Receipt.of(job)
-    assert Receipt.model_validate_json(receipt.encode()) == receipt
-
-
-@given(JOBS)
-def test_a_request_comes_back_as_it_was_sent(job: Job) -> None:
     event = PredictionRequested.of(job)
     message_comes_back(event)
     assert event.encode() == PredictionRequested.of(job).encode()
 
 
 @given(ENDED)
-def test_a_completion_comes_back_as_it_was_sent(job: Job) -> None:
+def test_a_receipt_comes_back_as_it_was_written_and_a_completion_as_it_was_sent(job: Job) -> None:
+    receipt = Receipt.of(job)
+    assert Receipt.model_validate_json(receipt.encode()) == receipt
     message_comes_back(PredictionCompleted.of(job, "out"))
 
 

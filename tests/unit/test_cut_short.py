@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from types import FrameType
 
@@ -13,9 +14,10 @@ from functions_framework.exceptions import RequestTimeoutException
 from inbox import Inbox
 
 import functions
-import jobs
+import jobs.examine
 from functions.intake import ExaminationError
 from functions.wake import Wake
+from schemas.boltz_input import read_input
 from schemas.upload import decode_upload
 
 VALID = b"sequences:\n  - protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"
@@ -112,6 +114,12 @@ CALLS = {
     "a deletion": a_deletion(VALID, known=True),
     "a deletion that comes first": a_deletion(VALID, known=False),
 }
+
+
+@pytest.fixture(autouse=True)
+def _read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parse an input once: that has no places, and takes most of the time."""
+    monkeypatch.setattr(jobs.examine, "read_input", cache(read_input))
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)

@@ -168,7 +168,8 @@ class Job(Record):
     history: tuple[Change, ...] = ()
     expire_at: AwareDatetime | None = None
     unknown_options: Annotated[SkipJsonSchema[tuple[str, ...]], Field(exclude=True, repr=False)] = ()
-    revision: Annotated[SkipJsonSchema[Revision], Field(exclude=True, repr=False)] = Revision()
+    # by a factory: pydantic would copy a default, deeply, for each job that is read
+    revision: SkipJsonSchema[Revision] = Field(default_factory=Revision, exclude=True, repr=False)
 
     @property
     def about(self) -> dict[str, object]:

@@ -10,6 +10,7 @@ from types import ModuleType
 
 from chaos import (
     situations,
+    test_crowds,
     test_events,
     test_kills,
     test_leases,
@@ -37,7 +38,10 @@ scenarios of `test_real_model.py` run the product's own worker with the small mo
 `sitecustomize` module on the stack's path: the product has no hook for them. A lease's two minutes are not
 waited for: its end is set into the past.
 """
-OTHERS = (test_events, test_leases, test_lost_answers, test_outages, test_pages, test_real_model)
+OTHERS = (
+    *(test_events, test_crowds, test_leases, test_lost_answers, test_outages, test_pages),
+    test_real_model,
+)
 
 
 def page() -> str:

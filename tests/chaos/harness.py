@@ -32,6 +32,7 @@ from jobs.ledger import ConflictError
 from local import parts
 from local.parts import Ports
 from local.stack import Stack, running
+from schemas.boltz_size import MAX_TOKENS
 from schemas.job import Job, Lease, State
 
 ROOT = Path(__file__).parents[2]
@@ -47,11 +48,14 @@ QUICK_STACK = {
     "COMPARE_AFTER_SECONDS": "0",
     "IDLE_SECONDS": "60",
     "MAX_WORKERS": "2",
+    "MAX_TOKENS": str(MAX_TOKENS),
+    "CHILD_MEMORY_MIB": "1024",
 }
 """What the cloud's minutes become; everything else is as the stack has it."""
 
 Record = Callable[[str, object], None]
-INPUT = "sequences:\n- protein: {id: A, sequence: MKTAYIAK, msa: empty}\n"
+SEQUENCE = "MKTAYIAK"
+INPUT = f"sequences:\n- protein: {{id: A, sequence: {SEQUENCE}, msa: empty}}\n"
 WITH_MSA = INPUT.replace("empty", "late.a3m")
 MSA = ">query\nMKTAYIAK\n>1\nMKTAYLAK\n"
 BAD = INPUT.replace("MKTAYIAK", "MKT4YIAK")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.manifest import NAME, CacheError, Checkpoint, Manifest
+from worker.manifest import AFFINITY, COMPONENTS, NAME, STRUCTURE, CacheError, Checkpoint, Manifest, require
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -110,8 +110,8 @@ def bake(cache: Path, source: Path | None, pins: Mapping[str, str]) -> Manifest:
 def _take_checkpoints(source: Path, new: Path, pins: Mapping[str, str]) -> Manifest:
     from worker.model import weights  # noqa: PLC0415  torch: seconds, which --help need not take
 
-    weights.require(source / weights.STRUCTURE)
-    found = [source / name for name in (weights.STRUCTURE, weights.AFFINITY) if (source / name).exists()]
+    require(source / STRUCTURE)
+    found = [source / name for name in (STRUCTURE, AFFINITY) if (source / name).exists()]
     if strange := pins.keys() - {path.name for path in found} - {ARCHIVE}:
         raise CacheError(f"{', '.join(sorted(strange))} is pinned, but no checkpoint in {source}.")
     together = hashlib.sha256()
@@ -164,9 +164,9 @@ def _check_records(path: Path, advance: Callable[[int], object]) -> None:
 
 def _take_components(source: Path, new: Path, pin: str | None) -> None:
     """Copy the folder of components, or extract the archive if that is pinned or all there is."""
-    from worker.model import conversion, weights  # noqa: PLC0415  torch: seconds, which --help need not take
+    from worker.model import conversion  # noqa: PLC0415  torch: seconds, which --help need not take
 
-    archive, folder = source / ARCHIVE, source / weights.COMPONENTS
+    archive, folder = source / ARCHIVE, source / COMPONENTS
     if folder.exists() and pin is None:
         shutil.copytree(folder, new / folder.name)
     else:

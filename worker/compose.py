@@ -8,6 +8,7 @@ from worker import uncollected
 from worker.child_server import fork_child_server
 from worker.children import PRELOAD, Children
 from worker.device import Device
+from worker.manifest import COMPONENTS, STRUCTURE, require
 from worker.read_ahead import read_ahead
 from worker.settings import PredictionSettings
 
@@ -30,7 +31,9 @@ def warm(settings: PredictionSettings) -> Iterator[Warm]:
     Call it before anything else starts a thread or a client of Google's. Raises FileNotFoundError, in one
     line, where the model's folder lacks a part.
     """
-    read_ahead(settings.boltz_cache, "boltz2_conf.ckpt")
+    for part in (COMPONENTS, STRUCTURE):
+        require(settings.boltz_cache.absolute() / part)  # said before seconds of imports
+    read_ahead(settings.boltz_cache, STRUCTURE)
     from worker.predictor import Predictor  # noqa: PLC0415  torch: seconds, while the disk is read
 
     fork_child_server(*PRELOAD)

@@ -1,4 +1,4 @@
-"""What a baked cache says about its weights: ``weights.json``, written once at image build (worker/bake.py).
+"""What a cache holds, and what a baked one says about its weights: ``weights.json``, written once at image build (worker/bake.py).
 
 With it a worker knows which weights it has without reading gigabytes; a folder without one is as good, only
 slower to identify. Sizes are compared whenever it is read, so what was cut off or replaced is noticed.
@@ -10,10 +10,22 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 NAME = "weights.json"
 CHECKPOINTS = "*.ckpt"
+STRUCTURE, AFFINITY, COMPONENTS = "boltz2_conf.ckpt", "boltz2_aff.ckpt", "mols"
+"""What a BOLTZ_CACHE folder holds, by Boltz's names; the affinity model may be absent."""
 
 
 class CacheError(Exception):
     """A cache, or what one is made of, is damaged or not what it is said to be; one line, with a remedy."""
+
+
+def require(path: Path) -> Path:
+    """Return the path if it exists. Raises FileNotFoundError with the remedy in one line."""
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path} is missing: point BOLTZ_CACHE at a folder with Boltz-2's {STRUCTURE}, {AFFINITY} and "
+            f"{COMPONENTS}/, or build a small one with `python -m local.small_model`."
+        )
+    return path
 
 
 class Checkpoint(BaseModel):

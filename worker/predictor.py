@@ -21,10 +21,11 @@ from schemas.job import Model
 from schemas.options import Options
 from worker.children import Children
 from worker.device import Device, DeviceLostError
+from worker.manifest import AFFINITY, COMPONENTS, STRUCTURE, require
 from worker.model import reading, sampling, weights, writing
 from worker.model.randomness import Draw
 from worker.model.task import Task
-from worker.model.weights import AFFINITY, COMPONENTS, STRUCTURE, Loaded
+from worker.model.weights import Loaded
 
 T = TypeVar("T")
 Sample = Callable[[Loaded, Task, torch.device], None]
@@ -40,7 +41,7 @@ class Predictor:
     def __init__(self, cache: Path, children: Children, device: Device, on: str = "auto") -> None:
         self._cache = cache.absolute()
         for part in (COMPONENTS, STRUCTURE):
-            weights.require(self._cache / part)
+            require(self._cache / part)
         self._children, self._device, self._on = children, device, _torch_device(on)
         sampling.configure_libraries()
         self._described = _in_background(partial(weights.describe, self._cache))
@@ -119,7 +120,7 @@ class Predictor:
 
     def _load_affinity(self) -> "Future[Loaded]":
         """Load the affinity model beside everything else, once, when the first input asks for it."""
-        path = weights.require(self._cache / AFFINITY)
+        path = require(self._cache / AFFINITY)
         with self._asking:
             if self._affinity is None:
                 load = partial(weights.load, path, self._on, affinity_mw_correction=False)

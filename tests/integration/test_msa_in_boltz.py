@@ -14,9 +14,9 @@ from schemas.boltz_input import read_input
 from schemas.failure import FailedError
 from schemas.msa import check_file
 from schemas.options import Options
+from worker.manifest import COMPONENTS
 from worker.model import reading
 from worker.model.task import Task
-from worker.model.weights import COMPONENTS
 
 SEQUENCES = [
     ("MKTAYIAKQR", ""),

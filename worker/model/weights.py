@@ -25,12 +25,10 @@ from boltz.model.models.boltz2 import Boltz2
 
 from schemas.job import Model
 from worker import manifest
+from worker.manifest import AFFINITY, STRUCTURE
 from worker.model.randomness import Draw, Noted
 
 logger = logging.getLogger(__name__)
-
-STRUCTURE, AFFINITY, COMPONENTS = "boltz2_conf.ckpt", "boltz2_aff.ckpt", "mols"
-"""What a BOLTZ_CACHE folder holds, by Boltz's names; the affinity model may be absent."""
 
 _LOADING = threading.Lock()  # an initialiser is replaced for the whole process meanwhile
 _KERNEL_WIDTH = 32  # the kernels are written for pair widths that are multiples of it
@@ -42,16 +40,6 @@ class Loaded(NamedTuple):
     net: Boltz2
     draws: Sequence[Draw]
     at: datetime
-
-
-def require(path: Path) -> Path:
-    """Return the path if it exists. Raises FileNotFoundError with the remedy in one line."""
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{path} is missing: point BOLTZ_CACHE at a folder with Boltz-2's {STRUCTURE}, {AFFINITY} and "
-            f"{COMPONENTS}/, or build a small one with `python -m local.small_model`."
-        )
-    return path
 
 
 def load(path: Path, device: torch.device, **arguments: bool) -> Loaded:

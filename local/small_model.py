@@ -59,6 +59,16 @@ COMPONENTS = tuple(
 _CONTENTS = "contents.json"  # written last: file name -> bytes, by which a whole folder is known
 _TOKEN_WIDTH, _PAIR_WIDTH, _ATOM_WIDTH, _ATOM_PAIR_WIDTH = 16, 8, 16, 4
 
+_COORDINATES = ("pdbx_model_Cartn_{}_ideal", "model_Cartn_{}")
+_ATOM_COLUMNS = (
+    "atom_id",
+    "type_symbol",
+    "charge",
+    "pdbx_leaving_atom_flag",
+    *(kind.format(axis) for kind in _COORDINATES for axis in "xyz"),
+)
+_BOND_COLUMNS = ("atom_id_1", "atom_id_2", "value_order")
+
 Row = dict[str, Any]
 
 
@@ -240,24 +250,25 @@ def write_components(folder: Path, codes: Iterable[str]) -> None:
 
     Chem.SetDefaultPickleProperties(Chem.PropertyPickleOptions.AllProps)
     wanted = tuple(codes)
-    atoms, bonds = _rows("chem_comp_atom", wanted), _rows("chem_comp_bond", wanted)
+    atoms = _rows("chem_comp_atom", _ATOM_COLUMNS, wanted)
+    bonds = _rows("chem_comp_bond", _BOND_COLUMNS, wanted)
     for code in wanted:
         molecule = _molecule(code, atoms[code], bonds.get(code, []))
         (folder / f"{code}.pkl").write_bytes(pickle.dumps(molecule))
 
 
-def _rows(table: str, codes: Iterable[str]) -> dict[str, list[Row]]:
-    """Rows of one table of the dictionary that biotite carries, by component."""
+def _rows(table: str, columns: Iterable[str], codes: Iterable[str]) -> dict[str, list[Row]]:
+    """Rows of one table of the dictionary that biotite carries, by component; it takes a while per column."""
     import numpy as np  # noqa: PLC0415 (only for building)
     from biotite.structure.info.ccd import get_ccd  # noqa: PLC0415 (only for building)
 
     category = get_ccd()[table]
     component = category["comp_id"].as_array(str)
     chosen = np.isin(component, list(codes))
-    columns = {key: category[key].as_array()[chosen] for key in category}
+    values = {key: category[key].as_array()[chosen] for key in columns}
     rows: dict[str, list[Row]] = {}
     for index, code in enumerate(component[chosen]):
-        rows.setdefault(str(code), []).append({key: column[index] for key, column in columns.items()})
+        rows.setdefault(str(code), []).append({key: column[index] for key, column in values.items()})
     return rows
 
 
@@ -297,7 +308,7 @@ def _conformer(atoms: list[Row]) -> Any:  # noqa: ANN401 (RDKit has no annotatio
 
     ideal, model = (
         np.array([[atom[kind.format(axis)] for axis in "xyz"] for atom in atoms], dtype=float)
-        for kind in ("pdbx_model_Cartn_{}_ideal", "model_Cartn_{}")
+        for kind in _COORDINATES
     )
     conformer = Chem.Conformer(len(atoms))
     conformer.SetProp("name", "Ideal")

@@ -10,6 +10,7 @@ import pytest
 from boltz.data import const
 from rdkit import Chem
 
+from local import small_model
 from local.small_model import COMPONENTS, DEFAULT, build, ensure
 
 
@@ -24,11 +25,6 @@ def digests(folder: Path) -> dict[str, str]:
         for path in folder.rglob("*")
         if path.is_file()
     }
-
-
-def test_every_build_has_the_same_bytes(small: Path, tmp_path: Path) -> None:
-    build(tmp_path / "again")
-    assert digests(tmp_path / "again") == digests(small)
 
 
 def test_the_folder_has_all_that_boltz_looks_for_so_that_nothing_is_downloaded(small: Path) -> None:
@@ -50,18 +46,24 @@ def test_a_component_is_a_molecule_with_named_atoms_and_coordinates(
     assert atoms == 1 or Chem.GetDistanceMatrix(molecule).max() < atoms  # bonded into one piece
 
 
-def test_callers_at_the_same_time_share_one_build(tmp_path: Path) -> None:
-    with ThreadPoolExecutor(3) as pool:
-        folders = set(pool.map(ensure, [tmp_path] * 3))
-    (folder,) = folders
-    assert {path.name for path in tmp_path.iterdir()} == {folder.name, f"{folder.name}.lock"}
+def test_a_damaged_folder_is_built_anew_once_for_all_callers_and_every_build_has_the_same_bytes(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builds = list[Path]()
 
+    def build_and_count(folder: Path) -> None:
+        builds.append(folder)
+        build(folder)
 
-def test_a_damaged_folder_is_built_anew(small: Path, tmp_path: Path) -> None:
+    monkeypatch.setattr(small_model, "build", build_and_count)
     folder = tmp_path / small.name
     (folder / "mols").mkdir(parents=True)
     (folder / "contents.json").write_text(json.dumps({"mols/ALA.pkl": 1000}))
-    assert digests(ensure(tmp_path)) == digests(small)
+    with ThreadPoolExecutor(3) as pool:
+        assert set(pool.map(ensure, [tmp_path] * 3)) == {folder}
+    assert len(builds) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {folder.name, f"{folder.name}.lock"}
+    assert digests(folder) == digests(small)
 
 
 def test_a_whole_folder_is_left_alone(small: Path) -> None:

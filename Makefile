@@ -8,7 +8,8 @@ unexport PYTHONDONTWRITEBYTECODE # what is installed is compiled when first impo
 COMPILE = UV_FIND_LINKS="$$PIP_FIND_LINKS" .venv/bin/uv pip compile --quiet --no-config --generate-hashes --custom-compile-command "make lock" \
 	--python-version 3.11 --python-platform x86_64-manylinux_2_28 --constraint constraints.txt --output-file
 
-PYTEST = $(RUN) -m pytest -n $(PROCESSES) --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+# Children of a test process are forked from it where sets have the same order in both: worker/child_server.py
+PYTEST = PYTHONHASHSEED=0 $(RUN) -m pytest -n $(PROCESSES) --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 .PHONY: help demo test test-all chaos up lint schemas lock image-test environment clean
 

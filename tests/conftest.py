@@ -18,6 +18,8 @@ from scheduling import ByStack, leave_out, order
 from xdist.remote import Producer
 
 from local import emulators
+from worker.child_server import fork_child_server
+from worker.children import PRELOAD
 
 # The same cases in every run, for as long as a busy machine needs; tests/fuzz/ looks for new ones. Hypothesis
 # would also take constants from whichever of our modules are loaded at the time.
@@ -31,6 +33,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 BENCHMARKS = Path(__file__).parent / "benchmarks"
 CACHE = Path(__file__).parents[1] / ".local" / "cache" / "emulators"
+CHILDREN_DO = "worker.model.reading"
 NEED_EMULATORS = {"pubsub_host", "firestore_host", "storage_host", "stack", "paper", "real", "house"}
 
 
@@ -71,6 +74,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Find or fetch the emulators where a chosen test needs one, or say once what is missing and stop."""
+    if CHILDREN_DO in sys.modules:  # a test of the model is there: nothing more is imported
+        fork_child_server(*PRELOAD)
     uncollected.collect_again()
     if any(NEED_EMULATORS.intersection(getattr(item, "fixturenames", ())) for item in session.items):
         try:

@@ -1,11 +1,5 @@
-"""Let Boltz-2 parse and featurise inputs, one after the other: ``example_reader.py COMPONENTS FILE...``.
+"""Let Boltz-2 parse and featurise an input, for a child process: what Boltz does to one reaches no test."""
 
-Prints, as JSON, the number of tokens by file name, or what went wrong. A process of its own: what Boltz does
-to the process that it runs in does not reach the tests.
-"""
-
-import json
-import sys
 import tempfile
 from pathlib import Path
 
@@ -19,8 +13,13 @@ from worker.model.reading import read
 from worker.model.task import Task
 
 
-def tokens(example: Path, components: Path, folder: Path) -> int | str:
-    """Read one input as the worker does, and count what the model would see."""
+def tokens(example: Path, components: Path) -> int | str:
+    """Read one input as the worker does; count what the model would see, or say why it cannot be read."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _tokens(example, components, Path(folder))
+
+
+def _tokens(example: Path, components: Path, folder: Path) -> int | str:
     content = example.read_bytes()
     document = read_input(example.name, content)
     input_file = folder / "input" / f"x{example.suffix}"
@@ -44,16 +43,3 @@ def _write_msas(document: BoltzInput, folder: Path) -> None:
             file.parent.mkdir(exist_ok=True)
             csv = file.suffix == ".csv"
             file.write_text(f"key,sequence\n1,{polymer.sequence}\n" if csv else f">q\n{polymer.sequence}\n")
-
-
-def main(components: Path, examples: list[Path]) -> None:
-    """Read all of them."""
-    found = {}
-    for example in examples:
-        with tempfile.TemporaryDirectory() as folder:
-            found[example.name] = tokens(example, components, Path(folder))
-    json.dump(found, sys.stdout)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), [Path(name) for name in sys.argv[2:]])

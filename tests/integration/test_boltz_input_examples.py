@@ -1,15 +1,14 @@
 """What we accept, Boltz-2's own code reads and featurises, and it counts the same tokens."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from integration.example_reader import tokens
+from patience import NEVER
 
 from local import small_model
 from schemas.boltz_input import count_tokens, read_input
+from worker.children import PRELOAD, Children
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "schemas" / "examples" / "boltz-input" / "valid").iterdir())
@@ -19,14 +18,10 @@ WITHOUT_TEMPLATES = [path for path in EXAMPLES if not read_input(path.name, path
 
 @pytest.fixture(scope="module")
 def boltz_counts() -> dict[str, int | str]:
-    """Tokens of every example, or why Boltz cannot read it: one process for all, some 30 s."""
+    """Tokens of every example, or why Boltz cannot read it: in a child, out of the tests' way."""
     components = small_model.ensure(small_model.DEFAULT) / "mols"
-    script = Path(__file__).with_name("example_reader.py")
-    command = [sys.executable, str(script), str(components), *map(str, WITHOUT_TEMPLATES)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    found = subprocess.run(command, env=environment, cwd=ROOT, check=True, stdout=subprocess.PIPE)
-    counts: dict[str, int | str] = json.loads(found.stdout)
-    return counts
+    with Children(NEVER, *PRELOAD) as children:
+        return {path.name: children.run(tokens, path, components) for path in WITHOUT_TEMPLATES}
 
 
 @pytest.mark.parametrize("path", WITHOUT_TEMPLATES, ids=lambda path: path.name)

@@ -88,10 +88,12 @@ def warm_predictor(cache: Path, turn_limit: float = LIMIT) -> Iterator[Predictor
         children.stop()
 
 
-def predict_together(predictor: Predictor, names: Sequence[str], folder: Path) -> dict[str, list[Path]]:
-    """Predict each input twice, a few at once, in an order that is mixed but always the same.
+def predict_together(
+    predictor: Predictor, names: Sequence[str], folder: Path, times: int = 2
+) -> dict[str, list[Path]]:
+    """Predict each input so many times, a few at once, in an order that is mixed but always the same.
 
-    Returns the two folders with the files of each input.
+    Returns the folders with the files of each input.
     """
     found: dict[str, list[Path]] = {name: [] for name in names}
 
@@ -104,7 +106,7 @@ def predict_together(predictor: Predictor, names: Sequence[str], folder: Path) -
             raise
         found[name].append(out / "predictions" / Path(name).stem)
 
-    order = [*names, *names]
+    order = [*names] * times
     random.Random(0).shuffle(order)  # noqa: S311 (no secret)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(predict, range(len(order)), order))

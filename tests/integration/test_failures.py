@@ -26,9 +26,9 @@ from schemas.options import Options
 from worker import outputs
 from worker.children import PRELOAD, Children
 from worker.device import Device, DeviceLostError
-from worker.model import reading
+from worker.manifest import COMPONENTS, STRUCTURE
+from worker.model import reading, weights
 from worker.model.task import Task
-from worker.model.weights import COMPONENTS, STRUCTURE
 from worker.predictor import Predictor
 
 QUICK = Options(recycling_steps=0, sampling_steps=2)
@@ -93,8 +93,16 @@ def predictor(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture
-def own_predictor(cache: Path) -> Iterator[Predictor]:
-    """Yield one that the test may lose."""
+def loaded_once(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give whatever predictor the test makes the model that has been loaded."""
+    structure = predictor._structure.result()
+    monkeypatch.setattr(weights, "load", lambda *_args, **_kwargs: structure)
+
+
+@pytest.fixture
+def own_predictor(cache: Path, loaded_once: None) -> Iterator[Predictor]:
+    """Yield one that the test may lose, but for its model."""
+    assert loaded_once is None
     with warm_predictor(cache) as predictor:
         yield predictor
 
@@ -138,6 +146,7 @@ def works(predictor: Predictor, path: Path, out: Path) -> bool:
     return bool(outputs.collect(path.stem, out, outputs.Expected({"A": 15})))
 
 
+@pytest.mark.usefixtures("loaded_once")
 def test_an_input_that_takes_too_much_memory_to_read_says_so(cache: Path, tmp_path: Path, good: Path) -> None:
     large = tmp_path / "large.yaml"
     large.write_text(PROTEIN.replace("MKTAYIAKQRQISFV", "MKTAYIAKQR" * 60))
@@ -304,6 +313,7 @@ def gate() -> Iterator[Event]:
     opened.set()
 
 
+@pytest.mark.usefixtures("loaded_once")
 def test_a_prediction_over_its_limit_is_a_timeout_and_the_device_is_lost(
     *, cache: Path, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gate: Event
 ) -> None:

@@ -8,8 +8,8 @@ import torch
 
 from benchmarks.startup import CHECKPOINTS, differences, ours, stock, tensors
 from local.small_model import DEFAULT, ensure
+from worker.manifest import AFFINITY, STRUCTURE
 from worker.model import weights
-from worker.model.weights import AFFINITY, STRUCTURE
 
 CPU = torch.device("cpu")
 
@@ -28,6 +28,7 @@ def edited(cache: Path, folder: Path, **changes: Any) -> Path:  # noqa: ANN401 (
     return folder / STRUCTURE
 
 
+@pytest.mark.extra
 @pytest.mark.parametrize("name", CHECKPOINTS)
 def test_the_model_is_that_of_load_from_checkpoint(cache: Path, name: str) -> None:
     theirs, own = stock()(cache / name, CPU), ours()(cache / name, CPU)

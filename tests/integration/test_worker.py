@@ -90,11 +90,12 @@ def check_log(worker: WorkerProcess, pipeline: Pipeline, ends: dict[str, State])
     assert life["peak_memory_bytes"] > 100e6  # torch alone takes more
 
 
+@pytest.mark.parametrize("module", ["chaos.paper_worker", pytest.param("worker", marks=pytest.mark.extra)])
 def test_a_worker_whose_time_is_nearly_over_takes_nothing(
-    pipeline: Pipeline, start_worker: StartWorker
+    pipeline: Pipeline, start_worker: StartWorker, module: str
 ) -> None:
     job = pipeline.drop("a.yaml", TINY)
-    assert start_worker(TASK_SECONDS=1).ends() == 0
+    assert start_worker(module, **MISCHIEF, TASK_SECONDS=1).ends() == 0
     assert (pipeline.job(job).state, pipeline.job(job).attempt) == (State.QUEUED, 0)
     until(lambda: pipeline.requested() == {job})
 

@@ -69,6 +69,7 @@ class Children:
         # Boltz takes the first of a set here and there: the same first in every child of every worker.
         os.environ["PYTHONHASHSEED"] = "0"
         self._choosing = threading.Lock()
+        self._stopped = False
         self._pool = self._new_pool()
         # A server that multiprocessing starts still imports, beside what the caller does next.
         self._starting = threading.Thread(target=self._pool.schedule, args=(int,), daemon=True)
@@ -96,9 +97,10 @@ class Children:
             raise FailedError(_died(error.exitcode)) from error
 
     def stop(self) -> None:
-        """Kill the children, whatever they do. A call that is under way may never return."""
+        """Kill the children, whatever they do. A call that is under way is not made again, and raises."""
         self._starting.join()
         with self._choosing:
+            self._stopped = True
             _end(self._pool)
 
     def _called(self, function: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]) -> T:
@@ -111,6 +113,8 @@ class Children:
         self, function: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]
     ) -> tuple[ProcessPool, ProcessFuture[T]]:
         with self._choosing:
+            if self._stopped:
+                raise BrokenProcessPool("the children were stopped")
             if not self._pool.active:
                 _end(self._pool)
                 self._pool = self._new_pool()

@@ -143,7 +143,7 @@ def test_a_call_that_a_pool_takes_just_as_it_breaks_is_made_again(monkeypatch: p
         assert children.run(add, 1, 2) == 3
 
 
-def test_stopping_kills_the_idle_and_the_busy(tmp_path: Path) -> None:
+def test_stopping_kills_the_idle_and_the_busy_and_no_other_takes_over(tmp_path: Path) -> None:
     """The busy one is not waited for: it would take longer than any test waits."""
     children, note = Children(NEVER, IMPORTED), tmp_path / "note"
     idle = children.run(pid)
@@ -152,7 +152,8 @@ def test_stopping_kills_the_idle_and_the_busy(tmp_path: Path) -> None:
         with contextlib.suppress(Exception):  # its end, where it comes to know of it
             children.run(hang, note)
 
-    Thread(target=be_busy, daemon=True).start()
+    calling = Thread(target=be_busy, daemon=True)
+    calling.start()
     busy = told(note)
     stopping = Thread(target=children.stop, daemon=True)
     stopping.start()
@@ -160,6 +161,9 @@ def test_stopping_kills_the_idle_and_the_busy(tmp_path: Path) -> None:
     assert not stopping.is_alive()
     until_gone(idle)
     until_gone(busy)
+    calling.join(HANG)
+    assert not calling.is_alive()
+    assert told(note) == busy
 
 
 # A child is slow to start: it comes to what its parent gave it when the parent closes that already. A parent

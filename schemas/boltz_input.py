@@ -18,7 +18,7 @@ from schemas.boltz_grammar import BoltzInput, Reading
 from schemas.boltz_size import MAX_TOKENS, least_tokens, too_many
 from schemas.boltz_text import EMPTY_MSA
 from schemas.boltz_tree import Place, Problem, Tree, Unreadable
-from schemas.boltz_yaml import read_yaml
+from schemas.boltz_yaml import read_yaml, residues_in
 from schemas.failure import Code, Failure
 
 __all__ = [
@@ -41,6 +41,9 @@ INPUT_SUFFIXES = YAML_SUFFIXES | FASTA_SUFFIXES
 """Compared in lower case."""
 
 REFERENCE_SUFFIXES = frozenset({".a3m", ".csv", ".cif", ".pdb"})
+
+_LARGE = 64 * 1024
+"""Letters from which a look pays whether a file has too many residues in any case: to read it takes long."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 
@@ -65,8 +68,10 @@ def read_input(
     protein must say where its MSA is. Checks across the file are made once each part keeps to the grammar.
     """
     try:
-        fasta = _suffix(name) in FASTA_SUFFIXES
-        tree = (read_fasta if fasta else read_yaml)(_decode(content))
+        fasta, text = _suffix(name) in FASTA_SUFFIXES, _decode(content)
+        if len(text) > _LARGE and not fasta:
+            _hold_to(max_tokens, residues_in(text), known=False)
+        tree = (read_fasta if fasta else read_yaml)(text)
     except Unreadable as error:
         raise _invalid(name, error.problems, Tree(None, {})) from None
     return read_tree(name, tree, Reading(msa_service, fasta, max_tokens))

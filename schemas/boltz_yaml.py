@@ -5,6 +5,9 @@ in corner cases), and whatever it reads as something else than what stands there
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 from typing import Protocol
 
 import yaml
@@ -132,6 +135,30 @@ def read_yaml(text: str) -> Tree:
     if builder.problems:
         raise Unreadable(*builder.problems)
     return tree
+
+
+def residues_in(text: str) -> int:
+    """Count the letters of all that stands under a key ``sequence``, as libyaml reads it.
+
+    It takes a tenth of the time of ``read_yaml``, which says what is wrong where libyaml goes no further.
+    """
+    residues, under_key = 0, False
+    with suppress(yaml.YAMLError, ValueError):
+        for event in _events(text):
+            value = event.value if isinstance(event, yaml.ScalarEvent) else ""
+            residues += len(value) if under_key else 0
+            under_key = value == "sequence" and not under_key
+    return residues
+
+
+def _events(text: str) -> Iterator[yaml.Event]:
+    """Parse with libyaml, as far as an input may go: to go deeper takes it long."""
+    depth = 0
+    for event in islice(yaml.parse(text, Loader=yaml.CSafeLoader), 3 * MAX_NODES):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            return
+        yield event
 
 
 def _place(mark: _Mark | None) -> Place | None:

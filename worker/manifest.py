@@ -1,7 +1,7 @@
 """What a cache holds, and what a baked one says about its weights: ``weights.json``.
 
 Written once at image build (worker/bake.py). With it a worker knows which weights it has without reading
-gigabytes; a folder without one is as good, only slower to identify. Sizes are compared whenever it is read, so
+gigabytes; a folder without one is as good, only slower to identify. Sizes are compared whenever it is read:
 what was cut off or replaced is noticed.
 """
 

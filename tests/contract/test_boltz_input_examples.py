@@ -16,6 +16,7 @@ from local import small_model
 from schemas.boltz_fasta import read_fasta
 from schemas.boltz_input import BoltzInput, InvalidInput, normalised, read_input, references
 from schemas.boltz_tree import Unreadable
+from schemas.boltz_yaml import residues_in
 from schemas.smiles import Molecule, read_smiles
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples" / "boltz-input"
@@ -46,6 +47,15 @@ def expected(path: Path) -> tuple[str, str | None]:
 @pytest.mark.parametrize("path", VALID, ids=name)
 def test_a_valid_example_is_read(path: Path) -> None:
     assert read_input(path.name, path.read_bytes()).sequences
+
+
+@pytest.mark.parametrize("path", [path for path in VALID if path.suffix == ".yaml"], ids=name)
+def test_residues_are_counted_before_it_is_read_as_after(path: Path) -> None:
+    molecules = [
+        each.protein or each.dna or each.rna for each in read_input(path.name, path.read_bytes()).sequences
+    ]
+    residues = sum(len(molecule.sequence) for molecule in molecules if molecule)
+    assert residues_in(path.read_text()) == residues
 
 
 @pytest.mark.parametrize("path", INVALID, ids=name)

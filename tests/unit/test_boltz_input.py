@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from schemas import boltz_input
 from schemas.boltz_input import (
     MAX_INPUT_BYTES,
     BoltzInput,
@@ -20,7 +21,7 @@ from schemas.boltz_input import (
     references,
 )
 from schemas.boltz_tree import Unreadable
-from schemas.boltz_yaml import read_yaml
+from schemas.boltz_yaml import MAX_NODES, _events, read_yaml
 from schemas.failure import Code, Failure
 from schemas.smiles import read_smiles
 
@@ -584,6 +585,25 @@ def test_where_there_are_too_many_tokens_nothing_else_is_looked_at(case: str) ->
     [failure] = caught.value.failures
     assert (failure.code, failure.field) == (Code.TOO_LARGE, None)
     assert "there is memory for 100" in failure.message
+
+
+def test_a_large_file_of_too_many_residues_is_refused_before_it_is_parsed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    many = "".join(f"- protein: {{id: C{number}, sequence: MA, msa: a.a3m}}\n" for number in range(2_200))
+    with monkeypatch.context() as patch:
+        patch.setattr(boltz_input, "read_yaml", None)
+        with pytest.raises(InvalidInput, match="at least 4,400 tokens"):
+            read_input("x.yaml", f"sequences:\n{many}".encode(), max_tokens=4_399)
+    small = f"sequences:\n{many[:40_000]}".rpartition("- ")[0]
+    with pytest.raises(InvalidInput, match="at least"):
+        read_input("x.yaml", small.encode(), max_tokens=10)
+
+
+@pytest.mark.parametrize("unit", ["[", "{", "[a,", "- a\n", "a: b\n", "- ", "? ", "a:\n "])
+def test_the_look_for_residues_goes_no_further_than_a_file_may(unit: str) -> None:
+    looked = list(_events(unit * 100_000))
+    assert len(looked) <= 3 * MAX_NODES
 
 
 def test_no_more_smiles_are_read_than_there_may_be_tokens() -> None:

@@ -39,6 +39,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class StoppedError(BaseException):
+    """The children were stopped under a call. Not an Exception: it is no failure of what was asked for."""
+
+
 class _Pool(ProcessPool):
     """A pool that kills its children before it takes away what one that is just starting looks for.
 
@@ -97,7 +101,7 @@ class Children:
             raise FailedError(_died(error.exitcode)) from error
 
     def stop(self) -> None:
-        """Kill the children, whatever they do. A call that is under way is not made again, and raises."""
+        """Kill the children, whatever they do. A call that is under way raises StoppedError."""
         self._starting.join()
         with self._choosing:
             self._stopped = True
@@ -114,7 +118,7 @@ class Children:
     ) -> tuple[ProcessPool, ProcessFuture[T]]:
         with self._choosing:
             if self._stopped:
-                raise BrokenProcessPool("the children were stopped")
+                raise StoppedError
             if not self._pool.active:
                 _end(self._pool)
                 self._pool = self._new_pool()

@@ -24,7 +24,8 @@ from outside import Stack
 
 VERBS = {"runs", "drops", "makes", "asks", "follows", "receives"}
 REPOSITORY = Path(__file__).parents[1]
-DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+AT_THE_DOOR = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "THIRD_PARTY_NOTICES.md")
+DOCUMENTS = [*(REPOSITORY / name for name in AT_THE_DOOR), *sorted((REPOSITORY / "docs").rglob("*.md"))]
 BLOCK = re.compile(
     r"^<!-- (?P<verb>\w+)(?: (?P<target>[^\s,]+))?(?:, needs (?P<program>\w+))? -->\n"
     r"```(?P<language>\w+)\n(?P<code>.*?)^```$",

@@ -38,7 +38,7 @@ lint: environment ## format, lint, types, import rules
 	.venv/bin/lint-imports
 
 schemas: environment ## write what is made from the models: schemas/v1/, docs/lifecycle.md, docs/settings.md, docs/command.md
-	@$(RUN) -m schemas.publish
+	@$(RUN) -m tools.json_schemas
 	@$(RUN) -m worker.web.openapi > schemas/v1/service.openapi.json
 	@$(RUN) -m jobs.diagram > docs/lifecycle.md
 	@$(RUN) -m local.settings_page > docs/settings.md

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from fakes import NOW, MemoryBucket, MemoryDelivery, MemoryLedger, MemoryTopic, a_job, a_source
 
+from inputs.read import REFERENCE_SUFFIXES
 from jobs import lifecycle
 from jobs.settle import Settler
 from local.small_model import DEFAULT, ensure
-from schemas.boltz_input import REFERENCE_SUFFIXES
 from schemas.job import Job, State
 from schemas.messages import PredictionRequested
 from schemas.options import Options

@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.pipeline import Pipeline, pipeline, progress
-from schemas.boltz_size import MAX_TOKENS
+from inputs.size import MAX_TOKENS
 from schemas.job import State
 
 RESIDUES = 4_000

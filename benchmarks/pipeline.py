@@ -15,9 +15,9 @@ import psutil
 from google.cloud import pubsub_v1, storage
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from inputs.read import REFERENCE_SUFFIXES
 from local.parts import ROOT
 from local.stack import Stack, running
-from schemas.boltz_input import REFERENCE_SUFFIXES
 from schemas.messages import PredictionCompleted
 
 SILENCE_SECONDS = 300

@@ -32,9 +32,9 @@ from rich.table import Table
 
 from benchmarks.inputs import mixed
 from benchmarks.pipeline import pipeline, progress
+from inputs.read import REFERENCE_SUFFIXES
 from local.parts import ROOT
 from local.small_model import DEFAULT, ensure
-from schemas.boltz_input import REFERENCE_SUFFIXES
 
 OPTIONS: Mapping[str, int] = {"seed": 7, "recycling-steps": 1, "sampling-steps": 10}
 STRUCTURE = "model_0.cif"

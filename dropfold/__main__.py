@@ -9,7 +9,7 @@ from dropfold.cloud import Cloud
 from dropfold.upload import LostError
 from gcp.shutdown import INTERRUPTED, InterruptError, raise_on
 from jobs.ledger import UnreadableJobError
-from jobs.objects import ObjectGoneError, ObjectUnreadableError, StorageUnavailableError
+from schemas.storage import ObjectGoneError, ObjectUnreadableError, StorageUnavailableError
 
 EPILOG = """\b
 Environment: GOOGLE_CLOUD_PROJECT, INPUT_BUCKET, OUTPUT_BUCKET, and for a local stack what `. .local/env` sets

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from dropfold.events import Delivery
 from dropfold.settings import CommandSettings
-from jobs.examine import Rules
-from jobs.finding import Finding, Found
+from inputs.examine import Rules
+from schemas.finding import Finding, Found
 
 if TYPE_CHECKING:  # Google's clients take a second to import, and checking files and help need none
     from gcp.health import Health

@@ -8,7 +8,7 @@ import click
 from rich.text import Text
 
 from dropfold.terminal import OUT, clean
-from jobs.finding import Finding, Found
+from schemas.finding import Finding, Found
 
 EPILOG = """\b
 Examples:

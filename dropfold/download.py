@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from jobs.checksum import crc32c
-from jobs.objects import ObjectGoneError, ObjectTooLargeError
+from schemas.checksum import crc32c
 from schemas.job import Output
 from schemas.receipt import REPORT, Receipt
+from schemas.storage import ObjectGoneError, ObjectTooLargeError
 
 STRUCTURES = frozenset({".cif", ".pdb"})
 

@@ -16,7 +16,7 @@ from dropfold.status import SHOWN, Ledger, show_jobs
 from dropfold.terminal import ERR, complain, say, tell
 from dropfold.upload import Inputs, Outcome, Upload, Uploader
 from dropfold.watch import conclude
-from jobs.examine import Rules
+from inputs.examine import Rules
 from schemas.job import Source, State, job_id
 
 EPILOG = """\b

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import click
 
-from jobs.examine import Accepted, Examiner, Rules, is_reference
-from jobs.objects import Look, ObjectTooLargeError
-from schemas.boltz_files import beside
-from schemas.boltz_input import INPUT_SUFFIXES, references
+from inputs.examine import Accepted, Examiner, Rules, is_reference
+from inputs.read import INPUT_SUFFIXES, references
+from inputs.sidecars import beside
 from schemas.failure import Code, Failure
 from schemas.job import MAX_NAME_BYTES, Source
+from schemas.storage import Look, ObjectTooLargeError
 from schemas.upload import why_ignored
 
 
@@ -93,7 +93,7 @@ def _check(file: LocalFile, metadata: dict[str, str], rules: Rules) -> Checked:
 
 @dataclass(frozen=True)
 class _Beside:
-    """Implements jobs.examine.Uploads with the folder that an input lies in."""
+    """Implements inputs.examine.Uploads with the folder that an input lies in."""
 
     file: LocalFile
 

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 import click
 
-from schemas.boltz_input import INPUT_SUFFIXES
+from inputs.read import INPUT_SUFFIXES
 
 ID = re.compile(r"[0-9a-f]{16}")
 

@@ -17,9 +17,9 @@ from rich.progress import Progress, track
 from dropfold import download
 from dropfold.names import of_outputs, prefix
 from dropfold.terminal import ERR, table, tell, write
-from jobs.objects import ObjectGoneError, ObjectTooLargeError
 from schemas.receipt import MAX_RECEIPT_BYTES, RECEIPT, Receipt
 from schemas.spreadsheet import guarded
+from schemas.storage import ObjectGoneError, ObjectTooLargeError
 
 EPILOG = """\b
 Examples:

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import Protocol
 
 from dropfold.files import LocalFile
-from jobs.checksum import crc32c
+from schemas.checksum import crc32c
 from schemas.job import Source
 from schemas.options import PREFIX
 

@@ -7,8 +7,8 @@ import click
 from dropfold.files import check, found
 from dropfold.metadata import flags, metadata
 from dropfold.terminal import OUT, clean, complain, tell
-from jobs.examine import Rules
-from schemas.boltz_size import MAX_TOKENS, USUAL_TOKENS
+from inputs.examine import Rules
+from inputs.size import MAX_TOKENS, USUAL_TOKENS
 
 EPILOG = """\b
 Examples:

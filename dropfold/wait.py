@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from dropfold.board import Tally, board
-from jobs.examine import is_input
+from inputs.examine import is_input
 from schemas.job import UNFINISHED, Job, Source, State, job_id
 
 LOOK_SECONDS = 1.0

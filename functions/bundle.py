@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("functions", "gcp", "jobs", "schemas")
+PACKAGES = ("functions", "gcp", "inputs", "jobs", "schemas")
 LEFT_OUT = ("__pycache__", "bundle.py", "requirements.txt", "examples", "v1")
 MAIN = '''"""Entry points, where Cloud Functions looks for them; they are in functions/main.py."""
 

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from functions.intake import Intake
 from functions.waiting import OneLook, Waiting
-from jobs.examine import is_input
+from inputs.examine import is_input
 from jobs.ledger import Ledger
 from schemas.job import Job, Source, job_id
 

@@ -12,14 +12,14 @@ from pathlib import PurePosixPath
 from functions.generations import Generations
 from functions.recent import Recent
 from functions.waiting import Uploads, Waiting
+from inputs.examine import Accepted, Examiner, Rules, is_input, is_reference
 from jobs import lifecycle
-from jobs.examine import Accepted, Examiner, Rules, is_input, is_reference
 from jobs.ledger import AlreadyRecordedError, Ledger
-from jobs.objects import ObjectGoneError, StorageUnavailableError
 from jobs.settle import Settler, Topic
 from schemas.failure import Failure
 from schemas.job import Job, Source, State, job_id
 from schemas.messages import ReferenceArrived
+from schemas.storage import ObjectGoneError, StorageUnavailableError
 from schemas.trace import trace_of
 from schemas.upload import why_ignored
 

@@ -21,9 +21,9 @@ from pydantic import ValidationError
 from functions.batch import page, rows
 from functions.batch.rows import Row
 from jobs.ledger import Ledger
-from jobs.objects import ContentDiffersError, ObjectGoneError, ObjectTooLargeError
 from schemas.messages import PredictionCompleted, UndecodableMessageError
 from schemas.receipt import MAX_RECEIPT_BYTES, RECEIPT, Receipt
+from schemas.storage import ContentDiffersError, ObjectGoneError, ObjectTooLargeError
 
 MOST_EVENTS = 1000
 """Events that are held at once: as many as can be given back by one call."""

@@ -5,7 +5,7 @@ from typing import Literal, Self, TypeVar
 from pydantic import Field, ValidationError, model_validator
 
 from gcp.settings import Project
-from jobs.examine import Rules
+from inputs.examine import Rules
 from jobs.lifecycle import KEEP
 from schemas.options import Options
 

@@ -7,14 +7,14 @@ from functools import lru_cache
 from typing import Protocol
 
 from functions.generations import Generations
+from inputs.examine import Examiner, Rules
+from inputs.read import InvalidInput
+from inputs.references import Found, any_missing, find
 from jobs import lifecycle
-from jobs.examine import Examiner, Rules
 from jobs.ledger import ConflictError, Ledger
-from jobs.objects import Look, ObjectGoneError
-from jobs.references import Found, any_missing, find
 from jobs.settle import Settler
-from schemas.boltz_input import InvalidInput
 from schemas.job import Job, State
+from schemas.storage import Look, ObjectGoneError
 
 REMEMBERED = 64
 """Looks at files that are remembered at a time: 8 MiB."""

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import islice
 
 from functions.waiting import OneLook, Waiting
-from jobs.references import any_missing
+from inputs.references import any_missing
 from jobs.settle import Topic
 from schemas.job import Job
 from schemas.messages import ReferenceArrived, UndecodableMessageError

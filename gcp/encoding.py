@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
-from jobs.objects import ObjectTooLargeError, ObjectUnreadableError
+from schemas.storage import ObjectTooLargeError, ObjectUnreadableError
 
 CHUNK = 1024 * 1024
 GZIP = frozenset({"gzip", "x-gzip"})

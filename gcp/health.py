@@ -18,7 +18,7 @@ from gcp.ledger import COLLECTION
 from gcp.runs import WorkerJob
 from gcp.settings import Project
 from gcp.trouble import ERRORS, said
-from jobs.finding import Finding, Found
+from schemas.finding import Finding, Found
 
 RUN = "run.googleapis.com"
 SECONDS = 10

@@ -12,15 +12,15 @@ from google.cloud.storage.exceptions import DataCorruption
 from requests.exceptions import RequestException
 
 from gcp.encoding import beginning, decoded, unpack
-from jobs.checksum import crc32c
-from jobs.objects import (
+from schemas.checksum import crc32c
+from schemas.job import Output, Source
+from schemas.storage import (
     ContentDiffersError,
     Look,
     ObjectGoneError,
     ObjectTooLargeError,
     StorageUnavailableError,
 )
-from schemas.job import Output, Source
 from schemas.upload import ours
 
 LISTED = 1000

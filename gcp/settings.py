@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings
 
-from schemas.boltz_size import MAX_TOKENS, USUAL_TOKENS
+from inputs.size import MAX_TOKENS, USUAL_TOKENS
 
 
 class Project(BaseSettings):

@@ -1,8 +1,8 @@
 """Write the list of chemical components that the intake checks codes and atom names against.
 
-``python -m local.components [FILE]`` makes ``schemas/components.txt.xz`` from the wwPDB's Chemical Component
+``python -m local.components [FILE]`` makes ``inputs/ccd.txt.xz`` from the wwPDB's Chemical Component
 Dictionary (CC0 1.0), which biotite carries; 15 s. Run it after raising biotite's version. What a line holds
-is said where it is read, in schemas/components.py.
+is said where it is read, in inputs/ccd.py.
 """
 
 import lzma
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from biotite.structure.info.ccd import get_ccd
 
-from schemas.components import FILE, NO_ELEMENT
+from inputs.ccd import FILE, NO_ELEMENT
 
 HEADER = (
     "# Chemical Component Dictionary of the wwPDB, https://www.wwpdb.org/data/ccd, CC0 1.0 (public domain);"

@@ -32,12 +32,12 @@ from rich.table import Table
 from rich.text import Text
 
 from gcp.shutdown import INTERRUPTED, InterruptError, raise_on
+from inputs.read import REFERENCE_SUFFIXES
 from local import runs
 from local.emulators import MissingError
 from local.parts import ROOT
 from local.processes import PartError
 from local.stack import Stack, running
-from schemas.boltz_input import REFERENCE_SUFFIXES
 from schemas.job import State
 from schemas.messages import PredictionCompleted
 from schemas.receipt import Receipt

@@ -13,13 +13,13 @@ from typing import Any
 
 import google_crc32c
 
+from inputs.examine import Rules
 from jobs.document import decode, decode_or_log, encode, state_of
-from jobs.examine import Rules
 from jobs.ledger import NEWEST, AlreadyRecordedError, ConflictError
-from jobs.objects import ContentDiffersError, Look, ObjectGoneError, ObjectTooLargeError
 from jobs.settle import Settler
 from schemas.job import UNFINISHED, Effect, Job, Output, Revision, Source, State
 from schemas.messages import Message
+from schemas.storage import ContentDiffersError, Look, ObjectGoneError, ObjectTooLargeError
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

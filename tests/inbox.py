@@ -10,7 +10,7 @@ from fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic
 from waking import deliver
 
 from functions.intake import Intake
-from jobs.examine import Rules
+from inputs.examine import Rules
 from jobs.settle import Settler
 from schemas.job import Job, State
 from schemas.messages import PredictionCompleted

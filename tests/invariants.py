@@ -7,12 +7,12 @@ import io
 import json
 from collections.abc import Mapping
 
-from schemas.boltz_files import beside
-from schemas.boltz_input import InvalidInput, read_input, references
+from inputs.msa import check_beginning, check_file
+from inputs.read import InvalidInput, read_input, references
+from inputs.sidecars import beside
 from schemas.failure import Failure
 from schemas.job import Source
 from schemas.messages import MAX_ATTRIBUTE_BYTES, Event, UndecodableMessageError
-from schemas.msa import check_beginning, check_file
 from schemas.options import Options, Request, read_metadata
 from schemas.trace import trace_of, traceparent
 from schemas.upload import UndecodableEventError, decode_upload

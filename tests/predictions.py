@@ -8,7 +8,7 @@ import gemmi
 import numpy as np
 from fakes import a_job
 
-from schemas.boltz_input import read_input
+from inputs.read import read_input
 from schemas.job import Model
 from schemas.options import Options
 from worker.report.prediction import Prediction

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from schemas.boltz_grammar import BoltzInput
+from inputs.grammar import BoltzInput
 from schemas.failure import Code, Failure
 from schemas.job import Change, Effect, Job, Lease, Model, Output, Source, State
 from schemas.options import Options

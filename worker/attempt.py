@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from jobs.objects import ContentDiffersError
-from schemas.boltz_input import MAX_TOKENS
+from inputs.read import MAX_TOKENS
 from schemas.job import Job, Model, Output, Result
 from schemas.options import Options
+from schemas.storage import ContentDiffersError
 from worker import outputs
 from worker.cache import Ledger, copied, fingerprint, twin
 from worker.lease import HeldJob

@@ -7,10 +7,10 @@ from typing import Protocol
 
 from pydantic_core import to_json
 
-from jobs.objects import ContentDiffersError, ObjectGoneError
-from schemas.boltz_input import references
+from inputs.read import references
 from schemas.job import Job, Model, Output
 from schemas.options import Options
+from schemas.storage import ContentDiffersError, ObjectGoneError
 from worker.prepare import Prepared
 
 MOST_COPIES = 100

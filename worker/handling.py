@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 
 from jobs import lifecycle
 from jobs.ledger import Ledger, UnreadableJobError
-from jobs.objects import StorageUnavailableError
 from jobs.settle import Settler
 from schemas.failure import RETRYABLE, Code, FailedError, Failure
 from schemas.job import Job, State
+from schemas.storage import StorageUnavailableError
 from worker.attempt import Bench
 from worker.device import DeviceLostError
 from worker.lease import HeldJob, LeaseLostError, TooLateError, holding

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import gemmi
 import numpy as np
 
-from schemas.boltz_grammar import BoltzInput, Polymer
+from inputs.grammar import BoltzInput, Polymer
 from schemas.failure import Code, FailedError, Failure
 from schemas.options import Options
 

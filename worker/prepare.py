@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import ParamSpec, Protocol, TypeVar
 
-from jobs.objects import ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError
-from schemas import msa, template
-from schemas.boltz_files import MAX_TOGETHER_BYTES, beside, is_msa, largest
-from schemas.boltz_input import (
+from inputs import msa, template
+from inputs.read import (
     MAX_INPUT_BYTES,
     MAX_TOKENS,
     BoltzInput,
@@ -18,8 +16,10 @@ from schemas.boltz_input import (
     read_input,
     references,
 )
+from inputs.sidecars import MAX_TOGETHER_BYTES, beside, is_msa, largest
 from schemas.failure import Code, FailedError, Failure
 from schemas.job import Job
+from schemas.storage import ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError
 from worker.children import Children
 
 P = ParamSpec("P")

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from worker import uncollected  # noqa: F401  # isort: skip  first: it is about the imports that follow
 from gcp import logs, project
 from gcp.shutdown import raise_on
-from schemas.boltz_input import read_input
+from inputs.read import read_input
 from worker.attempt import Bench
 from worker.compose import Warm, warm
 from worker.device import DeviceLostError

@@ -9,7 +9,7 @@ from benchmarks.load.meter import READ, RENEWAL, WRITE, Operation
 from benchmarks.load.operations import per_job
 from benchmarks.load.product import document
 from benchmarks.load.worker import RESIDUES, Gate, NoModel
-from schemas.boltz_input import BoltzInput, read_input
+from inputs.read import BoltzInput, read_input
 from schemas.options import Options
 from worker import outputs
 from worker.device import Device

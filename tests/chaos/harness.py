@@ -28,11 +28,11 @@ from chaos.steps import Step
 from gcp.ledger import FirestoreLedger
 from gcp.project import ledger
 from gcp.settings import Project
+from inputs.size import MAX_TOKENS
 from jobs.ledger import ConflictError
 from local import parts
 from local.parts import Ports
 from local.stack import Stack, running
-from schemas.boltz_size import MAX_TOKENS
 from schemas.job import Job, Lease, State
 
 ROOT = Path(__file__).parents[2]

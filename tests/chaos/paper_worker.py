@@ -20,8 +20,8 @@ from paper import write_prediction
 
 from gcp import logs, project
 from gcp.shutdown import raise_on
-from schemas.boltz_grammar import Polymer
-from schemas.boltz_input import read_input
+from inputs.grammar import Polymer
+from inputs.read import read_input
 from schemas.job import Model
 from schemas.options import Options
 from worker.attempt import Bench

@@ -12,12 +12,12 @@ from Bio import SeqIO
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inputs.parse_fasta import read_fasta
+from inputs.parse_yaml import residues_in
+from inputs.read import BoltzInput, InvalidInput, normalised, read_input, references
+from inputs.smiles import Molecule, read_smiles
+from inputs.tree import Unreadable
 from local import small_model
-from schemas.boltz_fasta import read_fasta
-from schemas.boltz_input import BoltzInput, InvalidInput, normalised, read_input, references
-from schemas.boltz_tree import Unreadable
-from schemas.boltz_yaml import residues_in
-from schemas.smiles import Molecule, read_smiles
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples" / "boltz-input"
 VALID = sorted((EXAMPLES / "valid").iterdir())

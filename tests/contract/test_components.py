@@ -6,11 +6,11 @@ import pytest
 from boltz.data import const
 from chembl_structure_pipeline.exclude_flag import METAL_LIST
 
+from inputs.ccd import FILE, component, nearest
+from inputs.checks import NOT_FOR_AFFINITY
+from inputs.grammar import Dna, Modification, Polymer, Protein, Rna
+from inputs.tokens import atoms
 from local.components import text
-from schemas.boltz_atoms import atoms
-from schemas.boltz_checks import NOT_FOR_AFFINITY
-from schemas.boltz_grammar import Dna, Modification, Polymer, Protein, Rna
-from schemas.components import FILE, component, nearest
 
 
 def test_the_list_is_that_of_the_dictionary() -> None:

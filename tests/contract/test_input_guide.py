@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.boltz_input import read_input
+from inputs.read import read_input
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "inputs.md").read_text()

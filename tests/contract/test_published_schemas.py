@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from pydantic import ValidationError as ModelError
 
-from schemas.publish import PUBLISHED, VERSION, schema
+from tools.json_schemas import PUBLISHED, VERSION, schema
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples"
 IN_JSON = sorted(PUBLISHED.keys() - {"boltz-input"})  # that one's examples are inputs as people write them

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
-from schemas.boltz_grammar import Protein
-from schemas.boltz_input import BoltzInput, normalised, read_input
+from inputs.grammar import Protein
+from inputs.read import BoltzInput, normalised, read_input
 from schemas.failure import FailedError
 from schemas.options import Options
 from worker.model.reading import read

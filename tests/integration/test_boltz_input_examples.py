@@ -6,8 +6,8 @@ import pytest
 from integration.example_reader import tokens
 from patience import NEVER
 
+from inputs.read import count_tokens, read_input
 from local import small_model
-from schemas.boltz_input import count_tokens, read_input
 from worker.children import PRELOAD, Children
 
 ROOT = Path(__file__).parents[2]

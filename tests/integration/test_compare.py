@@ -11,7 +11,7 @@ from functions.compare import Comparison
 from functions.intake import Intake
 from gcp.ledger import FirestoreLedger
 from gcp.objects import Bucket
-from jobs.examine import Rules
+from inputs.examine import Rules
 from jobs.settle import Settler
 
 

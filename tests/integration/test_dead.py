@@ -12,8 +12,8 @@ from functions.dead import GIVEN_UP_BY, DeadLetters
 from functions.intake import Intake
 from gcp.ledger import FirestoreLedger
 from gcp.topics import Topic
+from inputs.examine import Rules
 from jobs import lifecycle
-from jobs.examine import Rules
 from jobs.settle import Settler
 from schemas.job import State
 

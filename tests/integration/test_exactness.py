@@ -12,8 +12,8 @@ import pytest
 from boltz.main import predict
 
 from benchmarks.exactness import CASES, INPUTS, differences, predict_together, run_command, warm_predictor
+from inputs.read import INPUT_SUFFIXES, read_input, references
 from local.small_model import DEFAULT, ensure
-from schemas.boltz_input import INPUT_SUFFIXES, read_input, references
 from schemas.options import Options
 
 FEW = (

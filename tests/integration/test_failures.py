@@ -19,8 +19,8 @@ import torch
 from patience import HANG, NEVER, until
 
 from benchmarks.exactness import warm_predictor
+from inputs.size import USUAL_TOKENS
 from local.small_model import DEFAULT, ensure
-from schemas.boltz_size import USUAL_TOKENS
 from schemas.failure import RETRYABLE, Code, FailedError
 from schemas.options import Options
 from worker import outputs

@@ -12,9 +12,9 @@ from google.cloud import pubsub_v1, storage
 
 from gcp.health import Health
 from gcp.settings import Project
-from jobs.finding import Found
 from local import credentials
 from local.processes import free_ports
+from schemas.finding import Found
 
 QUOTA, REGION = "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion", "us-central1"
 

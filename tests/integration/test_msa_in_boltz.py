@@ -1,4 +1,4 @@
-"""What schemas/msa.py says of an alignment against what Boltz does with it.
+"""What inputs/msa.py says of an alignment against what Boltz does with it.
 
 If a new version of Boltz fails here, its `construct_paired_msa` or its parsers have changed: follow them.
 """
@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from inputs.msa import check_file
+from inputs.read import read_input
 from local.small_model import DEFAULT, ensure
-from schemas.boltz_input import read_input
 from schemas.failure import FailedError
-from schemas.msa import check_file
 from schemas.options import Options
 from worker.manifest import COMPONENTS
 from worker.model import reading

@@ -10,16 +10,16 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
 from gcp.objects import Bucket
-from jobs.checksum import crc32c
-from jobs.objects import (
+from local import emulators
+from local.processes import free_ports
+from schemas.checksum import crc32c
+from schemas.storage import (
     ContentDiffersError,
     Look,
     ObjectGoneError,
     ObjectTooLargeError,
     ObjectUnreadableError,
 )
-from local import emulators
-from local.processes import free_ports
 
 NAMES = [
     "plain.yaml",

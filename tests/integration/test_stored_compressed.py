@@ -9,7 +9,7 @@ from waking import deliver
 
 from functions.intake import Intake
 from gcp.objects import Bucket
-from jobs.examine import Rules
+from inputs.examine import Rules
 from jobs.settle import Settler
 from schemas.failure import Code
 from schemas.job import Source, State

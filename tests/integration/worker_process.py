@@ -21,7 +21,7 @@ from functions.intake import Intake
 from functions.sweep import Sweep
 from gcp import project
 from gcp.settings import Project
-from jobs.examine import Rules
+from inputs.examine import Rules
 from local.processes import bound
 from schemas.job import Job, Lease, Source, State, job_id
 from schemas.messages import PredictionRequested

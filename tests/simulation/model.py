@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from fakes import MemoryBucket, MemoryLedger
 
-from jobs.examine import is_input
+from inputs.examine import is_input
 from schemas.failure import Code
 from schemas.job import Job, State
 from schemas.messages import Message, PredictionCompleted

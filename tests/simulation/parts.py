@@ -17,7 +17,7 @@ from functions.launch import Launcher, Workers
 from functions.settings import CompareSettings, DeadSettings, LaunchSettings, SweepSettings, WakeSettings
 from functions.sweep import Sweep
 from functions.wake import Wake
-from jobs.examine import Rules
+from inputs.examine import Rules
 from jobs.settle import Settler, Topic
 from schemas.job import Source, job_id
 from schemas.messages import Message

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from fakes import NOW
 
-from schemas.boltz_input import read_input
+from inputs.read import read_input
 from simulation.clockwork import Clockwork, Task, current
 
 T = TypeVar("T")

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
-from jobs.objects import StorageUnavailableError
 from schemas.failure import Code, FailedError, Failure
+from schemas.storage import StorageUnavailableError
 from simulation.chance import Chance
 from simulation.clockwork import Clockwork, Process, current
 from simulation.facts import Facts, Mishap

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas import boltz_input
-from schemas.boltz_input import (
+from inputs import read as boltz_input
+from inputs.parse_yaml import MAX_NODES, _events, read_yaml
+from inputs.read import (
     MAX_INPUT_BYTES,
     BoltzInput,
     InvalidInput,
@@ -20,10 +21,9 @@ from schemas.boltz_input import (
     read_input,
     references,
 )
-from schemas.boltz_tree import Unreadable
-from schemas.boltz_yaml import MAX_NODES, _events, read_yaml
+from inputs.smiles import read_smiles
+from inputs.tree import Unreadable
 from schemas.failure import Code, Failure
-from schemas.smiles import read_smiles
 
 PROTEIN = "sequences:\n- protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"
 LIGAND = "- ligand: {id: L, ccd: ATP}\n"

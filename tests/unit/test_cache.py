@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from fakes import NOW, MemoryBucket, MemoryLedger, a_job
 
+from inputs.read import read_input
 from jobs import lifecycle
-from schemas.boltz_input import read_input
 from schemas.failure import Code, FailedError, Failure
 from schemas.job import Job, Model, Output, Result
 from schemas.options import Options

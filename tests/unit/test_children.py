@@ -17,7 +17,7 @@ from child_calls import FAILURE, add, be_killed, die, hang, meet, pid, refuse, s
 from patience import HANG, NEVER, until
 from pebble import ProcessFuture
 
-from schemas.boltz_input import InvalidInput, read_input
+from inputs.read import InvalidInput, read_input
 from schemas.failure import Code, FailedError
 from worker.children import CHILDREN, Children, StoppedError
 from worker.prepare import here, in_child

@@ -10,12 +10,12 @@ from waking import deliver
 from functions import compare
 from functions.compare import AT_ONCE, BATCH, LETTERS, Comparison, ComparisonError, first_letter
 from functions.intake import Intake
+from inputs.examine import Rules
 from jobs import lifecycle
-from jobs.examine import Rules
-from jobs.objects import Look, StorageUnavailableError
 from jobs.settle import Settler
 from schemas.failure import Code
 from schemas.job import Job, Source, State, job_id
+from schemas.storage import Look, StorageUnavailableError
 
 VALID = b"sequences:\n  - protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"
 HOUR_AGO = datetime.now(UTC) - timedelta(hours=1)

@@ -14,15 +14,17 @@ from functions_framework.exceptions import RequestTimeoutException
 from inbox import Inbox
 
 import functions
-import jobs.examine
+import inputs
+import inputs.examine
+import jobs
 from functions.intake import ExaminationError
 from functions.wake import Wake
-from schemas.boltz_input import read_input
+from inputs.read import read_input
 from schemas.upload import decode_upload
 
 VALID = b"sequences:\n  - protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"
 WITH_MSA, MSA = VALID.replace(b"empty", b"a.a3m"), b">q\nNLYIQWLKDGGPSSGRPPPS\n"
-OURS = tuple(f"{Path(str(room.__file__)).parent}/" for room in (functions, jobs))
+OURS = tuple(f"{Path(str(room.__file__)).parent}/" for room in (functions, inputs, jobs))
 LOCKED = f"{OURS[0]}recent.py"
 """Python lets no such exception in between the end of a lock's block and its release; a trace would."""
 
@@ -119,7 +121,7 @@ CALLS = {
 @pytest.fixture(autouse=True)
 def _read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parse an input once: that has no places, and takes most of the time."""
-    monkeypatch.setattr(jobs.examine, "read_input", cache(read_input))
+    monkeypatch.setattr(inputs.examine, "read_input", cache(read_input))
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)

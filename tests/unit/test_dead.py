@@ -10,13 +10,13 @@ from receipts import an_end
 
 from functions.dead import GIVEN_UP_BY, DeadLetters
 from functions.intake import ExaminationError, Intake
+from inputs.examine import Rules
 from jobs import lifecycle
-from jobs.examine import Rules
-from jobs.objects import StorageUnavailableError
 from jobs.settle import Settler
 from schemas.failure import Code, Failure
 from schemas.job import Job, State
 from schemas.messages import CapacityWanted, Message, PredictionCompleted, PredictionRequested
+from schemas.storage import StorageUnavailableError
 
 VALID = b"sequences:\n  - protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"
 LOST = Failure(code=Code.WORKER_LOST, message="gone", remedy="again")

@@ -18,14 +18,14 @@ from later import DAMAGES, EFFECT, as_the_next, beyond
 from paper import Hook, PaperPredictor
 from patience import HANG, NEVER, until
 
+from inputs.read import read_input
 from jobs import lifecycle
-from jobs.objects import StorageUnavailableError
 from jobs.settle import Settler
-from schemas.boltz_input import read_input
 from schemas.failure import Code, FailedError, Failure
 from schemas.job import Job, Output, State
 from schemas.messages import CapacityWanted, Message, PredictionRequested
 from schemas.options import Options
+from schemas.storage import StorageUnavailableError
 from worker.attempt import Bench
 from worker.device import Device, DeviceLostError
 from worker.drain import Worker

@@ -15,7 +15,7 @@ from inbox import Inbox
 from dropfold import drop, metadata, validate
 from dropfold.files import LocalFile, found
 from dropfold.upload import Outcome, Uploader
-from jobs.examine import Rules
+from inputs.examine import Rules
 from schemas.job import Source, State, job_id
 from schemas.options import Options, read_metadata
 

@@ -13,8 +13,8 @@ import plan
 import pytest
 from inbox import Inbox
 
-from jobs.examine import is_input
-from schemas.boltz_input import MAX_INPUT_BYTES
+from inputs.examine import is_input
+from inputs.read import MAX_INPUT_BYTES
 from schemas.failure import Code
 from schemas.job import Job, State
 

@@ -11,15 +11,15 @@ from later import as_the_next
 from waking import deliver
 
 from functions.intake import Intake, output_prefix
+from inputs.examine import Rules
 from jobs import lifecycle
-from jobs.examine import Rules
 from jobs.ledger import NEWEST, UnreadableJobError
 from jobs.lifecycle import KEEP
-from jobs.objects import Look
 from jobs.settle import Settler
 from schemas.failure import Code, Failure
 from schemas.job import Job, State, job_id
 from schemas.messages import Message, PredictionCompleted
+from schemas.storage import Look
 from worker.lease import HeldJob, LeaseLostError
 
 VALID = b"sequences:\n  - protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"

@@ -17,13 +17,13 @@ from typing import Any, Protocol, TypeVar, get_args
 import pytest
 from pydantic import BaseModel
 
-from schemas.boltz_fasta import read_fasta
-from schemas.boltz_grammar import BoltzInput, Reading
-from schemas.boltz_input import InvalidInput, read_tree
-from schemas.boltz_tree import MAX_PROBLEMS, Tree, Unreadable
-from schemas.boltz_yaml import read_yaml
-from schemas.msa import check_beginning
-from schemas.smiles import read_smiles
+from inputs.grammar import BoltzInput, Reading
+from inputs.msa import check_beginning
+from inputs.parse_fasta import read_fasta
+from inputs.parse_yaml import read_yaml
+from inputs.read import InvalidInput, read_tree
+from inputs.smiles import read_smiles
+from inputs.tree import MAX_PROBLEMS, Tree, Unreadable
 
 T = TypeVar("T")
 Document = dict[str, list[Any]]

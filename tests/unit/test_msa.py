@@ -4,10 +4,10 @@ import tracemalloc
 
 import pytest
 
-from schemas.boltz_files import beside, largest, too_large, unreachable
-from schemas.boltz_input import BoltzInput, read_input
+from inputs.msa import MAX_ROWS, check_beginning, check_file
+from inputs.read import BoltzInput, read_input
+from inputs.sidecars import beside, largest, too_large, unreachable
 from schemas.failure import Code, Failure
-from schemas.msa import MAX_ROWS, check_beginning, check_file
 
 SEQUENCE = "MKTAYIAKQR"
 

@@ -11,8 +11,8 @@ from fakes import NOW, MemoryCloud, MemoryLedger, a_job
 
 from dropfold import doctor, stats
 from dropfold.__main__ import main
-from jobs.finding import Finding, Found
 from jobs.lifecycle import Event
+from schemas.finding import Finding, Found
 from schemas.job import Change, Job, State
 
 

@@ -11,10 +11,10 @@ from receipts import an_end, written
 from functions import pages
 from functions.batch import rows
 from functions.pages import Pages
-from jobs.objects import ContentDiffersError, ObjectGoneError
 from schemas.failure import Code, Failure
 from schemas.job import Job, State
 from schemas.messages import PredictionCompleted
+from schemas.storage import ContentDiffersError, ObjectGoneError
 
 
 @dataclass

@@ -18,7 +18,7 @@ from invariants import (
 )
 from strategies import DOCUMENTS, ENDED, FASTAS, JOBS, JSON, RIGHT, TREES
 
-from schemas.boltz_input import read_input
+from inputs.read import read_input
 from schemas.job import Job
 from schemas.messages import CapacityWanted, Event, PredictionCompleted, PredictionRequested
 from schemas.receipt import Receipt

@@ -11,11 +11,11 @@ from fakes import MemoryBucket, MemoryLedger
 from inbox import Inbox
 
 from functions.wake import WakeError
-from jobs.objects import Look, ObjectUnreadableError
-from jobs.references import BEGINNING
-from schemas.boltz_files import MAX_MSA_BYTES, MAX_TEMPLATE_BYTES
+from inputs.references import BEGINNING
+from inputs.sidecars import MAX_MSA_BYTES, MAX_TEMPLATE_BYTES
 from schemas.failure import Code, FailedError
 from schemas.job import Job, State
+from schemas.storage import Look, ObjectUnreadableError
 from worker.prepare import prepare
 
 SEQUENCE = "NLYIQWLKDGGPSSGRPPPS"

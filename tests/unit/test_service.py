@@ -18,11 +18,11 @@ from paper import Hook
 from patience import HANG, until
 from serving import PLACES, TYPES, YAML, Service, serving
 
-from schemas.boltz_input import MAX_INPUT_BYTES, read_input
+from inputs.read import MAX_INPUT_BYTES, read_input
+from inputs.sampling import seed_of
 from schemas.failure import RETRYABLE, Code, FailedError, Failure
 from schemas.job import State
 from schemas.options import Options
-from schemas.sampling import seed_of
 from worker.web.answers import Format, negotiated
 from worker.web.app import create
 from worker.web.asked import MAX_BODY_BYTES

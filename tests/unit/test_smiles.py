@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rdkit import Chem
 
-from schemas.smiles import MAX_LETTERS, Molecule, Refused, read_smiles
+from inputs.smiles import MAX_LETTERS, Molecule, Refused, read_smiles
 
 
 def refusal(smiles: str) -> Refused:
@@ -98,7 +98,7 @@ def test_threads_read_side_by_side_and_each_gets_its_own_reason() -> None:
 
 
 def test_rdkit_writes_nothing_on_any_stream() -> None:
-    code = "from schemas.smiles import read_smiles; [read_smiles(s) for s in ('C(', 'c1cccc1', '[#200]')]"
+    code = "from inputs.smiles import read_smiles; [read_smiles(s) for s in ('C(', 'c1cccc1', '[#200]')]"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert (done.stdout, done.stderr) == (b"", b"")
 

@@ -12,9 +12,9 @@ from patience import HANG
 from waking import deliver
 
 from functions.wake import AT_ONCE, Wake, WakeError
-from jobs.objects import Look
 from schemas.job import Job, State
 from schemas.messages import CapacityWanted, Message, ReferenceArrived
+from schemas.storage import Look
 
 INPUT = b"sequences:\n- protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: one.a3m}\n"
 MSA = b">q\nNLYIQWLKDGGPSSGRPPPS\n"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from schemas.boltz_tree import shorten
+from inputs.tree import shorten
 from schemas.failure import Code, FailedError, Failure
 
 # Boltz reports whatever stops it as if the input were wrong; these are the machine's fault.

@@ -19,7 +19,7 @@ from boltz.main import process_inputs
 from rdkit import Chem
 from tqdm import tqdm
 
-from schemas.boltz_input import REFERENCE_SUFFIXES
+from inputs.read import REFERENCE_SUFFIXES
 from worker.model import faults
 from worker.model.randomness import Draw, as_in_a_data_loader, seed_all
 from worker.model.task import Task

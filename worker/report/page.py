@@ -16,8 +16,8 @@ import numpy.typing as npt
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from schemas.boltz_grammar import BoltzInput
-from schemas.boltz_text import EMPTY_MSA
+from inputs.grammar import BoltzInput
+from inputs.values import EMPTY_MSA
 from worker.report.affinity import in_words
 from worker.report.prediction import Prediction
 from worker.report.tokens import Token, tokens

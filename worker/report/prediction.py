@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from schemas.boltz_grammar import BoltzInput
+from inputs.grammar import BoltzInput
 from schemas.job import DEVICE_STAGES, Job, Model
 
 SECONDS_PER_HOUR = 3600

@@ -14,7 +14,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request, Response
 from pydantic import BaseModel
 
-from schemas.boltz_input import read_input
+from inputs.read import read_input
 from schemas.job import Job, State
 from schemas.options import Options
 from worker.attempt import Predictor

@@ -14,7 +14,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.types import Message as Event
 from starlette.types import Receive
 
-from schemas.boltz_input import INPUT_SUFFIXES, MAX_INPUT_BYTES
+from inputs.read import INPUT_SUFFIXES, MAX_INPUT_BYTES
 from schemas.failure import Code
 from schemas.options import Options
 from worker.web.problems import RefusedError, refusal

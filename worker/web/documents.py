@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from schemas.boltz_input import MAX_INPUT_BYTES
+from inputs.read import MAX_INPUT_BYTES
 from worker.web.answers import Format, Prediction
 from worker.web.asked import FILES, INPUT, MULTIPART, SUFFIXES
 from worker.web.problems import MEDIA_TYPE, Problem

@@ -4,10 +4,10 @@ import posixpath
 from http import HTTPStatus
 from typing import Protocol
 
-from schemas.boltz_input import BoltzInput, references
+from inputs.read import BoltzInput, references
+from inputs.sampling import seeded, unwritable
 from schemas.failure import Code
 from schemas.options import Options
-from schemas.sampling import seeded, unwritable
 from worker.web.answers import Format, negotiated, offers
 from worker.web.asked import Asked, Sent
 from worker.web.prediction import Order

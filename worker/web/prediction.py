@@ -8,7 +8,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from schemas.boltz_input import BoltzInput, normalised, references
+from inputs.read import BoltzInput, normalised, references
 from schemas.failure import Code
 from schemas.job import Model
 from schemas.options import Options

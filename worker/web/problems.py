@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from inputs.read import InvalidInput
 from jobs.ledger import UnreadableJobError
-from jobs.objects import StorageUnavailableError
-from schemas.boltz_input import InvalidInput
 from schemas.failure import Code, FailedError, Failure
+from schemas.storage import StorageUnavailableError
 from worker.device import DeviceLostError
 from worker.web.queue import FullError
 from worker.web.waiting import GivenUpError, TooLateError, UnavailableError

@@ -4,9 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Protocol
 
-from jobs.objects import Look, ObjectTooLargeError, ObjectUnreadableError
-from jobs.references import find, unreadable
-from schemas.boltz_input import (
+from inputs.read import (
     INPUT_SUFFIXES,
     MAX_INPUT_BYTES,
     MAX_TOKENS,
@@ -16,11 +14,13 @@ from schemas.boltz_input import (
     count_tokens,
     read_input,
 )
-from schemas.boltz_tree import shorten
+from inputs.references import find, unreadable
+from inputs.sampling import seed_of, unwritable
+from inputs.tree import shorten
 from schemas.failure import Code, Failure
 from schemas.job import Source
 from schemas.options import Options, Request, read_metadata
-from schemas.sampling import seed_of, unwritable
+from schemas.storage import Look, ObjectTooLargeError, ObjectUnreadableError
 from schemas.upload import why_ignored
 
 

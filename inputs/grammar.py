@@ -1,7 +1,7 @@
 """The grammar of a Boltz-2 input file (boltz 2.2.1): which keys there are, and what each may hold.
 
 Stricter than Boltz, which ignores unknown keys and turns unknown letters into unknown residues. What concerns
-several parts of a file at once is in boltz_checks.py. Distances are in ångström, positions count from 1.
+several parts of a file at once is in checks.py. Distances are in ångström, positions count from 1.
 Format: docs/prediction.md of Boltz, and its boltz/data/parse/schema.py, which decides.
 """
 
@@ -25,9 +25,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticOmit
 
-from schemas import boltz_text as text
-from schemas.boltz_size import MAX_TOKENS, too_many
-from schemas.boltz_tree import MAX_PROBLEMS, Unreadable
+from inputs import values
+from inputs.size import MAX_TOKENS, too_many
+from inputs.tree import MAX_PROBLEMS, Unreadable
 
 T = TypeVar("T")
 
@@ -58,13 +58,13 @@ class Reading:
 
 def _not_null(value: object) -> object:
     if value is None:
-        raise text.wrong("is empty", "Fill it in, or remove the key.")
+        raise values.wrong("is empty", "Fill it in, or remove the key.")
     return value
 
 
 def _listed(value: object) -> object:
     if value == []:
-        raise text.wrong("is an empty list", "Fill it in, or remove the key.")
+        raise values.wrong("is an empty list", "Fill it in, or remove the key.")
     return value if isinstance(value, list | tuple) else [value]
 
 
@@ -83,7 +83,7 @@ def _of_shape(*shape: str) -> BeforeValidator:
 
     def check(value: object) -> object:
         if not isinstance(value, list | tuple) or len(value) != len(shape):
-            raise text.wrong(f"must be a list of {len(shape)}", f"Write [{', '.join(shape)}].")
+            raise values.wrong(f"must be a list of {len(shape)}", f"Write [{', '.join(shape)}].")
         return value
 
     return BeforeValidator(check)
@@ -91,21 +91,21 @@ def _of_shape(*shape: str) -> BeforeValidator:
 
 def _spot(value: object) -> object:
     if isinstance(value, str):
-        return text.check_atom_name(value)
+        return values.check_atom_name(value)
     if type(value) is not int or value < 1:
         remedy = 'Write a residue number from 1 on, or for a ligand an atom name in quotes such as "C1".'
-        raise text.wrong("must be a residue number or an atom name", remedy)
+        raise values.wrong("must be a residue number or an atom name", remedy)
     return value
 
 
 def _msa(value: str | None, info: ValidationInfo) -> str | None:
     if value is not None:
-        return text.check_msa(value)
+        return values.check_msa(value)
     reading = Reading.of(info)
     if reading.msa_service:
         return None
     chain = info.data.get("id", ("A",))[0]
-    raise text.no_msa(chain, fasta=reading.fasta)
+    raise values.no_msa(chain, fasta=reading.fasta)
 
 
 def _smiles(value: str, info: ValidationInfo) -> str:
@@ -114,8 +114,8 @@ def _smiles(value: str, info: ValidationInfo) -> str:
         return value
     if len(reading.smiles) == MAX_SMILES:
         what = f"is one of more than {MAX_SMILES} different SMILES, which Boltz-2 cannot tell apart"
-        raise text.wrong(what, "Predict some of them in another file, or give CCD codes.")
-    molecule = text.check_smiles(value)
+        raise values.wrong(what, "Predict some of them in another file, or give CCD codes.")
+    molecule = values.check_smiles(value)
     reading.smiles.add(value)
     reading.atoms += len(molecule.names)
     if reading.atoms > reading.max_tokens:
@@ -149,22 +149,22 @@ Position = Annotated[int, Field(strict=True, ge=1)]
 Distance = Annotated[float, Field(strict=True, ge=4, le=20)]
 Threshold = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 
-ChainId = Annotated[str, AfterValidator(text.check_chain_id), _pattern(text.CHAIN_ID)]
+ChainId = Annotated[str, AfterValidator(values.check_chain_id), _pattern(values.CHAIN_ID)]
 ChainIds = Annotated[Items[ChainId], _one_or_list(ChainId)]
-TemplateChainId = Annotated[str, AfterValidator(text.check_template_chain), _pattern(text.TEMPLATE_CHAIN)]
+TemplateChainId = Annotated[str, AfterValidator(values.check_template_chain), _pattern(values.TEMPLATE_CHAIN)]
 TemplateChainIds = Annotated[Items[TemplateChainId], _one_or_list(TemplateChainId)]
-CcdCode = Annotated[str, AfterValidator(text.check_ccd_code), _pattern(text.CCD_CODE)]
+CcdCode = Annotated[str, AfterValidator(values.check_ccd_code), _pattern(values.CCD_CODE)]
 CcdCodes = Annotated[Items[CcdCode], _one_or_list(CcdCode)]
-Smiles = Annotated[str, AfterValidator(_smiles), _pattern(text.SMILES)]
-AtomName = Annotated[str, AfterValidator(text.check_atom_name), _pattern(text.ATOM_NAME)]
+Smiles = Annotated[str, AfterValidator(_smiles), _pattern(values.SMILES)]
+AtomName = Annotated[str, AfterValidator(values.check_atom_name), _pattern(values.ATOM_NAME)]
 Atom = Annotated[tuple[str, Position, AtomName], _of_shape("CHAIN", "RESIDUE", "ATOM")]
 Spot = Annotated[int | str, BeforeValidator(_spot, json_schema_input_type=Position | AtomName)]
 Token = Annotated[tuple[str, Spot], _of_shape("CHAIN", "RESIDUE or ATOM")]
-ProteinLetters = Annotated[str, AfterValidator(text.check_protein), _pattern(f"^[{text.PROTEIN}]+$")]
-DnaLetters = Annotated[str, AfterValidator(text.check_dna), _pattern(f"^[{text.DNA}]+$")]
-RnaLetters = Annotated[str, AfterValidator(text.check_rna), _pattern(f"^[{text.RNA}]+$")]
-CifName = Annotated[str, AfterValidator(text.check_cif), _pattern(r"\.cif$")]
-PdbName = Annotated[str, AfterValidator(text.check_pdb), _pattern(r"\.pdb$")]
+ProteinLetters = Annotated[str, AfterValidator(values.check_protein), _pattern(f"^[{values.PROTEIN}]+$")]
+DnaLetters = Annotated[str, AfterValidator(values.check_dna), _pattern(f"^[{values.DNA}]+$")]
+RnaLetters = Annotated[str, AfterValidator(values.check_rna), _pattern(f"^[{values.RNA}]+$")]
+CifName = Annotated[str, AfterValidator(values.check_cif), _pattern(r"\.cif$")]
+PdbName = Annotated[str, AfterValidator(values.check_pdb), _pattern(r"\.pdb$")]
 Msa = Annotated[str | None, AfterValidator(_msa), _pattern(r"^empty$|\.a3m$|\.csv$")]
 
 
@@ -201,7 +201,7 @@ class Part(BaseModel):
         given = self.model_fields_set.intersection(self.one_of)
         if self.one_of and len(given) != 1:
             what = f"must have exactly one of: {', '.join(self.one_of)}"
-            raise text.wrong(
+            raise values.wrong(
                 what, f"Keep one of {', '.join(sorted(given))}." if given else "Add one of them."
             )
         return self

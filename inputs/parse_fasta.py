@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from schemas.boltz_tree import MAX_PROBLEMS, Loc, Place, Problem, Tree, Unreadable, shorten
+from inputs.tree import MAX_PROBLEMS, Loc, Place, Problem, Tree, Unreadable, shorten
 
 MAX_RECORDS = 1_000
 """Chains in one file; more than fit on any device."""

@@ -7,8 +7,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from schemas.boltz_grammar import BoltzInput
-from schemas.boltz_tree import MAX_PROBLEMS, Loc, Place, Problem, Tree, dotted, shorten
+from inputs.grammar import BoltzInput
+from inputs.tree import MAX_PROBLEMS, Loc, Place, Problem, Tree, dotted, shorten
 from schemas.failure import Code, Failure
 
 _FILL_IN = ("is empty", "Fill it in, or remove the key.")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from itertools import pairwise
 
-from schemas.boltz_tree import shorten
+from inputs.tree import shorten
 from schemas.failure import Code, Failure
 from schemas.job import MAX_NAME_BYTES
 

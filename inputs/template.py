@@ -6,7 +6,7 @@ atoms; PDB has a line for each atom.
 
 from collections.abc import Iterable
 
-from schemas.boltz_tree import shorten
+from inputs.tree import shorten
 from schemas.failure import Code, Failure
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
-from jobs.objects import Look, ObjectUnreadableError
-from schemas import msa
-from schemas.boltz_files import beside, is_msa, too_large, unreachable
-from schemas.boltz_input import BoltzInput, references
+from inputs import msa
+from inputs.read import BoltzInput, references
+from inputs.sidecars import beside, is_msa, too_large, unreachable
 from schemas.failure import Code, Failure
+from schemas.storage import Look, ObjectUnreadableError
 
 BEGINNING = 128 * 1024
 """Bytes of an MSA that are read. Its query is among them, or for the worker to find: no chain is so long."""

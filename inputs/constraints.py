@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from schemas.boltz_atoms import atoms, residues
-from schemas.boltz_grammar import BoltzInput, Constraint, Entry
-from schemas.boltz_tree import Loc, Problem, shorten
+from inputs.grammar import BoltzInput, Constraint, Entry
+from inputs.tokens import atoms, residues
+from inputs.tree import Loc, Problem, shorten
 
 MAX_SUGGESTED = 50
 """Chain ids that a wrong one is compared with; bounds the time when both are thousands."""

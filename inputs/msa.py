@@ -15,8 +15,8 @@ import string
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from schemas.boltz_grammar import BoltzInput, Protein
-from schemas.boltz_tree import dotted, shorten
+from inputs.grammar import BoltzInput, Protein
+from inputs.tree import dotted, shorten
 from schemas.failure import Code, Failure
 
 MAX_ROWS = 8192

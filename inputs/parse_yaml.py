@@ -12,7 +12,7 @@ from typing import Protocol
 
 import yaml
 
-from schemas.boltz_tree import MAX_PROBLEMS, Loc, Place, Problem, Tree, Unreadable, shorten
+from inputs.tree import MAX_PROBLEMS, Loc, Place, Problem, Tree, Unreadable, shorten
 
 MAX_DEPTH = 20
 """Mappings and lists within each other; the grammar itself needs 7."""

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from schemas.boltz_input import BoltzInput
+from inputs.read import BoltzInput
 from schemas.failure import Code, Failure
 from schemas.options import Options
 

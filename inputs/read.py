@@ -11,14 +11,14 @@ from pathlib import PurePosixPath
 
 from pydantic import ValidationError
 
-from schemas import boltz_checks, boltz_problems
-from schemas.boltz_atoms import count_tokens
-from schemas.boltz_fasta import read_fasta
-from schemas.boltz_grammar import BoltzInput, Reading
-from schemas.boltz_size import MAX_TOKENS, least_tokens, too_many
-from schemas.boltz_text import EMPTY_MSA
-from schemas.boltz_tree import Place, Problem, Tree, Unreadable
-from schemas.boltz_yaml import read_yaml, residues_in
+from inputs import checks, diagnostics
+from inputs.grammar import BoltzInput, Reading
+from inputs.parse_fasta import read_fasta
+from inputs.parse_yaml import read_yaml, residues_in
+from inputs.size import MAX_TOKENS, least_tokens, too_many
+from inputs.tokens import count_tokens
+from inputs.tree import Place, Problem, Tree, Unreadable
+from inputs.values import EMPTY_MSA
 from schemas.failure import Code, Failure
 
 __all__ = [
@@ -86,8 +86,8 @@ def read_tree(name: str, tree: Tree, reading: Reading) -> BoltzInput:
     except Unreadable as error:
         raise _invalid(name, error.problems, tree) from None
     except ValidationError as error:
-        raise _invalid(name, boltz_problems.from_grammar(error, tree), tree) from None
-    problems = boltz_checks.problems(document)
+        raise _invalid(name, diagnostics.from_grammar(error, tree), tree) from None
+    problems = checks.problems(document)
     if problems:
         raise _invalid(name, problems, tree)
     return document
@@ -119,7 +119,7 @@ def references(document: BoltzInput) -> tuple[str, ...]:
 
 
 def _invalid(name: str, problems: Iterable[Problem], tree: Tree) -> InvalidInput:
-    return InvalidInput(boltz_problems.to_failures(name, problems, tree))
+    return InvalidInput(diagnostics.to_failures(name, problems, tree))
 
 
 def _suffix(name: str) -> str:

@@ -5,7 +5,7 @@ looked at where they are too many: by lengths before the grammar, SMILES by SMIL
 exactly.
 """
 
-from schemas.boltz_tree import Problem
+from inputs.tree import Problem
 from schemas.failure import Code
 
 USUAL_TOKENS = 1_500

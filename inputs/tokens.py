@@ -4,9 +4,9 @@ A token is a residue of a polymer, modified or not, or an atom of a ligand (bolt
 Hydrogens are never there; nor, in a polymer, what a residue loses when it is bound.
 """
 
-from schemas.boltz_grammar import BoltzInput, Dna, Ligand, Polymer, Protein
-from schemas.components import component
-from schemas.smiles import Molecule, read_smiles
+from inputs.ccd import component
+from inputs.grammar import BoltzInput, Dna, Ligand, Polymer, Protein
+from inputs.smiles import Molecule, read_smiles
 
 _LETTERS = "ARNDCQEGHILKMFPSTWYV"
 _CODES = "ALA ARG ASN ASP CYS GLN GLU GLY HIS ILE LEU LYS MET PHE PRO SER THR TRP TYR VAL"

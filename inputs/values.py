@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 
 from pydantic_core import PydanticCustomError
 
-from schemas.components import NO_ELEMENT, component, nearest
-from schemas.smiles import Molecule, Refused, read_smiles
+from inputs.ccd import NO_ELEMENT, component, nearest
+from inputs.smiles import Molecule, Refused, read_smiles
 
 PROTEIN = string.ascii_uppercase  # all of them: Boltz's own table reads B J O U X Z as unknown residues
 DNA = "ACGTN"

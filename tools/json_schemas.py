@@ -1,4 +1,4 @@
-"""Write the JSON Schemas of everything that crosses a boundary: ``python -m schemas.publish [DIR]``."""
+"""Write the JSON Schemas of everything that crosses a boundary: ``python -m tools.json_schemas [DIR]``."""
 
 import json
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from schemas.boltz_input import BoltzInput
+from inputs.read import BoltzInput
 from schemas.messages import CapacityWanted, PredictionCompleted, PredictionRequested, ReferenceArrived
 from schemas.receipt import Receipt
 
@@ -21,7 +21,7 @@ PUBLISHED: Mapping[str, type[BaseModel]] = {
 }
 """Each format by the name of its schema file and of its folder of examples."""
 
-VERSION = Path(__file__).parent / "v1"
+VERSION = Path(__file__).resolve().parents[1] / "schemas" / "v1"
 
 
 def schema(name: str) -> str:

@@ -1,6 +1,6 @@
 """What must fit together across a Boltz-2 input: ids, shared sequences, templates, affinity.
 
-Constraints are in boltz_constraints.py.
+Constraints are in constraints.py.
 
 Each check is a generator of problems over a document that keeps to the grammar; a new one is added to CHECKS.
 What is checked is what Boltz 2.2.1 refuses late, or silently reads otherwise than it is written.
@@ -12,13 +12,13 @@ from itertools import chain as chained
 from itertools import islice
 from pathlib import PurePosixPath
 
-from schemas.boltz_atoms import read_valid
-from schemas.boltz_constraints import chains, constraints, unknown_chain
-from schemas.boltz_grammar import BoltzInput, Entry, Ligand, Polymer, Protein, Template
-from schemas.boltz_text import EMPTY_MSA
-from schemas.boltz_tree import MAX_PROBLEMS, Loc, Problem, shorten
-from schemas.components import component
-from schemas.msa import can_share, letters
+from inputs.ccd import component
+from inputs.constraints import chains, constraints, unknown_chain
+from inputs.grammar import BoltzInput, Entry, Ligand, Polymer, Protein, Template
+from inputs.msa import can_share, letters
+from inputs.tokens import read_valid
+from inputs.tree import MAX_PROBLEMS, Loc, Problem, shorten
+from inputs.values import EMPTY_MSA
 
 MAX_AFFINITY_ATOMS = 128
 """Of the binder. Boltz counts a CCD component's hydrogens, and of a SMILES only those that are isotopes."""

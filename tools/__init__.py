@@ -1,0 +1,1 @@
+"""What writes documents, locks and bundles from the code; never shipped."""

@@ -28,7 +28,9 @@ class Code(Vocabulary):
     PREEMPTED = "PREEMPTED"  # the platform asked the worker to leave
 
 
+WITHDRAWN = frozenset({Code.CANCELLED, Code.SUPERSEDED})
 RETRYABLE = frozenset({Code.WORKER_LOST, Code.CUDA_ERROR, Code.STORAGE_UNAVAILABLE, Code.PREEMPTED})
+PERMANENT = frozenset(Code) - WITHDRAWN - RETRYABLE
 
 
 def shortened(text: str, limit: int) -> str:

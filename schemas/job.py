@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
@@ -37,7 +37,12 @@ class State(StrEnum):
     @property
     def terminal(self) -> bool:
         """True where nothing can happen any more."""
-        return self not in {State.WAITING, State.QUEUED, State.RUNNING}
+        return self in TERMINAL
+
+
+Terminal = Literal[State.SUCCEEDED, State.FAILED, State.REJECTED, State.CANCELLED, State.SUPERSEDED]
+TERMINAL: tuple[State, ...] = get_args(Terminal)
+"""How a job may end. All else that lists them derives from it, or is compared with it by a test."""
 
 
 DEVICE_STAGES = ("predict", "affinity_predict")

@@ -17,7 +17,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 from pydantic_core import from_json
 
 from schemas.failure import Failure
-from schemas.job import MAX_NAME_BYTES, Job, Record, State
+from schemas.job import MAX_NAME_BYTES, TERMINAL, Job, Record, State, Terminal
 from schemas.receipt import receipt_name
 from schemas.trace import TRACEPARENT, traceparent
 
@@ -26,8 +26,6 @@ MAX_ATTRIBUTE_BYTES = 1024
 
 PLAIN = frozenset({"batch", "state"})
 """Fields of an event that become attributes under their own name."""
-
-Terminal = Literal[State.SUCCEEDED, State.FAILED, State.REJECTED, State.CANCELLED, State.SUPERSEDED]
 
 
 class UndecodableMessageError(ValueError):
@@ -186,9 +184,7 @@ def completed_type(state: State) -> str:
 class PredictionCompleted(Event):
     """A job has ended, well or not. Producers: intake, worker, sweep. Consumers: whoever subscribes."""
 
-    type: str = Field(
-        pattern=r"^dev\.dropfold\.prediction\.(succeeded|failed|rejected|cancelled|superseded)\.v1$"
-    )
+    type: str = Field(pattern=rf"^dev\.dropfold\.prediction\.({'|'.join(TERMINAL).lower()})\.v1$")
     subject: str | None = Field(None, description="The input as a gs:// URI, names unescaped.")
     batch: str
     state: Terminal

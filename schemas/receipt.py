@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import AwareDatetime, Field
 
 from schemas.failure import Failure
-from schemas.job import Job, Model, Output, Record, Source, State
+from schemas.job import Job, Model, Output, Record, Source, Terminal
 from schemas.options import Options
 
 RECEIPT, REPORT, SUMMARY = "receipt.json", "report.html", "summary.png"
@@ -19,7 +19,7 @@ class Receipt(Record):
 
     version: Literal[1] = 1
     job_id: str = Field(pattern=r"^[0-9a-f]{16}$")
-    state: Literal[State.SUCCEEDED, State.FAILED, State.REJECTED, State.CANCELLED, State.SUPERSEDED]
+    state: Terminal
     source: Source
     batch: str
     options: Options

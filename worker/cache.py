@@ -13,6 +13,12 @@ from schemas.options import Options
 from schemas.storage import ContentDiffersError, ObjectGoneError
 from worker.prepare import Prepared
 
+FIRST_OPTIONS = {
+    *("samples", "seed", "recycling_steps", "sampling_steps", "sampling_steps_affinity"),
+    *("samples_affinity", "potentials", "output_format"),
+}
+"""Those of the first release, which count in any case: no later one may be among them."""
+
 MOST_COPIES = 100
 """Jobs of the ledger that may have one result: uploads cost nothing, and what they have copied is kept."""
 
@@ -38,11 +44,13 @@ def fingerprint(prepared: Prepared, options: Options, model: Model) -> str:
     """Identify everything that a result depends on: SHA-256, in hexadecimal.
 
     The input counts by its meaning (comments, order of keys and line ends do not), files that it refers to by
-    their bytes, options with the seed, the model with the digest of its weights.
+    their bytes, options with the seed, the model with the digest of its weights. A new option counts where it
+    is not at its default: that has to mean what was done before there was the option.
     """
+    counted = options.model_dump(include=FIRST_OPTIONS) | options.model_dump(exclude_defaults=True)
     files = {name: _sha256(prepared.input_file.parent / name) for name in references(prepared.document)}
     computed_by = {"name": model.name, "version": model.version, "weights": model.weights_digest}
-    return hashlib.sha256(to_json([prepared.document, files, options, computed_by])).hexdigest()
+    return hashlib.sha256(to_json([prepared.document, files, counted, computed_by])).hexdigest()
 
 
 def twin(ledger: Ledger, fingerprint: str) -> Job | None:

@@ -17,7 +17,7 @@ from schemas.receipt import RECEIPT, REPORT, SUMMARY, Receipt
 from schemas.spreadsheet import guarded, unguarded
 
 ORDER = (State.FAILED, State.REJECTED, State.CANCELLED, State.SUCCEEDED, State.SUPERSEDED)
-"""As a reader wants them: what needs a person first, what nobody asks for any more last."""
+"""Each end, as a reader wants them: what needs a person first, what nobody asks for any more last."""
 
 TEXTS = frozenset({"name", "message", "remedy", "receipt", "report", "structure", "picture"})
 

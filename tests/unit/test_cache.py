@@ -44,6 +44,22 @@ def test_what_does_not_matter_does_not_change_the_fingerprint(tmp_path: Path) ->
     assert identity(tmp_path / "b", text=same) == identity(tmp_path / "a")
 
 
+class LaterOptions(Options):
+    """Has an option more, which a later release brings."""
+
+    later: int = 1
+
+
+def test_a_new_option_empties_no_cache_and_counts_where_it_is_used(tmp_path: Path) -> None:
+    before = identity(tmp_path)
+    assert identity(tmp_path, options=LaterOptions(seed=5)) == before
+    assert identity(tmp_path, options=LaterOptions(seed=5, later=2)) != before
+
+
+def test_the_fingerprint_is_what_it_was_in_the_last_release(tmp_path: Path) -> None:
+    assert identity(tmp_path) == "b810a3262647d40f00a2592a63aff88e183247734a6d6e4b630ed1a0927bcfcb"
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -20,7 +20,7 @@ from serving import PLACES, TYPES, YAML, Service, serving
 
 from inputs.read import MAX_INPUT_BYTES, read_input
 from inputs.sampling import seed_of
-from schemas.failure import RETRYABLE, Code, FailedError, Failure
+from schemas.failure import PERMANENT, RETRYABLE, Code, FailedError, Failure
 from schemas.job import State
 from schemas.options import Options
 from worker.web.answers import Format, negotiated
@@ -225,6 +225,10 @@ def test_every_part_has_a_limit(service: Service) -> None:
     files = parts({"msas/trp.a3m": bytes(MAX_BODY_BYTES)})
     assert error(service.post(files=files), 413)["code"] == "TOO_LARGE"
     assert error(service.post(files=[("input", ("letter.txt", "hello"))]), 415)
+
+
+def test_each_failure_that_is_final_has_its_status() -> None:
+    assert set(STATUSES) == PERMANENT
 
 
 @pytest.mark.parametrize("code", [*STATUSES, *sorted(RETRYABLE)])

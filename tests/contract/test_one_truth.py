@@ -1,0 +1,27 @@
+"""What is said in several places is the same in all of them."""
+
+import re
+
+from functions.batch.rows import ORDER
+from jobs.lifecycle import TABLE
+from schemas.failure import PERMANENT, RETRYABLE, WITHDRAWN, Code
+from schemas.job import TERMINAL, State
+from schemas.messages import completed_type
+
+
+def test_a_state_is_terminal_where_nothing_can_happen() -> None:
+    assert {state for state in State if not TABLE[state]} == set(TERMINAL)
+
+
+def test_a_folder_s_page_has_a_place_for_each_end() -> None:
+    assert sorted(ORDER) == sorted(TERMINAL)
+
+
+def test_each_end_has_an_event() -> None:
+    types = {completed_type(state) for state in TERMINAL}
+    assert len(types) == len(TERMINAL)
+    assert all(re.fullmatch(r"dev\.dropfold\.prediction\.[a-z]+\.v1", each) for each in types)
+
+
+def test_each_code_is_of_one_class() -> None:
+    assert len(PERMANENT) + len(RETRYABLE) + len(WITHDRAWN) == len(Code)

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from inputs.grammar import BoltzInput, Protein
+from inputs.suffixes import kind
 from inputs.tree import dotted, shorten
 from schemas.failure import Code, Failure
 
@@ -96,7 +97,7 @@ def check_file(file: str, lines: Iterable[str], document: BoltzInput) -> Failure
 
 
 def _rows(file: str, lines: Iterable[str]) -> Iterator[_Row]:
-    for row in _csv_rows(lines) if file.endswith(".csv") else _a3m_rows(lines):
+    for row in _csv_rows(lines) if kind(file).format == "CSV" else _a3m_rows(lines):
         yield _spelt(row)
 
 

@@ -16,6 +16,7 @@ from inputs.grammar import BoltzInput, Reading
 from inputs.parse_fasta import read_fasta
 from inputs.parse_yaml import read_yaml, residues_in
 from inputs.size import MAX_TOKENS, least_tokens, too_many
+from inputs.suffixes import SIDECARS
 from inputs.tokens import count_tokens
 from inputs.tree import Place, Problem, Tree, Unreadable
 from inputs.values import EMPTY_MSA
@@ -40,7 +41,7 @@ FASTA_SUFFIXES = frozenset({".fasta", ".fas", ".fa"})
 INPUT_SUFFIXES = YAML_SUFFIXES | FASTA_SUFFIXES
 """Compared in lower case."""
 
-REFERENCE_SUFFIXES = frozenset({".a3m", ".csv", ".cif", ".pdb"})
+REFERENCE_SUFFIXES = frozenset(SIDECARS)
 
 _LARGE = 64 * 1024
 """Letters from which a look pays whether a file has too many residues in any case: to read it takes long."""

@@ -5,7 +5,8 @@ from typing import NamedTuple, Protocol
 
 from inputs import msa
 from inputs.read import BoltzInput, references
-from inputs.sidecars import beside, is_msa, too_large, unreachable
+from inputs.sidecars import beside, too_large, unreachable
+from inputs.suffixes import kind
 from schemas.failure import Code, Failure
 from schemas.storage import Look, ObjectUnreadableError
 
@@ -38,7 +39,7 @@ def find(input_name: str, document: BoltzInput, uploads: Uploads) -> Found:
     missing, failures = list[str](), list[Failure]()
     for name in names:
         try:
-            look = uploads.look(beside(input_name, name), BEGINNING if is_msa(name) else 0)
+            look = uploads.look(beside(input_name, name), BEGINNING if kind(name).msa else 0)
         except ObjectUnreadableError as error:
             failures.append(unreadable(error))
             continue
@@ -69,5 +70,5 @@ def unreadable(error: ObjectUnreadableError) -> Failure:
 def _complaints(name: str, look: Look, document: BoltzInput) -> Iterator[Failure]:
     if oversize := too_large(name, look.size):
         yield oversize
-    elif is_msa(name) and (wrong := msa.check_beginning(name, look.beginning, document, whole=look.whole)):
+    elif kind(name).msa and (wrong := msa.check_beginning(name, look.beginning, document, whole=look.whole)):
         yield wrong

@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from itertools import pairwise
 
+from inputs import msa, template
+from inputs.grammar import BoltzInput
+from inputs.suffixes import kind
 from inputs.tree import shorten
 from schemas.failure import Code, Failure
 from schemas.job import MAX_NAME_BYTES
@@ -10,17 +13,8 @@ from schemas.job import MAX_NAME_BYTES
 MAX_FILES = 100
 """Files of one input: intake looks at each. More different chains than that fit on no device."""
 
-MAX_MSA_BYTES = 256 * 1024 * 1024
-"""Of one alignment. The 8,192 rows that Boltz reads are 20 MiB for 2,400 residues; the rest is for headers,
-insertions, and rows that it does not read."""
-
-MAX_TEMPLATE_BYTES = 64 * 1024 * 1024
-"""Of one template: as mmCIF, half a million atoms. Larger than any protein chain that fits on a device."""
-
 MAX_TOGETHER_BYTES = 512 * 1024 * 1024
 """Of all files of one input: they lie in memory where the worker runs."""
-
-_MSA_SUFFIXES = (".a3m", ".csv")
 
 
 def beside(input_name: str, reference: str) -> str:
@@ -29,31 +23,29 @@ def beside(input_name: str, reference: str) -> str:
     return f"{folder}{slash}{reference}"
 
 
-def is_msa(name: str) -> bool:
-    """Tell an alignment from a template."""
-    return name.endswith(_MSA_SUFFIXES)
-
-
-def largest(name: str) -> int:
-    """Return the most bytes that a file of this name may have."""
-    return MAX_MSA_BYTES if is_msa(name) else MAX_TEMPLATE_BYTES
-
-
 def too_large(name: str, size: int) -> Failure | None:
     """Refuse a file by its size."""
-    if size <= largest(name):
+    sort = kind(name)
+    if size <= sort.most_bytes:
         return None
-    kind = "An MSA" if is_msa(name) else "A template"
+    what = "An MSA" if sort.msa else "A template"
     return Failure(
         code=Code.TOO_LARGE,
-        message=f"{shorten(name, 300)} has {size:,} bytes. {kind} may have {largest(name):,}.",
+        message=f"{shorten(name, 300)} has {size:,} bytes. {what} may have {sort.most_bytes:,}.",
         value=name,
         remedy=(
             "Keep the MSA's first rows: Boltz-2 reads 8,192 that differ."
-            if is_msa(name)
+            if sort.msa
             else "Keep the chains of the template that you need."
         ),
     )
+
+
+def check_file(name: str, lines: Iterable[str], document: BoltzInput) -> Failure | None:
+    """Refuse what Boltz would refuse late or not at all."""
+    if kind(name).msa:
+        return msa.check_file(name, lines, document)
+    return template.check_file(name, lines)
 
 
 def unreachable(input_name: str, references: Iterable[str]) -> Failure | None:

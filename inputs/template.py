@@ -6,13 +6,14 @@ atoms; PDB has a line for each atom.
 
 from collections.abc import Iterable
 
+from inputs.suffixes import kind
 from inputs.tree import shorten
 from schemas.failure import Code, Failure
 
 
 def check_file(file: str, lines: Iterable[str]) -> Failure | None:
     """Refuse what is another kind of file. Bytes that are not UTF-8 do not matter."""
-    if file.endswith(".cif"):
+    if kind(file).format == "mmCIF":
         wrong = _not_mmcif(line.lstrip().lower() for line in lines)
     else:
         wrong = (
@@ -31,10 +32,10 @@ def _not_mmcif(lines: Iterable[str]) -> str | None:
 
 
 def _refused(file: str, what: str) -> Failure:
-    kind = "mmCIF" if file.endswith(".cif") else "PDB"
+    name = kind(file).format
     return Failure(
         code=Code.INVALID_INPUT,
-        message=f"The template {shorten(file, 300)} is no {kind} file: it {what}.",
+        message=f"The template {shorten(file, 300)} is no {name} file: it {what}.",
         value=file,
-        remedy=f"Upload a structure in {kind} format under this name, uncompressed.",
+        remedy=f"Upload a structure in {name} format under this name, uncompressed.",
     )

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from inputs.ccd import NO_ELEMENT, component, nearest
 from inputs.smiles import Molecule, Refused, read_smiles
+from inputs.suffixes import MSAS
 
 PROTEIN = string.ascii_uppercase  # all of them: Boltz's own table reads B J O U X Z as unknown residues
 DNA = "ACGTN"
@@ -119,7 +120,7 @@ def check_smiles(value: str) -> Molecule:
 
 def check_msa(value: str) -> str:
     """Let pass the word ``empty`` or the name of an alignment."""
-    return value if value == EMPTY_MSA else _check_reference(value, ".a3m", ".csv")
+    return value if value == EMPTY_MSA else _check_reference(value, *MSAS)
 
 
 def check_cif(value: str) -> str:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import ParamSpec, Protocol, TypeVar
 
-from inputs import msa, template
 from inputs.read import (
     MAX_INPUT_BYTES,
     MAX_TOKENS,
@@ -16,7 +15,8 @@ from inputs.read import (
     read_input,
     references,
 )
-from inputs.sidecars import MAX_TOGETHER_BYTES, beside, is_msa, largest
+from inputs.sidecars import MAX_TOGETHER_BYTES, beside, check_file
+from inputs.suffixes import kind
 from schemas.failure import Code, FailedError, Failure
 from schemas.job import Job
 from schemas.storage import ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError
@@ -77,10 +77,8 @@ class Prepared:
 def check_all(document: BoltzInput, folder: Path) -> None:
     """Refuse here, by name, what Boltz would refuse late or not at all. Raises FailedError."""
     for name in references(document):
-        with (folder / name).open(encoding="utf-8", errors="strict" if is_msa(name) else "replace") as lines:
-            wrong = (
-                msa.check_file(name, lines, document) if is_msa(name) else template.check_file(name, lines)
-            )
+        with (folder / name).open(encoding="utf-8", errors=kind(name).errors) as lines:
+            wrong = check_file(name, lines, document)
         if wrong:
             raise FailedError(wrong)
 
@@ -111,7 +109,7 @@ def fetch_all(names: Iterable[str], input_name: str, uploads: Uploads, folder: P
     """
     left = MAX_TOGETHER_BYTES
     for name in names:
-        uploads.download(beside(input_name, name), folder / name, min(left, largest(name)))
+        uploads.download(beside(input_name, name), folder / name, min(left, kind(name).most_bytes))
         left -= (folder / name).stat().st_size
 
 

@@ -1,8 +1,11 @@
 """What is said in several places is the same in all of them."""
 
+import json
 import re
 
 from functions.batch.rows import ORDER
+from inputs.read import BoltzInput
+from inputs.suffixes import SIDECARS
 from jobs.lifecycle import TABLE
 from schemas.failure import PERMANENT, RETRYABLE, WITHDRAWN, Code
 from schemas.job import TERMINAL, State
@@ -25,3 +28,8 @@ def test_each_end_has_an_event() -> None:
 
 def test_each_code_is_of_one_class() -> None:
     assert len(PERMANENT) + len(RETRYABLE) + len(WITHDRAWN) == len(Code)
+
+
+def test_the_grammar_names_each_suffix_that_a_file_may_have() -> None:
+    patterns = re.findall(r"\\\\\.(\w+)\$", json.dumps(BoltzInput.model_json_schema()))
+    assert {f".{suffix}" for suffix in patterns} == set(SIDECARS)

@@ -6,7 +6,8 @@ import pytest
 
 from inputs.msa import MAX_ROWS, check_beginning, check_file
 from inputs.read import BoltzInput, read_input
-from inputs.sidecars import beside, largest, too_large, unreachable
+from inputs.sidecars import beside, too_large, unreachable
+from inputs.suffixes import kind
 from schemas.failure import Code, Failure
 
 SEQUENCE = "MKTAYIAKQR"
@@ -192,8 +193,8 @@ def test_an_input_of_very_many_files_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["x.a3m", "x.csv", "x.cif", "x.pdb"])
 def test_a_file_over_its_limit_is_refused_with_both_sizes(name: str) -> None:
-    assert too_large(name, largest(name)) is None
-    failure = too_large(name, largest(name) + 1)
+    assert too_large(name, kind(name).most_bytes) is None
+    failure = too_large(name, kind(name).most_bytes + 1)
     assert failure is not None
     assert failure.code is Code.TOO_LARGE
-    assert f"{largest(name):,}" in failure.message
+    assert f"{kind(name).most_bytes:,}" in failure.message

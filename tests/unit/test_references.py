@@ -12,7 +12,7 @@ from inbox import Inbox
 
 from functions.wake import WakeError
 from inputs.references import BEGINNING
-from inputs.sidecars import MAX_MSA_BYTES, MAX_TEMPLATE_BYTES
+from inputs.suffixes import SIDECARS
 from schemas.failure import Code, FailedError
 from schemas.job import Job, State
 from schemas.storage import Look, ObjectUnreadableError
@@ -209,7 +209,7 @@ class VastBucket(MemoryBucket):
 
     def look(self, name: str, most: int) -> Look | None:
         look = super().look(name, most)
-        return look and look._replace(size=max(MAX_MSA_BYTES, MAX_TEMPLATE_BYTES) + 1)
+        return look and look._replace(size=max(kind.most_bytes for kind in SIDECARS.values()) + 1)
 
 
 def test_a_file_over_its_limit_rejects_the_input() -> None:

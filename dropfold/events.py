@@ -10,6 +10,7 @@ import click
 
 from dropfold.terminal import clean, tell, write
 from schemas.messages import PredictionCompleted, UndecodableMessageError
+from schemas.scores import CONFIDENCE
 
 EPILOG = """\b
 Examples:
@@ -128,8 +129,7 @@ def _decoded(message: Delivery) -> PredictionCompleted | None:
 
 def _line(event: PredictionCompleted) -> str:
     data = event.data
-    scores = (
-        f"  confidence {data.scores['confidence_score']:.3f}" if "confidence_score" in data.scores else ""
-    )
+    shown = CONFIDENCE.shown(data.scores)
+    scores = f"  {CONFIDENCE.label} {shown}" if shown else ""
     why = f"  {data.error.code}: {data.error.message}" if data.error else ""
     return clean(f"{event.time:%H:%M:%S}  {data.job_id}  {event.state:<10}  {data.source.name}{scores}{why}")

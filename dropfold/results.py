@@ -18,6 +18,7 @@ from dropfold import download
 from dropfold.names import of_outputs, prefix
 from dropfold.terminal import ERR, table, tell, write
 from schemas.receipt import MAX_RECEIPT_BYTES, RECEIPT, Receipt
+from schemas.scores import AFFINITY, BINDER, CONFIDENCE, Score
 from schemas.spreadsheet import guarded
 from schemas.storage import ObjectGoneError, ObjectTooLargeError
 
@@ -32,7 +33,6 @@ Examples:
 Exit status: 0 it is told (and downloaded), 1 nothing is there or a download failed, 2 wrong usage.
 """
 THREADS = 8
-CONFIDENCE, VALUE, PROBABILITY = "confidence_score", "affinity_pred_value", "affinity_probability_binary"
 COLUMNS = ("input", "state", "confidence", "affinity", "binder", "seconds", "job", "results")
 
 
@@ -66,14 +66,21 @@ class Cloud(Protocol):
         """The output bucket."""
 
 
-def _descending(score: str) -> Callable[[Receipt], tuple[float, str]]:
-    return lambda receipt: (-receipt.scores.get(score, float("-inf")), receipt.source.name)
+def _by(score: Score) -> Callable[[Receipt], tuple[float, str]]:
+    """Order by a score, the best first; what has none comes last."""
+    sign = -1 if score.higher_is_better else 1
+
+    def key(receipt: Receipt) -> tuple[float, str]:
+        value = score.of(receipt.scores)
+        return float("inf") if value is None else sign * value, receipt.source.name
+
+    return key
 
 
 ORDERS: Mapping[str, Callable[[Receipt], tuple[float, str]]] = {
-    "confidence": _descending(CONFIDENCE),
-    "affinity": lambda receipt: (receipt.scores.get(VALUE, float("inf")), receipt.source.name),
-    "binder": _descending(PROBABILITY),
+    "confidence": _by(CONFIDENCE),
+    "affinity": _by(AFFINITY),
+    "binder": _by(BINDER),
     "name": lambda receipt: (0, receipt.source.name),
 }
 """The best first: strong binders have a low value, log10 of IC50 in micromolar."""
@@ -164,8 +171,8 @@ def _download(outputs: Outputs, receipts: Sequence[Receipt], folder: Path) -> in
 
 
 def _row(receipt: Receipt, where: str) -> tuple[object, ...]:
-    scores, seconds = receipt.scores, (receipt.finished_at - receipt.created_at).total_seconds()
-    shown = (_number(scores.get(score)) for score in (CONFIDENCE, VALUE, PROBABILITY))
+    seconds = (receipt.finished_at - receipt.created_at).total_seconds()
+    shown = (score.shown(receipt.scores) for score in (CONFIDENCE, AFFINITY, BINDER))
     lies = f"{where}/{download.folder_of(receipt)}"
     result = (
         lies
@@ -175,10 +182,6 @@ def _row(receipt: Receipt, where: str) -> tuple[object, ...]:
         else lies
     )
     return (receipt.source.name, receipt.state, *shown, f"{seconds:.1f}", receipt.job_id, result)
-
-
-def _number(score: float | None) -> str:
-    return "" if score is None else f"{score:.3f}"
 
 
 def _csv(receipts: Sequence[Receipt], where: str) -> str:

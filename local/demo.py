@@ -41,6 +41,7 @@ from local.stack import Stack, running
 from schemas.job import State
 from schemas.messages import PredictionCompleted
 from schemas.receipt import Receipt
+from schemas.scores import CONFIDENCE
 
 EXAMPLES = ROOT / "examples"
 RESULTS = ROOT / ".local" / "demo"
@@ -207,13 +208,12 @@ def _table(endings: list[Ending]) -> Table:
 
 def _row(ending: Ending) -> tuple[Text, ...]:
     receipt = ending.receipt
-    confidence = receipt.scores.get("confidence_score")
     seconds = (receipt.finished_at - receipt.created_at).total_seconds()
     folder = ending.folder.relative_to(ROOT) if ending.folder.is_relative_to(ROOT) else ending.folder
     return (
         Text.assemble(("✓ ", "green") if ending.right else ("✗ ", "red"), ending.file),
         Text(receipt.state, COLOURS.get(receipt.state, "red")),
-        Text("" if confidence is None else f"{confidence:.2f}"),
+        Text(CONFIDENCE.shown(receipt.scores)),
         Text(f"{seconds:.1f}"),
         Text(f"{folder}/", "dim"),
     )

@@ -19,17 +19,10 @@ import numpy as np
 from inputs.grammar import BoltzInput, Polymer
 from schemas.failure import Code, FailedError, Failure
 from schemas.options import Options
+from schemas.scores import AFFINITY, CONFIDENCE, SCORES
 
 _SUFFIXES = {"mmcif": "cif", "pdb": "pdb"}
 _DIMENSIONS = {"plddt": 1, "pae": 2, "pde": 2}  # per token; per pair of tokens, angstrom
-_SCORES = (
-    "confidence_score",
-    "ptm",
-    "iptm",
-    "complex_plddt",
-    "affinity_pred_value",
-    "affinity_probability_binary",
-)
 _PDB_WIDTH = 80
 
 
@@ -82,7 +75,7 @@ def scores(files: Mapping[str, Path]) -> dict[str, float]:
     for public in ("confidence_model_0.json", "affinity.json"):
         if public in files:
             read |= json.loads(files[public].read_text())
-    return {name: float(read[name]) for name in _SCORES if name in read}
+    return {score.name: float(read[score.name]) for score in SCORES if score.name in read}
 
 
 def _names(stem: str, expected: Expected) -> Iterator[tuple[str, str]]:
@@ -101,9 +94,7 @@ def _check(path: Path, expected: Expected) -> None:
     if path.suffix == ".npz":
         _check_array(path, kind=path.name.partition("_")[0])
     elif path.suffix == ".json":
-        _check_summary(
-            path, "affinity_pred_value" if path.name.startswith("affinity_") else "confidence_score"
-        )
+        _check_summary(path, (AFFINITY if path.name.startswith("affinity_") else CONFIDENCE).name)
     else:
         if path.suffix == ".pdb":
             _check_columns(path)

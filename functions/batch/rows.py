@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, Field
 from schemas.failure import shortened
 from schemas.job import Record, State
 from schemas.receipt import RECEIPT, REPORT, SUMMARY, Receipt
+from schemas.scores import AFFINITY, BINDER, CONFIDENCE, IPTM, PLDDT, PTM
 from schemas.spreadsheet import guarded, unguarded
 
 ORDER = (State.FAILED, State.REJECTED, State.CANCELLED, State.SUCCEEDED, State.SUPERSEDED)
@@ -59,7 +60,6 @@ class Row(Record):
     @classmethod
     def of(cls, path: str, receipt: Receipt) -> Self:
         """Say what a receipt says."""
-        score = receipt.scores.get
         beside = {output.name.rpartition("/")[2] for output in receipt.outputs}
         found = {name: path.removesuffix(RECEIPT) + name for name in beside}
         error = receipt.error
@@ -68,12 +68,12 @@ class Row(Record):
             job_id=receipt.job_id,
             state=receipt.state,
             name=receipt.source.name,
-            confidence=score("confidence_score"),
-            ptm=score("ptm"),
-            iptm=score("iptm"),
-            plddt=score("complex_plddt"),
-            binder_probability=score("affinity_probability_binary"),
-            log_ic50=score("affinity_pred_value"),
+            confidence=CONFIDENCE.of(receipt.scores),
+            ptm=PTM.of(receipt.scores),
+            iptm=IPTM.of(receipt.scores),
+            plddt=PLDDT.of(receipt.scores),
+            binder_probability=BINDER.of(receipt.scores),
+            log_ic50=AFFINITY.of(receipt.scores),
             random_weights=receipt.model.random_weights if receipt.model else None,
             tokens=receipt.tokens,
             seconds=round((receipt.finished_at - receipt.created_at).total_seconds(), 1),

@@ -6,6 +6,8 @@ probability that the ligand binds at all (Boltz's docs/prediction.md).
 
 from collections.abc import Mapping
 
+from schemas.scores import AFFINITY, BINDER
+
 MICROMOLAR = 6  # -log10 of one micromolar in molar
 KCAL_PER_DECADE = 1.364  # RT ln 10 at 298 K, in kcal/mol
 LIKELY, UNLIKELY = 0.7, 0.3
@@ -13,7 +15,7 @@ LIKELY, UNLIKELY = 0.7, 0.3
 
 def in_words(affinity: Mapping[str, float]) -> dict[str, str]:
     """Say a predicted affinity in words, as a concentration, and as an energy."""
-    value, probability = affinity["affinity_pred_value"], affinity["affinity_probability_binary"]
+    value, probability = affinity[AFFINITY.name], affinity[BINDER.name]
     return {
         "verdict": _verdict(probability),
         "probability": f"{probability:.0%}",

@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from inputs.grammar import BoltzInput
 from inputs.values import EMPTY_MSA
+from schemas.scores import PLDDT
 from worker.report.affinity import in_words
 from worker.report.prediction import Prediction
 from worker.report.tokens import Token, tokens
@@ -103,7 +104,7 @@ def _warnings(prediction: Prediction, samples: Sequence[Mapping[str, Any]]) -> l
     """List what a reader should know before believing the page; random weights have a banner of their own."""
     proteins = [entry.protein for entry in prediction.document.sequences if entry.protein]
     found = []
-    if samples[0]["confidence"]["complex_plddt"] < LOW_CONFIDENCE:
+    if samples[0]["confidence"][PLDDT.name] < LOW_CONFIDENCE:
         found.append("Low confidence: the model expects large parts of this structure to be wrong.")
     if any(protein.msa == EMPTY_MSA for protein in proteins):
         found.append("Single-sequence mode: without an MSA, a protein's structure is usually less accurate.")

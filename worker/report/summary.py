@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
+from schemas import scores as known
 from worker.report.affinity import in_words
 from worker.report.prediction import Prediction
 from worker.report.tokens import tokens
@@ -81,13 +82,13 @@ def alternative(prediction: Prediction) -> str:
 def scores(prediction: Prediction) -> Iterator[tuple[str, str]]:
     """Name the figures of the best sample, and the affinity's."""
     confidence = prediction.confidence(0)
-    yield "confidence", f"{confidence['confidence_score']:.3f}"
-    yield "pTM", f"{confidence['ptm']:.3f}"
-    yield "ipTM", f"{confidence['iptm']:.3f}"
-    yield "mean pLDDT", f"{100 * confidence['complex_plddt']:.1f}"
+    yield from (
+        (score.label, score.shown(confidence))
+        for score in (known.CONFIDENCE, known.PTM, known.IPTM, known.PLDDT)
+    )
     if prediction.affinity:
         said = in_words(prediction.affinity)
-        yield "binder, probability", said["probability"]
+        yield known.BINDER.label, said["probability"]
         yield "IC50, if it binds", said["ic50"]
 
 

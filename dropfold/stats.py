@@ -13,7 +13,8 @@ import click
 
 from dropfold.terminal import table, tell, write
 from jobs.lifecycle import Event
-from schemas.job import DEVICE_STAGES, Job, State
+from schemas.job import Job, State
+from schemas.stages import ON_DEVICE
 
 EPILOG = """\b
 Examples:
@@ -131,7 +132,7 @@ def _claimed(job: Job) -> datetime:
 
 
 def _busy(job: Job) -> float:
-    return sum(job.timings.get(stage, 0) for stage in DEVICE_STAGES)
+    return sum(job.timings.get(stage, 0) for stage in ON_DEVICE)
 
 
 def _p95(seconds: Sequence[float]) -> float | None:

@@ -45,9 +45,6 @@ TERMINAL: tuple[State, ...] = get_args(Terminal)
 """How a job may end. All else that lists them derives from it, or is compared with it by a test."""
 
 
-DEVICE_STAGES = ("predict", "affinity_predict")
-"""Names in a job's timings under which the device computed."""
-
 UNFINISHED = tuple(state for state in State if not state.terminal)
 
 

@@ -13,6 +13,7 @@ from typing import Protocol
 from inputs.read import MAX_TOKENS
 from schemas.job import Job, Model, Output, Result
 from schemas.options import Options
+from schemas.stages import Stage
 from schemas.storage import ContentDiffersError
 from worker import outputs
 from worker.cache import Ledger, copied, fingerprint, twin
@@ -117,7 +118,7 @@ class Bench:
         watch, job, model = Stopwatch(), mine.job, self.predictor.model
         self.work_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.work_dir, prefix=f"{job.job_id}-") as folder:
-            with watch.stage("download"):
+            with watch.stage(Stage.DOWNLOAD):
                 prepared = prepare(job, self.uploads, Path(folder) / "input", self.call, self.max_tokens)
             mine.turns = 2 if prepared.document.properties else 1
             identity = fingerprint(prepared, job.options, model)
@@ -125,7 +126,7 @@ class Bench:
                 return cached
             files, scores = self._predict(mine, prepared, Path(folder) / "output", watch)
             mine.renew()
-            with watch.stage("upload"):
+            with watch.stage(Stage.UPLOAD):
                 uploaded = tuple(self._upload(path, name, mine) for name, path in files.items())
         watch.seconds |= self._waited(mine.job)
         return Result(
@@ -146,7 +147,7 @@ class Bench:
         if found is None or found.model is None:
             return None
         mine.take()
-        with watch.stage("copy"):
+        with watch.stage(Stage.COPY):
             outputs = copied(found, mine.job.output_prefix, self.results, besides=self.shows)
         if outputs is None:
             return None
@@ -168,7 +169,7 @@ class Bench:
         if not self.shows:
             return ()
         names = {output: output.name.removeprefix(mine.job.output_prefix) for output in copies}
-        with watch.stage("report"):
+        with watch.stage(Stage.REPORT):
             for output, name in names.items():
                 self.results.download(output.name, folder / name, output.size)
             files = {name: folder / name for name in names.values()}
@@ -184,7 +185,7 @@ class Bench:
         watch.seconds |= {stage: round(taken, 3) for stage, taken in seconds.items()}
         expected = outputs.expected(prepared.document, options)
         files = outputs.collect(mine.job.job_id, out, expected)
-        with watch.stage("report"):
+        with watch.stage(Stage.REPORT):
             shown = self._shown(mine.job, prepared, files, watch, out)
         return files | shown, outputs.scores(files)
 
@@ -210,8 +211,8 @@ class Bench:
         claimed_at = job.history[-1].at
         starting = self.predictor.ready_at - max(self.started_at, job.created_at)
         return {
-            "queued": round((claimed_at - job.created_at).total_seconds(), 3),
-            "start_up": round(max(0.0, starting.total_seconds()), 3),
+            Stage.QUEUED: round((claimed_at - job.created_at).total_seconds(), 3),
+            Stage.START_UP: round(max(0.0, starting.total_seconds()), 3),
         }
 
     def _upload(self, path: Path, public_name: str, mine: HeldJob) -> Output:

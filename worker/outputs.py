@@ -17,6 +17,7 @@ import gemmi
 import numpy as np
 
 from inputs.grammar import BoltzInput, Polymer
+from schemas import outputs
 from schemas.failure import Code, FailedError, Failure
 from schemas.options import Options
 from schemas.scores import AFFINITY, CONFIDENCE, SCORES
@@ -72,7 +73,7 @@ def collect(stem: str, out: Path, expected: Expected) -> dict[str, Path]:
 def scores(files: Mapping[str, Path]) -> dict[str, float]:
     """Read the best sample's scores, and the affinity's, from what ``collect`` returned."""
     read: dict[str, Any] = {}
-    for public in ("confidence_model_0.json", "affinity.json"):
+    for public in (outputs.confidence(0), outputs.AFFINITY):
         if public in files:
             read |= json.loads(files[public].read_text())
     return {score.name: float(read[score.name]) for score in SCORES if score.name in read}
@@ -81,12 +82,12 @@ def scores(files: Mapping[str, Path]) -> dict[str, float]:
 def _names(stem: str, expected: Expected) -> Iterator[tuple[str, str]]:
     suffix = _SUFFIXES[expected.output_format]
     for rank in range(expected.samples):
-        yield f"model_{rank}.{suffix}", f"{stem}_model_{rank}.{suffix}"
-        yield f"confidence_model_{rank}.json", f"confidence_{stem}_model_{rank}.json"
+        yield outputs.structure(rank, suffix), f"{stem}_model_{rank}.{suffix}"
+        yield outputs.confidence(rank), f"confidence_{stem}_model_{rank}.json"
         for kind in _DIMENSIONS:
-            yield f"{kind}_model_{rank}.npz", f"{kind}_{stem}_model_{rank}.npz"
+            yield outputs.array(kind, rank), f"{kind}_{stem}_model_{rank}.npz"
     if expected.affinity:
-        yield "affinity.json", f"affinity_{stem}.json"
+        yield outputs.AFFINITY, f"affinity_{stem}.json"
 
 
 def _check(path: Path, expected: Expected) -> None:

@@ -19,6 +19,7 @@ import torch
 
 from schemas.job import Model
 from schemas.options import Options
+from schemas.stages import Stage
 from worker.children import Children
 from worker.device import Device, DeviceLostError
 from worker.manifest import AFFINITY, COMPONENTS, STRUCTURE, require
@@ -85,11 +86,11 @@ class Predictor:
         task = Task(input_file.absolute(), options, seed, out.absolute(), components)
         affinity, timings = self._children.run(reading.read, task, self._draws(self._structure))
         second = self._load_affinity() if affinity else None
-        timings["predict"] = self._sample(sampling.sample_structure, self._structure, task, begin)
+        timings[Stage.PREDICT] = self._sample(sampling.sample_structure, self._structure, task, begin)
         timings |= self._children.run(writing.write, task)
         if second is not None:
             timings |= self._children.run(reading.read_for_affinity, task, self._draws(second))
-            timings["affinity_predict"] = self._sample(sampling.sample_affinity, second, task, begin)
+            timings[Stage.AFFINITY_PREDICT] = self._sample(sampling.sample_affinity, second, task, begin)
             timings |= self._children.run(writing.write_affinity, task)
         return timings
 

@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, Field
 
 from schemas.failure import shortened
 from schemas.job import Record, State
+from schemas.outputs import BEST_STRUCTURES
 from schemas.receipt import RECEIPT, REPORT, SUMMARY, Receipt
 from schemas.scores import AFFINITY, BINDER, CONFIDENCE, IPTM, PLDDT, PTM
 from schemas.spreadsheet import guarded, unguarded
@@ -83,7 +84,7 @@ class Row(Record):
             remedy=shortened(error.remedy, LONGEST_SENTENCE) if error else None,
             cached_from=receipt.cached_from,
             report=found.get(REPORT),
-            structure=found.get("model_0.cif") or found.get("model_0.pdb"),
+            structure=next(filter(None, map(found.get, BEST_STRUCTURES)), None),
             picture=found.get(SUMMARY),
         )
 

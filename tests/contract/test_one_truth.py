@@ -3,6 +3,8 @@
 import json
 import re
 
+from plan import ROOT
+
 from functions.batch.rows import ORDER
 from inputs.read import BoltzInput
 from inputs.suffixes import SIDECARS
@@ -10,6 +12,8 @@ from jobs.lifecycle import TABLE
 from schemas.failure import PERMANENT, RETRYABLE, WITHDRAWN, Code
 from schemas.job import TERMINAL, State
 from schemas.messages import completed_type
+from schemas.scores import SCORES
+from schemas.stages import Stage
 
 
 def test_a_state_is_terminal_where_nothing_can_happen() -> None:
@@ -33,3 +37,14 @@ def test_each_code_is_of_one_class() -> None:
 def test_the_grammar_names_each_suffix_that_a_file_may_have() -> None:
     patterns = re.findall(r"\\\\\.(\w+)\$", json.dumps(BoltzInput.model_json_schema()))
     assert {f".{suffix}" for suffix in patterns} == set(SIDECARS)
+
+
+def test_metrics_of_a_stage_name_one() -> None:
+    plan = "".join(path.read_text() for path in (ROOT / "eventarc").glob("*.tf"))
+    named = re.findall(r"timings\.(\w+)", plan)
+    assert named
+    assert set(named) <= set(Stage)
+
+
+def test_each_score_has_a_name_and_a_label_of_its_own() -> None:
+    assert len({score.name for score in SCORES}) == len({score.label for score in SCORES}) == len(SCORES)

@@ -20,6 +20,7 @@ from rdkit import Chem
 from tqdm import tqdm
 
 from inputs.read import REFERENCE_SUFFIXES
+from schemas.stages import Stage
 from worker.model import faults
 from worker.model.randomness import Draw, as_in_a_data_loader, seed_all
 from worker.model.task import Task
@@ -42,9 +43,9 @@ def read(task: Task, draws: Sequence[Draw]) -> Read:
     Chem.SetDefaultPickleProperties(Chem.PropertyPickleOptions.AllProps)  # as `boltz predict` does
     with faults.captured() as log, faults.failures_of(CPU):
         seed_all(task.seed)
-        with _timed(timings, "parse"):
+        with _timed(timings, Stage.PARSE):
             manifest = _parse(task, log)
-        with _timed(timings, "featurise"):
+        with _timed(timings, Stage.FEATURISE):
             _featurise(task, draws, _OneInput(task, manifest))
     return Read(bool(manifest.records[0].affinity), timings)
 
@@ -52,7 +53,7 @@ def read(task: Task, draws: Sequence[Draw]) -> Read:
 def read_for_affinity(task: Task, draws: Sequence[Draw]) -> dict[str, float]:
     """Featurise the predicted complex for the affinity model; ``draws`` are its. Raises FailedError."""
     timings: dict[str, float] = {}
-    with faults.captured(), faults.failures_of(CPU), _timed(timings, "affinity_featurise"):
+    with faults.captured(), faults.failures_of(CPU), _timed(timings, Stage.AFFINITY_FEATURISE):
         torch.set_rng_state(torch.load(task.raw, weights_only=False)["generator"])
         _featurise(task, draws, _OneInput(task, manifest_of(task), affinity=True))
     return timings

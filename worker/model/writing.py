@@ -5,6 +5,7 @@ import time
 import torch
 from boltz.data.write.writer import BoltzAffinityWriter, BoltzWriter
 
+from schemas.stages import Stage
 from worker.model import faults
 from worker.model.reading import manifest_of
 from worker.model.task import Task
@@ -14,13 +15,13 @@ def write(task: Task) -> dict[str, float]:
     """Write structures and confidences; return the seconds."""
     structures = task.processed / "structures"
     writer = BoltzWriter(structures, task.predictions, task.options.output_format, boltz2=True)
-    return {"write": _write(task, writer)}
+    return {Stage.WRITE: _write(task, writer)}
 
 
 def write_affinity(task: Task) -> dict[str, float]:
     """Write the affinity; return the seconds."""
     writer = BoltzAffinityWriter(task.processed / "structures", task.predictions)
-    return {"affinity_write": _write(task, writer)}
+    return {Stage.AFFINITY_WRITE: _write(task, writer)}
 
 
 def _write(task: Task, writer: BoltzWriter | BoltzAffinityWriter) -> float:

@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from inputs.grammar import BoltzInput
-from schemas.job import DEVICE_STAGES, Job, Model
+from schemas import outputs
+from schemas.job import Job, Model
+from schemas.stages import ON_DEVICE
 
 SECONDS_PER_HOUR = 3600
 
@@ -33,25 +35,25 @@ class Prediction:
     @property
     def usd(self) -> float | None:
         """What the turns on the device cost; starting, waiting and idling are not in it."""
-        turns = sum(taken for stage, taken in self.seconds.items() if stage in DEVICE_STAGES)
+        turns = sum(taken for stage, taken in self.seconds.items() if stage in ON_DEVICE)
         return None if self.usd_per_hour is None else turns * self.usd_per_hour / SECONDS_PER_HOUR
 
     def structure(self, rank: int) -> Path:
         """Return the file of a sample's structure; 0 is the best."""
-        names = (f"model_{rank}.{suffix}" for suffix in ("cif", "pdb"))
+        names = (outputs.structure(rank, suffix) for suffix in ("cif", "pdb"))
         return next(self.files[name] for name in names if name in self.files)
 
     def confidence(self, rank: int) -> dict[str, Any]:
         """Return a sample's scores as Boltz-2 writes them."""
-        return dict(json.loads(self.files[f"confidence_model_{rank}.json"].read_text()))
+        return dict(json.loads(self.files[outputs.confidence(rank)].read_text()))
 
     def array(self, kind: str, rank: int) -> npt.NDArray[np.float64]:
         """Return ``plddt`` (per token, 0 to 1) or ``pae`` (token by token, angstrom) of a sample."""
-        with np.load(self.files[f"{kind}_model_{rank}.npz"]) as content:
+        with np.load(self.files[outputs.array(kind, rank)]) as content:
             return np.asarray(content[kind], dtype=np.float64)
 
     @property
     def affinity(self) -> dict[str, float] | None:
         """Return the affinity as Boltz-2 writes it, where it was asked for."""
-        path = self.files.get("affinity.json")
+        path = self.files.get(outputs.AFFINITY)
         return json.loads(path.read_text()) if path else None

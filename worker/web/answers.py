@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.job import Model
 from schemas.options import Options
+from schemas.outputs import BEST_STRUCTURES
 from worker.attempt import CONTENT_TYPES
 from worker.web.prediction import Predicted
 
@@ -74,7 +75,7 @@ def rendered(predicted: Predicted, form: Format) -> bytes:
         return _summary(predicted, texts=True)
     if form is Format.ZIP:
         return _archive(predicted)
-    return next(path for name, path in predicted.files.items() if name.startswith("model_0.")).read_bytes()
+    return next(path for name, path in predicted.files.items() if name in BEST_STRUCTURES).read_bytes()
 
 
 def _range(part: str) -> tuple[str, float]:

@@ -12,6 +12,7 @@ from inputs.read import BoltzInput, normalised, references
 from schemas.failure import Code
 from schemas.job import Model
 from schemas.options import Options
+from schemas.stages import Stage
 from worker import outputs
 from worker.attempt import Predictor, Stopwatch
 from worker.prepare import Call, Uploads, check_all, explained, fetch_all, here
@@ -69,7 +70,7 @@ class Predictions:
         self.work_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.work_dir, prefix=f"{order.job_id}-") as folder:
             watch = Stopwatch()
-            with watch.stage("download"):
+            with watch.stage(Stage.DOWNLOAD):
                 input_file = self._laid_out(order, Path(folder) / "input")
             out, seed = Path(folder) / "output", order.options.seed or 0
             begin = lambda: _check(wanted)  # noqa: E731

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from inputs.grammar import BoltzInput, Protein
+from inputs.residues import AMINO_ACIDS
 from inputs.suffixes import kind
 from inputs.tree import dotted, shorten
 from schemas.failure import Code, Failure
@@ -31,8 +32,7 @@ _INSERTIONS = str.maketrans("", "", string.ascii_lowercase)
 _UNKNOWN = "X"
 _ONE_TOKEN = str.maketrans("BJOUZ", _UNKNOWN * 5)  # Boltz has one token for all unknown residues
 _COLUMNS = ["key", "sequence"]
-_CODES = "ALA ARG ASN ASP CYS GLN GLU GLY HIS ILE LEU LYS MET MSE PHE PRO SER THR TRP TYR VAL"
-_LETTERS = dict(zip(_CODES.split(), "ARNDCQEGHILKMMFPSTWYV", strict=True))
+_LETTERS = {code: letter for letter, code in AMINO_ACIDS.items()} | {"MSE": "M"}
 """Components that a modification may name and that keep a letter of their own; all others are unknown."""
 
 

@@ -6,11 +6,9 @@ Hydrogens are never there; nor, in a polymer, what a residue loses when it is bo
 
 from inputs.ccd import component
 from inputs.grammar import BoltzInput, Dna, Ligand, Polymer, Protein
+from inputs.residues import AMINO_ACIDS, UNKNOWN_AMINO_ACID
 from inputs.smiles import Molecule, read_smiles
 
-_LETTERS = "ARNDCQEGHILKMFPSTWYV"
-_CODES = "ALA ARG ASN ASP CYS GLN GLU GLY HIS ILE LEU LYS MET PHE PRO SER THR TRP TYR VAL"
-_AMINO_ACIDS = dict(zip(_LETTERS, _CODES.split(), strict=True))
 _UNKNOWN = ("N", "CA", "C", "O", "CB")
 """Atoms of a residue that Boltz does not know; the dictionary's UNK has one more."""
 
@@ -57,7 +55,7 @@ def _code(polymer: Polymer, residue: int) -> str:
 
 def _standard(polymer: Polymer, letter: str) -> str:
     if isinstance(polymer, Protein):
-        return _AMINO_ACIDS.get(letter, "UNK")
+        return AMINO_ACIDS.get(letter, UNKNOWN_AMINO_ACID)
     return f"D{letter}" if isinstance(polymer, Dna) else letter
 
 

@@ -7,8 +7,10 @@ from plan import ROOT
 
 from functions.batch.rows import ORDER
 from inputs.read import BoltzInput
+from inputs.residues import STANDARD
 from inputs.suffixes import SIDECARS
 from jobs.lifecycle import TABLE
+from local.small_model import COMPONENTS
 from schemas.failure import PERMANENT, RETRYABLE, WITHDRAWN, Code
 from schemas.job import TERMINAL, State
 from schemas.messages import completed_type
@@ -48,3 +50,7 @@ def test_metrics_of_a_stage_name_one() -> None:
 
 def test_each_score_has_a_name_and_a_label_of_its_own() -> None:
     assert len({score.name for score in SCORES}) == len({score.label for score in SCORES}) == len(SCORES)
+
+
+def test_the_small_model_has_all_standard_residues() -> None:
+    assert set(COMPONENTS) >= STANDARD

@@ -10,9 +10,7 @@ from typing import NamedTuple
 
 import gemmi
 
-_AMINO = "ALA ARG ASN ASP CYS GLN GLU GLY HIS ILE LEU LYS MET PHE PRO SER THR TRP TYR VAL UNK"
-_BASES = "A G C U N DA DG DC DT DN"
-STANDARD = frozenset(f"{_AMINO} {_BASES}".split())
+from inputs.residues import STANDARD
 
 
 class Token(NamedTuple):

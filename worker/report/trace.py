@@ -9,7 +9,7 @@ import gemmi
 import numpy as np
 import numpy.typing as npt
 
-from worker.report.tokens import STANDARD
+from inputs.residues import STANDARD
 
 BACKBONE = ("CA", "C4'")
 """The atom that stands for a residue of a protein, of a nucleic acid."""

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import click
 
+from dropfold.cloud import Cloud, pass_cloud
 from dropfold.names import is_id, prefix
 from dropfold.terminal import say
 from jobs import lifecycle
@@ -40,26 +41,10 @@ class Settings(Protocol):
     input_bucket: str
 
 
-class Cloud(Protocol):
-    """What cancelling needs of the project."""
-
-    @property
-    def settings(self) -> Settings:
-        """Names of the project's parts."""
-
-    @property
-    def ledger(self) -> Ledger:
-        """Where jobs are found."""
-
-    @property
-    def settler(self) -> Settler:
-        """What follows a change of a job."""
-
-
 @click.command("cancel", epilog=EPILOG)
 @click.argument("targets", nargs=-1, required=True, metavar="ID|PREFIX...")
 @click.option("--yes", is_flag=True, help="Do not ask before cancelling more than one job.")
-@click.pass_obj
+@pass_cloud
 def command(cloud: Cloud, targets: tuple[str, ...], *, yes: bool) -> None:
     """Cancel jobs that have not ended.
 

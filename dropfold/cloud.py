@@ -1,15 +1,14 @@
 """The project that the command works on, put together as it is needed, so that help needs none."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, Protocol, TypeVar
 
 import click
 from pydantic import ValidationError
 
-from dropfold.events import Delivery
 from dropfold.settings import CommandSettings
 from inputs.examine import Rules
 from schemas.finding import Finding, Found
@@ -21,11 +20,28 @@ if TYPE_CHECKING:  # Google's clients take a second to import, and checking file
     from gcp.runs import WorkerJob
     from jobs.settle import Settler
 
+P = ParamSpec("P")
+R = TypeVar("R")
 Part = TypeVar("Part")
 HOLD = 100
 LOOK_SECONDS = 0.2
 WORKERS_SECONDS = 5
 """How long a count of workers is good for."""
+
+
+class Delivery(Protocol):
+    """A message of a subscription."""
+
+    @property
+    def data(self) -> bytes:
+        """What it says."""
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        """What it says about itself."""
+
+    def ack(self) -> None:
+        """Take it as read."""
 
 
 class Cloud:
@@ -121,6 +137,11 @@ class Cloud:
             return self._job.alive(WORKERS_SECONDS) if self._job else None
         except ERRORS:
             return None  # a figure beside the bars, which may stay away
+
+
+def pass_cloud(command: Callable[Concatenate[Cloud, P], R]) -> Callable[P, R]:
+    """Call a command with the project first."""
+    return click.pass_obj(command)
 
 
 def _reached(look: Finding, part: Part) -> Part:

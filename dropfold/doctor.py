@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 import click
 from rich.text import Text
 
+from dropfold.cloud import Cloud, pass_cloud
 from dropfold.terminal import OUT, clean
 from schemas.finding import Finding, Found
 
@@ -66,18 +67,6 @@ class Health(Protocol):
         """Look how much a quota of Cloud Run grants in a region."""
 
 
-class Cloud(Protocol):
-    """What a look needs of the project."""
-
-    @property
-    def settings(self) -> Settings:
-        """Names of the project's parts."""
-
-    @property
-    def health(self) -> Health:
-        """Looks at them."""
-
-
 class Check(NamedTuple):
     """One line: what is looked at, how, and what to do where it is wrong."""
 
@@ -87,7 +76,7 @@ class Check(NamedTuple):
 
 
 @click.command("doctor", epilog=EPILOG)
-@click.pass_obj
+@pass_cloud
 def command(cloud: Cloud) -> None:
     """Say what is wrong, and what to do.
 

@@ -9,10 +9,11 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
 
 from dropfold import wait
+from dropfold.cloud import Cloud, pass_cloud
 from dropfold.files import Checked, LocalFile, check, found
 from dropfold.metadata import BATCH, flags, metadata
 from dropfold.names import prefix
-from dropfold.status import SHOWN, Ledger, show_jobs
+from dropfold.status import SHOWN, show_jobs
 from dropfold.terminal import ERR, complain, say, tell
 from dropfold.upload import Inputs, Outcome, Upload, Uploader
 from dropfold.watch import conclude
@@ -34,25 +35,6 @@ Exit status: 0 all is sent (with --wait: and succeeded), 1 some is not, 2 wrong 
 
 class Bucket(Inputs, wait.Inputs, Protocol):
     """The input bucket."""
-
-
-class Cloud(Protocol):
-    """What dropping needs of the project."""
-
-    @property
-    def inputs(self) -> Bucket:
-        """The input bucket."""
-
-    @property
-    def ledger(self) -> Ledger:
-        """Where jobs are looked at."""
-
-    @property
-    def rules(self) -> Rules:
-        """What uploads are held to."""
-
-    def workers(self) -> int | None:
-        """Count the workers alive, where that is known."""
 
 
 @dataclass
@@ -85,7 +67,7 @@ class Tally:
 @click.option("--check/--no-check", "checks", default=True, help="Check each file before it is sent.")
 @flags
 @click.option("--batch", help=BATCH)
-@click.pass_obj
+@pass_cloud
 def command(
     cloud: Cloud,
     /,

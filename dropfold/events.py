@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
 
 import click
 
+from dropfold.cloud import Cloud, Delivery, pass_cloud
 from dropfold.terminal import clean, tell, write
 from schemas.messages import PredictionCompleted, UndecodableMessageError
 from schemas.scores import CONFIDENCE
@@ -26,28 +25,6 @@ Exit status: 0 after --count events, 2 wrong usage, 130 after Ctrl-C.
 NAME = re.compile(r"[A-Za-z][\w-]*", re.ASCII)
 LONGEST_FILTER = 256
 """Bytes that Pub/Sub takes."""
-
-
-class Delivery(Protocol):
-    """A message of a subscription."""
-
-    @property
-    def data(self) -> bytes:
-        """What it says."""
-
-    @property
-    def attributes(self) -> Mapping[str, str]:
-        """What it says about itself."""
-
-    def ack(self) -> None:
-        """Take it as read."""
-
-
-class Cloud(Protocol):
-    """What following needs of the project."""
-
-    def following(self, pattern: str) -> AbstractContextManager[Iterable[Delivery | None]]:
-        """Subscribe to the completion topic for a block: messages, None where none came for a while."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +63,7 @@ class Wanted:
 )
 @click.option("--json", "as_json", is_flag=True, help="Write each event as CloudEvents' JSON, one a line.")
 @click.option("--count", type=click.IntRange(1), help="End after so many.")
-@click.pass_obj
+@pass_cloud
 def command(cloud: Cloud, filters: Sequence[str], *, as_json: bool, count: int | None) -> None:
     """Follow jobs as they end, from now on.
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from rich.progress import Progress, track
 
 from dropfold import download
+from dropfold.cloud import Cloud, pass_cloud
 from dropfold.names import of_outputs, prefix
 from dropfold.terminal import ERR, table, tell, write
 from schemas.receipt import MAX_RECEIPT_BYTES, RECEIPT, Receipt
@@ -46,24 +47,6 @@ class Outputs(download.Outputs, Protocol):
 
     def read(self, name: str, generation: int | None, limit: int) -> bytes:
         """Read an object. Raises ObjectGoneError, ObjectTooLargeError."""
-
-
-class Named(Protocol):
-    """The input bucket, as far as its name goes."""
-
-    name: str
-
-
-class Cloud(Protocol):
-    """What looking at results needs of the project."""
-
-    @property
-    def inputs(self) -> Named:
-        """The input bucket."""
-
-    @property
-    def outputs(self) -> Outputs:
-        """The output bucket."""
 
 
 def _by(score: Score) -> Callable[[Receipt], tuple[float, str]]:
@@ -107,7 +90,7 @@ ORDERS: Mapping[str, Callable[[Receipt], tuple[float, str]]] = {
 @click.option(
     "--limit", type=click.IntRange(1), default=10_000, show_default=True, help="Most receipts that are read."
 )
-@click.pass_obj
+@pass_cloud
 def command(
     cloud: Cloud, target: str, *, sort: str, as_csv: bool, as_json: bool, folder: Path | None, limit: int
 ) -> None:

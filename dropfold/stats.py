@@ -11,6 +11,7 @@ from typing import Protocol
 
 import click
 
+from dropfold.cloud import Cloud, pass_cloud
 from dropfold.terminal import table, tell, write
 from jobs.lifecycle import Event
 from schemas.job import Job, State
@@ -40,14 +41,6 @@ class Ledger(Protocol):
 
     def predicted(self, since: datetime, most: int) -> Sequence[Job]:
         """Find jobs that succeeded or failed after a time, the last first; at most so many."""
-
-
-class Cloud(Protocol):
-    """What the figures need of the project."""
-
-    @property
-    def ledger(self) -> Ledger:
-        """Where jobs are looked at."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +80,7 @@ class Since(click.ParamType):
     help="Most jobs that are read, the last ones.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
-@click.pass_obj
+@pass_cloud
 def command(cloud: Cloud, *, since: timedelta, most: int, as_json: bool) -> None:
     """Tell the five figures of operation.
 

@@ -8,6 +8,7 @@ import click
 
 from dropfold import wait
 from dropfold.board import ORDER
+from dropfold.cloud import Cloud, pass_cloud
 from dropfold.names import is_id, prefix
 from dropfold.terminal import complain, table, write
 from schemas.job import Job, State
@@ -41,25 +42,13 @@ class Settings(Protocol):
     output_bucket: str
 
 
-class Cloud(Protocol):
-    """What a look needs of the project."""
-
-    @property
-    def settings(self) -> Settings:
-        """Names of the project's parts."""
-
-    @property
-    def ledger(self) -> Ledger:
-        """Where jobs are looked at."""
-
-
 @click.command("status", epilog=EPILOG)
 @click.argument("target", metavar="[ID|PREFIX]", default="")
 @click.option(
     "--limit", type=click.IntRange(0, 1000), default=20, show_default=True, help="Most jobs listed."
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
-@click.pass_obj
+@pass_cloud
 def command(cloud: Cloud, target: str, *, limit: int, as_json: bool) -> None:
     """Say where jobs are.
 

@@ -1,11 +1,10 @@
 """Watch jobs until all have ended: ``dropfold watch``."""
 
-from typing import Protocol
-
 import click
 
 from dropfold import wait
 from dropfold.board import Tally
+from dropfold.cloud import Cloud, pass_cloud
 from dropfold.names import prefix
 from dropfold.status import failed, show_jobs
 from dropfold.terminal import write
@@ -21,24 +20,9 @@ Exit status: 0 all succeeded, 1 some did not or none is there, 2 wrong usage, 13
 """
 
 
-class Cloud(Protocol):
-    """What watching needs of the project."""
-
-    @property
-    def inputs(self) -> wait.Inputs:
-        """The input bucket."""
-
-    @property
-    def ledger(self) -> wait.Ledger:
-        """Where jobs are looked at."""
-
-    def workers(self) -> int | None:
-        """Count the workers alive, where that is known."""
-
-
 @click.command("watch", epilog=EPILOG)
 @click.argument("target", metavar="PREFIX")
-@click.pass_obj
+@pass_cloud
 def command(cloud: Cloud, target: str) -> None:
     """Watch jobs until all have ended.
 

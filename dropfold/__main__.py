@@ -4,8 +4,8 @@ import signal
 
 import click
 
-from dropfold import cancel, doctor, drop, events, results, stats, status, validate, watch
 from dropfold.cloud import Cloud
+from dropfold.commands import cancel, doctor, drop, events, results, stats, status, validate, watch
 from dropfold.upload import LostError
 from gcp.shutdown import INTERRUPTED, InterruptError, raise_on
 from jobs.ledger import UnreadableJobError

@@ -9,7 +9,7 @@ from typing import Any
 from fakes import MemoryBucket
 from pydantic import BaseModel
 
-from dropfold.cancel import cancel, unfinished
+from dropfold.commands.cancel import cancel, unfinished
 from functions.compare import Comparison
 from functions.dead import DeadLetters
 from functions.intake import Intake

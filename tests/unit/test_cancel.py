@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 from fakes import NOW, Outside, a_job, a_source
 
-from dropfold import cancel
+from dropfold.commands import cancel
 from jobs import lifecycle
 from schemas.failure import Code
 from schemas.job import Job, State

@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 from fakes import MemoryBucket, MemoryCloud
 from inbox import Inbox
 
-from dropfold import drop, metadata, validate
+from dropfold import metadata
+from dropfold.commands import drop, validate
 from dropfold.files import LocalFile, found
 from dropfold.upload import Outcome, Uploader
 from inputs.examine import Rules

@@ -10,9 +10,10 @@ from click.testing import CliRunner, Result
 from fakes import MemoryCloud, MemoryLedger, a_job, a_source
 from later import as_the_next
 
-from dropfold import cancel, events, status, wait, watch
+from dropfold import wait
 from dropfold.__main__ import Commands
 from dropfold.board import Pace, Tally
+from dropfold.commands import cancel, events, status, watch
 from jobs import lifecycle
 from schemas.failure import Code, Failure
 from schemas.job import Job, State, job_id

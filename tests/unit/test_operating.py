@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 from fakes import NOW, MemoryCloud, MemoryLedger, a_job
 
-from dropfold import doctor, stats
 from dropfold.__main__ import main
+from dropfold.commands import doctor, stats
 from jobs.lifecycle import Event
 from schemas.finding import Finding, Found
 from schemas.job import Change, Job, State
@@ -71,7 +71,7 @@ def test_figures_of_nothing_are_told_as_such_and_the_window_is_bounded() -> None
 
 @dataclass
 class Patient:
-    """Implements dropfold.doctor.Health: all is well but what is named."""
+    """Implements dropfold.commands.doctor.Health: all is well but what is named."""
 
     wrong: dict[str, Found] = field(default_factory=dict)
 

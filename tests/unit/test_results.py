@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from fakes import NOW, MemoryCloud, a_job, a_source
 from later import CODE, MORE
 
-from dropfold import results
+from dropfold.commands import results
 from schemas.failure import Code, Failure
 from schemas.job import Job, State
 from schemas.receipt import Receipt, receipt_name

@@ -10,13 +10,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dropfold import wait
 from dropfold.cloud import Cloud, pass_cloud
+from dropfold.commands.status import SHOWN, show_jobs
+from dropfold.commands.watch import conclude
 from dropfold.files import Checked, LocalFile, check, found
 from dropfold.metadata import BATCH, flags, metadata
 from dropfold.names import prefix
-from dropfold.status import SHOWN, show_jobs
 from dropfold.terminal import ERR, complain, say, tell
 from dropfold.upload import Inputs, Outcome, Upload, Uploader
-from dropfold.watch import conclude
 from inputs.examine import Rules
 from schemas.job import Source, State, job_id
 

@@ -5,8 +5,8 @@ import click
 from dropfold import wait
 from dropfold.board import Tally
 from dropfold.cloud import Cloud, pass_cloud
+from dropfold.commands.status import failed, show_jobs
 from dropfold.names import prefix
-from dropfold.status import failed, show_jobs
 from dropfold.terminal import write
 
 EPILOG = """\b

@@ -39,14 +39,14 @@ lint: environment ## format, lint, types, import rules
 
 schemas: environment ## write what is made from the models: schemas/v1/, docs/lifecycle.md, docs/settings.md, docs/command.md
 	@$(RUN) -m tools.json_schemas
-	@$(RUN) -m worker.web.openapi > schemas/v1/service.openapi.json
-	@$(RUN) -m jobs.diagram > docs/lifecycle.md
-	@$(RUN) -m local.settings_page > docs/settings.md
-	@$(RUN) -m local.topology_page > docs/topology.md
-	@$(RUN) -m dropfold.page > docs/command.md
+	@$(RUN) -m tools.openapi > schemas/v1/service.openapi.json
+	@$(RUN) -m tools.lifecycle_page > docs/lifecycle.md
+	@$(RUN) -m tools.settings_page > docs/settings.md
+	@$(RUN) -m tools.topology_page > docs/topology.md
+	@$(RUN) -m tools.command_page > docs/command.md
 
 lock: environment ## write constraints.txt, for each Python that will do, and what the image installs
-	@$(RUN) -m local.lock
+	@$(RUN) -m tools.lock
 	@$(COMPILE) worker/requirements.cuda.lock worker/requirements.txt worker/requirements.cuda.txt \
 		--override worker/requirements.cuda.txt
 	@$(COMPILE) worker/requirements.cpu.lock worker/requirements.txt

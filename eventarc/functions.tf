@@ -90,7 +90,7 @@ locals {
 }
 
 data "external" "bundle" {
-  program     = ["python3", "-m", "functions.bundle", "--json", "eventarc/.bundle"]
+  program     = ["python3", "-m", "tools.functions_bundle", "--json", "eventarc/.bundle"]
   working_dir = "${path.module}/.."
 }
 

@@ -1,6 +1,6 @@
 """The Chemical Component Dictionary (CCD) of the wwPDB: which codes there are, and the atoms of each.
 
-Read from ``ccd.txt.xz``, which ``python -m local.components`` makes (the dictionary is in the public
+Read from ``ccd.txt.xz``, which ``python -m tools.ccd`` makes (the dictionary is in the public
 domain, CC0 1.0). A line is ``CODE<tab>POLYMER<tab>ATOMS<tab>NAME NAME- ...``: POLYMER is P for residues of
 proteins, N of nucleic acids, ? where atoms have no element, else -; ATOMS counts hydrogens too; the names are
 those of the other atoms, with a - behind those that leave when the residue is bound into a chain.

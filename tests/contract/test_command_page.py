@@ -4,8 +4,8 @@ import re
 import tomllib
 from pathlib import Path
 
-from dropfold import page
 from dropfold.__main__ import main
+from tools import command_page as page
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,11 +10,11 @@ from inputs.ccd import FILE, component, nearest
 from inputs.checks import NOT_FOR_AFFINITY
 from inputs.grammar import Dna, Modification, Polymer, Protein, Rna
 from inputs.tokens import atoms
-from local.components import text
+from tools.ccd import text
 
 
 def test_the_list_is_that_of_the_dictionary() -> None:
-    # When this fails: biotite was raised, or its reading changed. `python -m local.components`, and commit.
+    # When this fails: biotite was raised, or its reading changed. `python -m tools.ccd`, and commit.
     assert lzma.decompress(FILE.read_bytes()).decode() == text()
 
 

@@ -13,7 +13,7 @@ from plan import ROOT, Body
 from gcp.runs import LONGEST_LIFE
 from inputs.size import USUAL_TOKENS
 from local import topology
-from local.settings_page import ENTRY_POINTS
+from tools.settings_page import ENTRY_POINTS
 from worker.children import CHILDREN
 from worker.drain import IN_HAND
 from worker.settings import WorkerSettings

@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from local import environment
-from local.lock import GPU
+from tools.lock import GPU
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = "functions/requirements.txt"

@@ -6,10 +6,10 @@ from functions.settings import LaunchSettings
 from gcp.topics import GIVE_BACK_SECONDS
 from local import topology
 from schemas.options import Options
+from tools.openapi import text
 from worker import drain
 from worker.settings import ServiceSettings
 from worker.web.app import create
-from worker.web.openapi import text
 
 DOCUMENT = Path(__file__).parents[2] / "schemas" / "v1" / "service.openapi.json"
 

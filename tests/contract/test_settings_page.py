@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from local import settings_page
+from tools import settings_page
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 

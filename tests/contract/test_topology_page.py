@@ -1,6 +1,7 @@
 from pathlib import Path
 
-from local import topology, topology_page
+from local import topology
+from tools import topology_page
 
 PAGE = Path(__file__).parents[2] / "docs" / "topology.md"
 

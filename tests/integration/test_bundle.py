@@ -13,10 +13,10 @@ import requests
 from google.cloud import pubsub_v1, storage
 from patience import HANG
 
-from functions.bundle import stage
 from local import topology
 from local.eventarc_bridge import event_headers
 from local.processes import Supervisor, answers, free_ports
+from tools.functions_bundle import stage
 
 ROOT = Path(__file__).resolve().parents[2]
 ALONE = """

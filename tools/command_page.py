@@ -1,4 +1,4 @@
-"""Write what the command's help says as a page: ``python -m dropfold.page > docs/command.md``."""
+"""Write what the command's help says as a page: ``python -m tools.command_page > docs/command.md``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Write what entry points read from the environment: ``python -m local.settings_page > docs/settings.md``."""
+"""Write what entry points read from the environment: ``python -m tools.settings_page > docs/settings.md``."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Stage what the functions are deployed with: ``python3 -m functions.bundle FOLDER``.
+"""Stage what the functions are deployed with: ``python3 -m tools.functions_bundle FOLDER``.
 
 Cloud Functions wants ``main.py`` and ``requirements.txt`` at the root of what it is given, which is also on
 the import path. So the folder gets the packages that the entry points import, requirements with each version
@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("functions", "gcp", "inputs", "jobs", "schemas")
-LEFT_OUT = ("__pycache__", "bundle.py", "requirements.txt", "examples", "v1")
+LEFT_OUT = ("__pycache__", "requirements.txt", "examples", "v1")
 MAIN = '''"""Entry points, where Cloud Functions looks for them; they are in functions/main.py."""
 
 from functions.main import on_compare, on_dead, on_delete, on_request, on_sweep, on_upload, on_wake
@@ -47,7 +47,9 @@ def _is_bundle(folder: Path) -> bool:
 
 def main() -> None:
     """Stage; with ``--json`` say where, as Terraform's external data source reads it."""
-    parser = argparse.ArgumentParser(prog="python3 -m functions.bundle", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python3 -m tools.functions_bundle", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("folder", type=Path, help="is replaced if it holds an older bundle")
     parser.add_argument("--json", action="store_true", help="print the folder as a JSON object")
     asked = parser.parse_args()
@@ -56,7 +58,7 @@ def main() -> None:
     except FileExistsError as error:
         sys.exit(str(error))
     if asked.json:
-        print(json.dumps({"folder": str(asked.folder)}))  # noqa: T201  read by Terraform
+        print(json.dumps({"folder": str(asked.folder)}))
 
 
 if __name__ == "__main__":

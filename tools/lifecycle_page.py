@@ -1,4 +1,4 @@
-"""Draw the lifecycle from its table: ``python -m jobs.diagram > docs/lifecycle.md``."""
+"""Draw the lifecycle from its table: ``python -m tools.lifecycle_page > docs/lifecycle.md``."""
 
 from collections.abc import Iterator
 
@@ -7,8 +7,8 @@ from schemas.job import State
 
 HEAD = """# How a job moves
 
-Drawn by `python -m jobs.diagram > docs/lifecycle.md` from the table in `jobs/lifecycle.py`; a test compares
-the two.
+Drawn by `python -m tools.lifecycle_page > docs/lifecycle.md` from the table in `jobs/lifecycle.py`; a test
+compares the two.
 """
 
 TAKEN_IN = (State.QUEUED, State.WAITING, State.REJECTED, State.CANCELLED, State.SUPERSEDED)
@@ -39,4 +39,4 @@ def _follows() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print(page(), end="")  # noqa: T201  a page for a file
+    print(page(), end="")

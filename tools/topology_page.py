@@ -1,4 +1,4 @@
-"""Draw how the parts are connected: ``python -m local.topology_page > docs/topology.md``."""
+"""Draw how the parts are connected: ``python -m tools.topology_page > docs/topology.md``."""
 
 import sys
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Write the list of chemical components that the intake checks codes and atom names against.
 
-``python -m local.components [FILE]`` makes ``inputs/ccd.txt.xz`` from the wwPDB's Chemical Component
+``python -m tools.ccd [FILE]`` makes ``inputs/ccd.txt.xz`` from the wwPDB's Chemical Component
 Dictionary (CC0 1.0), which biotite carries; 15 s. Run it after raising biotite's version. What a line holds
 is said where it is read, in inputs/ccd.py.
 """

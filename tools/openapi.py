@@ -1,4 +1,4 @@
-"""Print the Service's OpenAPI document, as it is committed: ``python -m worker.web.openapi``."""
+"""Print the Service's OpenAPI document, as it is committed: ``python -m tools.openapi``."""
 
 import json
 
@@ -11,4 +11,4 @@ def text() -> str:
 
 
 if __name__ == "__main__":
-    print(text(), end="")  # noqa: T201
+    print(text(), end="")

@@ -32,7 +32,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gcp.shutdown import INTERRUPTED, InterruptError, raise_on
-from inputs.read import REFERENCE_SUFFIXES
+from inputs.suffixes import SIDECARS
 from local import runs
 from local.emulators import MissingError
 from local.parts import ROOT
@@ -146,7 +146,7 @@ def _drop(bucket: storage.Bucket) -> set[str]:
     files = sorted(path for path in EXAMPLES.rglob("*") if path.is_file())
     for path in files:
         bucket.blob(_name(path)).upload_from_filename(str(path))
-    return {_name(path) for path in files if path.suffix not in REFERENCE_SUFFIXES}
+    return {_name(path) for path in files if path.suffix not in SIDECARS}
 
 
 def _name(path: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from functions.generations import Generations
 from inputs.examine import Examiner, Rules
-from inputs.read import InvalidInput
+from inputs.read import InvalidInputError
 from inputs.references import Found, any_missing, find
 from jobs import lifecycle
 from jobs.ledger import ConflictError, Ledger
@@ -83,7 +83,7 @@ class Waiting:
         examiner = Examiner(self.uploads, self.rules)
         try:
             found = find(job.source.name, examiner.document(job.source), self.uploads)
-        except InvalidInput as error:  # a validator that was deployed meanwhile
+        except InvalidInputError as error:  # a validator that was deployed meanwhile
             found = Found((), error.failures)
         if found.failures:
             return lifecycle.refuse(job, found.failures, datetime.now(UTC))

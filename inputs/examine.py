@@ -10,7 +10,7 @@ from inputs.read import (
     MAX_TOKENS,
     REFERENCE_SUFFIXES,
     BoltzInput,
-    InvalidInput,
+    InvalidInputError,
     count_tokens,
     read_input,
 )
@@ -86,7 +86,7 @@ class Examiner:
         refusals = asked if isinstance(asked, tuple) else ()
         try:
             document = self.document(source)
-        except InvalidInput as error:
+        except InvalidInputError as error:
             return (*refusals, *error.failures)
         if isinstance(asked, tuple):
             return refusals
@@ -96,13 +96,13 @@ class Examiner:
         return found.failures or Accepted(asked, document, found.missing)
 
     def document(self, source: Source) -> BoltzInput:
-        """Read and check the input. Raises InvalidInput, ObjectGoneError."""
+        """Read and check the input. Raises InvalidInputError, ObjectGoneError."""
         try:
             content = self.uploads.read(source.name, source.generation, MAX_INPUT_BYTES)
         except ObjectTooLargeError as error:
-            raise InvalidInput((_too_large(str(error)),)) from error
+            raise InvalidInputError((_too_large(str(error)),)) from error
         except ObjectUnreadableError as error:
-            raise InvalidInput((unreadable(error),)) from error
+            raise InvalidInputError((unreadable(error),)) from error
         msa_service, max_tokens = self.rules.msa_service, self.rules.max_tokens
         return read_input(source.name, content, msa_service=msa_service, max_tokens=max_tokens)
 

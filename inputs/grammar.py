@@ -27,7 +27,7 @@ from pydantic_core import PydanticOmit
 
 from inputs import values
 from inputs.size import MAX_TOKENS, too_many
-from inputs.tree import MAX_PROBLEMS, Unreadable
+from inputs.tree import MAX_PROBLEMS, UnreadableError
 
 T = TypeVar("T")
 
@@ -119,7 +119,7 @@ def _smiles(value: str, info: ValidationInfo) -> str:
     reading.smiles.add(value)
     reading.atoms += len(molecule.names)
     if reading.atoms > reading.max_tokens:
-        raise Unreadable(too_many(reading.atoms, reading.max_tokens, known=False))
+        raise UnreadableError(too_many(reading.atoms, reading.max_tokens, known=False))
     return value
 
 

@@ -48,7 +48,7 @@ class _Row(NamedTuple):
         return self.text.translate(_INSERTIONS)
 
 
-class _Wrong(Exception):  # noqa: N818 - says what the file is
+class _WrongError(Exception):
     """Why the file is no alignment for a chain; ``what`` completes a sentence that begins with the file."""
 
     def __init__(self, what: str, remedy: str, field: str | None = None) -> None:
@@ -78,7 +78,7 @@ def check_beginning(file: str, content: bytes, document: BoltzInput, *, whole: b
         query = next(_rows(file, io.StringIO(seen, newline=None)), None)
         if query or whole:
             _check_query(file, query, document)
-    except _Wrong as wrong:
+    except _WrongError as wrong:
         return wrong.of(file)
     return None
 
@@ -89,10 +89,12 @@ def check_file(file: str, lines: Iterable[str], document: BoltzInput) -> Failure
         rows = _rows(file, lines)
         query = _check_query(file, next(rows, None), document)
         _check_width(query, rows)
-    except _Wrong as wrong:
+    except _WrongError as wrong:
         return wrong.of(file)
     except UnicodeDecodeError:
-        return _Wrong("is not UTF-8 text", "Save it as plain text in UTF-8, and upload it again.").of(file)
+        return _WrongError("is not UTF-8 text", "Save it as plain text in UTF-8, and upload it again.").of(
+            file
+        )
     return None
 
 
@@ -103,7 +105,7 @@ def _rows(file: str, lines: Iterable[str]) -> Iterator[_Row]:
 
 def _spelt(row: _Row) -> _Row:
     if found := _NOT_OF_A_ROW.search(row.text):
-        raise _Wrong(
+        raise _WrongError(
             f"has {found[0]!a} at position {found.start() + 1} of the row in line {row.line}",
             "Write rows in the letters A to Z, with - for a gap and small letters for insertions.",
         )
@@ -121,10 +123,10 @@ def _a3m_rows(lines: Iterable[str]) -> Iterator[_Row]:
             yield _Row(text, number)
 
 
-def _unnamed(row: _Row) -> _Wrong:
+def _unnamed(row: _Row) -> _WrongError:
     """Make the problem of a row without a header: Boltz keeps each row with what its header says."""
     remedy = "Begin the file with a line that begins with > and names the first row."
-    return _Wrong(f"has a row in line {row.line} before any header", remedy)
+    return _WrongError(f"has a row in line {row.line} before any header", remedy)
 
 
 def _csv_rows(lines: Iterable[str]) -> Iterator[_Row]:
@@ -142,13 +144,15 @@ def _csv_rows(lines: Iterable[str]) -> Iterator[_Row]:
         raise _columns(f"is no CSV in line {records.line_num} ({error})") from error
 
 
-def _columns(what: str) -> _Wrong:
-    return _Wrong(what, "Begin the file with the line `key,sequence`, and give each further line both.")
+def _columns(what: str) -> _WrongError:
+    return _WrongError(what, "Begin the file with the line `key,sequence`, and give each further line both.")
 
 
 def _check_query(file: str, query: _Row | None, document: BoltzInput) -> _Row:
     if query is None:
-        raise _Wrong("holds no row", "Give the chain's own sequence as its first row, or write `msa: empty`.")
+        raise _WrongError(
+            "holds no row", "Give the chain's own sequence as its first row, or write `msa: empty`."
+        )
     columns = query.columns  # a row of insertions alone may be as long as the file
     for at, entry in enumerate(document.sequences):
         if entry.protein and entry.protein.msa and posixpath.normpath(entry.protein.msa) == file:
@@ -163,12 +167,12 @@ def _compare(query: _Row, columns: str, chain: Protein, field: str) -> None:
     if len(ours) != len(theirs):
         at = differing[0] if differing else min(len(ours), len(theirs))
         what = f"has {len(theirs)} columns in its first row, but chain {chain.id[0]} has {len(ours)} residues"
-        raise _Wrong(f"{what}; they differ from position {at + 1} on", _remedy(query, chain), field)
+        raise _WrongError(f"{what}; they differ from position {at + 1} on", _remedy(query, chain), field)
     pairs = {(ours[at], theirs[at]) for at in differing}
     if pairs - {("M", _UNKNOWN)} and any(residue != _UNKNOWN for residue, _ in pairs):
         at = next(at for at in differing if ours[at] != _UNKNOWN)
         what = f"has {columns[at]} at position {at + 1} of its first row, where chain {chain.id[0]} has"
-        raise _Wrong(f"{what} {ours[at]}", _remedy(query, chain), field)
+        raise _WrongError(f"{what} {ours[at]}", _remedy(query, chain), field)
 
 
 def letters(chain: Protein) -> str:
@@ -193,11 +197,13 @@ def _check_width(query: _Row, rows: Iterable[_Row]) -> None:
             return
         if number > MAX_READ:
             what = f"has more than {MAX_READ:,} rows, of which {len(seen):,} differ"
-            raise _Wrong(what, f"Leave out rows that are there twice: Boltz-2 uses {MAX_ROWS:,} that differ.")
+            raise _WrongError(
+                what, f"Leave out rows that are there twice: Boltz-2 uses {MAX_ROWS:,} that differ."
+            )
         if len(row.columns) != width:
             what = f"has {len(row.columns)} columns in line {row.line}, but {width} in its first row"
             remedy = "Give every row as many capitals and gaps as the first, each row on one line."
-            raise _Wrong(what, remedy)
+            raise _WrongError(what, remedy)
         seen.add(_identity(row))
 
 

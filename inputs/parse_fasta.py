@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from inputs.tree import MAX_PROBLEMS, Loc, Place, Problem, Tree, Unreadable, shorten
+from inputs.tree import MAX_PROBLEMS, Loc, Place, Problem, Tree, UnreadableError, shorten
 
 MAX_RECORDS = 1_000
 """Chains in one file; more than fit on any device."""
@@ -40,12 +40,12 @@ class _Record(NamedTuple):
 def read_fasta(text: str) -> Tree:
     """Parse records into the same tree that the YAML form makes; lines end with a line feed.
 
-    Raises Unreadable with every record whose header Boltz would refuse or would read only in part.
+    Raises UnreadableError with every record whose header Boltz would refuse or would read only in part.
     """
     records = _records(text)
     found = (problem for index, record in enumerate(records) for problem in _check(index, record))
     if problems := tuple(islice(found, MAX_PROBLEMS + 1)):
-        raise Unreadable(*problems)
+        raise UnreadableError(*problems)
     places: dict[Loc, Place] = {(): Place(1, 1)}
     places |= {("sequences", index): Place(record.line, 1) for index, record in enumerate(records)}
     return Tree({"sequences": [_entry(record) for record in records]}, places)
@@ -55,10 +55,10 @@ def _records(text: str) -> list[_Record]:
     before, *chunks = f"\n{text}".split("\n>")
     if before.strip():
         what = "has text before its first header, which Boltz-2 would skip"
-        raise Unreadable(Problem(what, "Begin the file with `>`.", value=shorten(before.strip())))
+        raise UnreadableError(Problem(what, "Begin the file with `>`.", value=shorten(before.strip())))
     if not 0 < len(chunks) <= MAX_RECORDS:
         what = f"holds {len(chunks)} records"
-        raise Unreadable(Problem(what, f"{_HEADER} A file holds 1 to {MAX_RECORDS} of them."))
+        raise UnreadableError(Problem(what, f"{_HEADER} A file holds 1 to {MAX_RECORDS} of them."))
     return list(_numbered(chunks, before.count("\n") + 1))
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import yaml
 
-from inputs.tree import MAX_PROBLEMS, Loc, Place, Problem, Tree, Unreadable, shorten
+from inputs.tree import MAX_PROBLEMS, Loc, Place, Problem, Tree, UnreadableError, shorten
 
 MAX_DEPTH = 20
 """Mappings and lists within each other; the grammar itself needs 7."""
@@ -109,7 +109,7 @@ class _Builder:
     def _refuse(self, what: str, remedy: str, loc: Loc, node: yaml.Node) -> None:
         self.problems.append(Problem(what, remedy, loc, self._source(node), _place(node.start_mark)))
         if len(self.problems) > MAX_PROBLEMS:
-            raise Unreadable(*self.problems)
+            raise UnreadableError(*self.problems)
 
     def _source(self, node: yaml.Node) -> str:
         return shorten(self._text[node.start_mark.index : node.end_mark.index].strip())
@@ -118,22 +118,22 @@ class _Builder:
 def read_yaml(text: str) -> Tree:
     """Parse one document: unique text keys; values are text, numbers, true/false, null, lists and mappings.
 
-    Raises Unreadable, with line and column, for what is not YAML and for what is refused.
+    Raises UnreadableError, with line and column, for what is not YAML and for what is refused.
     """
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
-            raise Unreadable(Problem("holds no document", "Begin with `sequences:`."))
+            raise UnreadableError(Problem("holds no document", "Begin with `sequences:`."))
     except yaml.MarkedYAMLError as error:
-        raise Unreadable(_syntax(error)) from None
+        raise UnreadableError(_syntax(error)) from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         # ValueError, OverflowError: the scanner turns "\UFFFFFFFF" into a character without a look.
-        raise Unreadable(Problem(f"is not valid YAML ({shorten(str(error))})", _SYNTAX)) from None
+        raise UnreadableError(Problem(f"is not valid YAML ({shorten(str(error))})", _SYNTAX)) from None
     builder = _Builder(loader, text)
     tree = Tree(builder.build(node, (), node.start_mark), builder.places)
     if builder.problems:
-        raise Unreadable(*builder.problems)
+        raise UnreadableError(*builder.problems)
     return tree
 
 
@@ -176,13 +176,13 @@ def _refuse_reference(event: yaml.Event) -> None:
         return
     remedy = "Write the value out. A text that begins with * & or ! belongs in 'single quotes'."
     place = _place(event.start_mark)
-    raise Unreadable(Problem(f"uses the {shorten(found)}, which is refused", remedy, place=place))
+    raise UnreadableError(Problem(f"uses the {shorten(found)}, which is refused", remedy, place=place))
 
 
-def _too_much(mark: _Mark | None) -> Unreadable:
+def _too_much(mark: _Mark | None) -> UnreadableError:
     what = f"is nested deeper than {MAX_DEPTH} levels or holds more than {MAX_NODES} values"
     remedy = "Write a plain Boltz-2 input; split a large batch into one file each."
-    return Unreadable(Problem(what, remedy, place=_place(mark)))
+    return UnreadableError(Problem(what, remedy, place=_place(mark)))
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> Problem:

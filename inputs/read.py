@@ -18,7 +18,7 @@ from inputs.parse_yaml import read_yaml, residues_in
 from inputs.size import MAX_TOKENS, least_tokens, too_many
 from inputs.suffixes import SIDECARS
 from inputs.tokens import count_tokens
-from inputs.tree import Place, Problem, Tree, Unreadable
+from inputs.tree import Place, Problem, Tree, UnreadableError
 from inputs.values import EMPTY_MSA
 from schemas.failure import Code, Failure
 
@@ -28,7 +28,7 @@ __all__ = [
     "MAX_TOKENS",
     "REFERENCE_SUFFIXES",
     "BoltzInput",
-    "InvalidInput",
+    "InvalidInputError",
     "count_tokens",
     "normalised",
     "read_input",
@@ -49,7 +49,7 @@ _LARGE = 64 * 1024
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 
 
-class InvalidInput(Exception):  # noqa: N818 - says what the input is
+class InvalidInputError(Exception):
     """The file cannot be predicted. ``failures``: 1 to 20 in document order; the last may tell of more."""
 
     def __init__(self, failures: tuple[Failure, ...]) -> None:
@@ -63,7 +63,7 @@ class InvalidInput(Exception):  # noqa: N818 - says what the input is
 def read_input(
     name: str, content: bytes, *, msa_service: bool = False, max_tokens: int = MAX_TOKENS
 ) -> BoltzInput:
-    """Parse and check an input file. Raises InvalidInput with every Failure found, or that of its size alone.
+    """Parse and check an input file. Raises InvalidInputError with every Failure found, or its size's alone.
 
     ``name`` is the object's name, whose suffix tells YAML from FASTA. Without ``msa_service`` every
     protein must say where its MSA is. Checks across the file are made once each part keeps to the grammar.
@@ -73,18 +73,18 @@ def read_input(
         if len(text) > _LARGE and not fasta:
             _hold_to(max_tokens, residues_in(text), known=False)
         tree = (read_fasta if fasta else read_yaml)(text)
-    except Unreadable as error:
+    except UnreadableError as error:
         raise _invalid(name, error.problems, Tree(None, {})) from None
     return read_tree(name, tree, Reading(msa_service, fasta, max_tokens))
 
 
 def read_tree(name: str, tree: Tree, reading: Reading) -> BoltzInput:
-    """Check what a file says. Raises InvalidInput."""
+    """Check what a file says. Raises InvalidInputError."""
     try:
         _hold_to(reading.max_tokens, least_tokens(tree.data), known=False)
         document = BoltzInput.model_validate(tree.data, context=reading)
         _hold_to(reading.max_tokens, count_tokens(document))
-    except Unreadable as error:
+    except UnreadableError as error:
         raise _invalid(name, error.problems, tree) from None
     except ValidationError as error:
         raise _invalid(name, diagnostics.from_grammar(error, tree), tree) from None
@@ -95,9 +95,9 @@ def read_tree(name: str, tree: Tree, reading: Reading) -> BoltzInput:
 
 
 def _hold_to(most: int, tokens: int, *, known: bool = True) -> None:
-    """Raise Unreadable for too many tokens."""
+    """Raise UnreadableError for too many tokens."""
     if tokens > most:
-        raise Unreadable(too_many(tokens, most, known=known))
+        raise UnreadableError(too_many(tokens, most, known=known))
 
 
 def normalised(content: bytes) -> bytes:
@@ -119,8 +119,8 @@ def references(document: BoltzInput) -> tuple[str, ...]:
     return tuple(dict.fromkeys(posixpath.normpath(name) for name in names))
 
 
-def _invalid(name: str, problems: Iterable[Problem], tree: Tree) -> InvalidInput:
-    return InvalidInput(diagnostics.to_failures(name, problems, tree))
+def _invalid(name: str, problems: Iterable[Problem], tree: Tree) -> InvalidInputError:
+    return InvalidInputError(diagnostics.to_failures(name, problems, tree))
 
 
 def _suffix(name: str) -> str:
@@ -128,7 +128,7 @@ def _suffix(name: str) -> str:
     if suffix not in INPUT_SUFFIXES:
         what = f"ends in {suffix!r}, which is no input" if suffix else "has no suffix"
         remedy = f"Name an input file with one of: {', '.join(sorted(INPUT_SUFFIXES))}."
-        raise Unreadable(Problem(what, remedy, code=Code.UNSUPPORTED_FILE))
+        raise UnreadableError(Problem(what, remedy, code=Code.UNSUPPORTED_FILE))
     return suffix
 
 
@@ -137,19 +137,21 @@ def _decode(content: bytes) -> str:
     if len(content) > MAX_INPUT_BYTES:
         what = f"has {len(content)} bytes; at most {MAX_INPUT_BYTES} are read"
         remedy = "Put alignments and structures in files of their own, and other predictions in other inputs."
-        raise Unreadable(Problem(what, remedy, code=Code.TOO_LARGE))
+        raise UnreadableError(Problem(what, remedy, code=Code.TOO_LARGE))
     try:
         text = _plain(content.decode("utf-8"))
     except UnicodeDecodeError as error:
         what = f"is not UTF-8 text (byte {error.start + 1} is 0x{content[error.start]:02x})"
-        raise Unreadable(Problem(what, "Save it as plain text in UTF-8, and upload it again.")) from None
+        raise UnreadableError(Problem(what, "Save it as plain text in UTF-8, and upload it again.")) from None
     if not text.strip(" \t\n"):
-        raise Unreadable(Problem("is empty", "Upload it again with its content."))
+        raise UnreadableError(Problem("is empty", "Upload it again with its content."))
     if found := _CONTROL.search(text):
         before = text[: found.start()]
         place = Place(before.count("\n") + 1, found.start() - before.rfind("\n"))
         what = f"holds the control character 0x{ord(found.group()):02x}"
-        raise Unreadable(Problem(what, "Save it as plain text in UTF-8, and upload it again.", place=place))
+        raise UnreadableError(
+            Problem(what, "Save it as plain text in UTF-8, and upload it again.", place=place)
+        )
     return text
 
 

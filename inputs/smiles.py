@@ -49,31 +49,37 @@ class Molecule(NamedTuple):
     counted: int
 
 
-class Refused(Exception):  # noqa: N818 - says what became of the SMILES
+class Refusal(NamedTuple):
     """Why a SMILES cannot be used; ``what`` completes a sentence that begins with the field."""
+
+    what: str
+    remedy: str
+
+
+class _RefusedError(Exception):
+    """A SMILES cannot be used."""
 
     def __init__(self, what: str, remedy: str) -> None:
         super().__init__(what)
-        self.what = what
-        self.remedy = remedy
+        self.refusal = Refusal(what, remedy)
 
 
 @lru_cache(maxsize=256)  # each is read for the grammar, for the checks, and for the count of tokens
-def read_smiles(smiles: str) -> Molecule | Refused:
+def read_smiles(smiles: str) -> Molecule | Refusal:
     """Read printable characters without blanks; whoever asks again gets the same answer at once."""
     try:
         return _read(smiles)
-    except Refused as refused:
-        return refused
+    except _RefusedError as error:
+        return error.refusal
     except (RuntimeError, ValueError) as error:  # RDKit's own, such as an isotope that it has no room for
-        return Refused(
+        return Refusal(
             f"cannot be read by RDKit ({str(error).strip().partition(chr(10))[0][:100]})", _SPELLING
         )
 
 
 def _read(smiles: str) -> Molecule:
     if len(smiles) > MAX_LETTERS:
-        raise Refused(f"has {len(smiles)} characters; at most {MAX_LETTERS} are read", _SPLIT)
+        raise _RefusedError(f"has {len(smiles)} characters; at most {MAX_LETTERS} are read", _SPLIT)
     graph = _parsed(smiles)
     _check(graph)
     molecule = Chem.MolFromSmiles(smiles)
@@ -93,7 +99,7 @@ def _parsed(smiles: str) -> Any:  # noqa: ANN401 (RDKit has no annotations)
         known = next((plain for words, plain in _WORDS.items() if words in text), None)
         at = _POSITION.search(text)
         where = f" at character {at[1]}" if at else ""
-        raise Refused(known or f"is no SMILES: it breaks the syntax{where}", _SPELLING)
+        raise _RefusedError(known or f"is no SMILES: it breaks the syntax{where}", _SPELLING)
     return graph
 
 
@@ -102,35 +108,37 @@ def _check(graph: Any) -> None:  # noqa: ANN401 (RDKit has no annotations)
     fragments = len(Chem.GetMolFrags(graph))
     rings = graph.GetNumBonds() - len(numbers) + fragments
     if not any(number > 1 for number in numbers) and 0 not in numbers:
-        raise Refused(
+        raise _RefusedError(
             "has no atom but hydrogen, which Boltz-2 leaves out", "Give a molecule, or remove the entry."
         )
     if 0 in numbers or max(numbers) > LAST_ELEMENT:
-        raise Refused("has an atom of no element, such as *", "Write the atoms that are really there.")
+        raise _RefusedError("has an atom of no element, such as *", "Write the atoms that are really there.")
     if fragments > 1:
         what = f"is of {fragments} separate molecules, which Boltz-2 would put on top of each other"
-        raise Refused(what, "Give each molecule an entry of its own, and leave out what does not bind.")
+        raise _RefusedError(what, "Give each molecule an entry of its own, and leave out what does not bind.")
     if len(numbers) > MAX_ATOMS:
         raise _too_many(len(numbers))
     if rings > MAX_RINGS:
-        raise Refused(f"has {rings} rings; at most {MAX_RINGS} are read", _SPLIT)
+        raise _RefusedError(f"has {rings} rings; at most {MAX_RINGS} are read", _SPLIT)
 
 
-def _impossible(graph: Any) -> Refused:  # noqa: ANN401 (RDKit has no annotations)
+def _impossible(graph: Any) -> _RefusedError:  # noqa: ANN401 (RDKit has no annotations)
     """Say which atom RDKit's chemistry does not allow; atoms count from 1, in the order of the SMILES."""
     problem: Any = next(iter(Chem.DetectChemistryProblems(graph)), None)
     kind = problem.GetType() if problem else ""
     if kind == "AtomValenceException":
         atom = graph.GetAtomWithIdx(problem.GetAtomIdx())
         what = f"gives atom {atom.GetIdx() + 1} ({atom.GetSymbol()}) more bonds than it can have"
-        return Refused(what, "Remove a bond, or write the atom's charge, such as [N+].")
+        return _RefusedError(what, "Remove a bond, or write the atom's charge, such as [N+].")
     remedy = "Write the hydrogen of a ring, such as [nH], or capitals with double bonds."
     if kind == "AtomKekulizeException":
-        return Refused(f"has the aromatic atom {problem.GetAtomIdx() + 1} outside of a ring", remedy)
+        return _RefusedError(f"has the aromatic atom {problem.GetAtomIdx() + 1} outside of a ring", remedy)
     if kind == "KekulizeException":
         atoms = ", ".join(str(index + 1) for index in problem.GetAtomIndices()[:10])
-        return Refused(f"has an aromatic ring in which double bonds do not alternate (atoms {atoms})", remedy)
-    return Refused(
+        return _RefusedError(
+            f"has an aromatic ring whose double bonds do not alternate (atoms {atoms})", remedy
+        )
+    return _RefusedError(
         f"describes no possible molecule ({problem.Message() if problem else 'no reason given'})", _SPELLING
     )
 
@@ -144,19 +152,19 @@ def _named(molecule: Any) -> Molecule:  # noqa: ANN401 (RDKit has no annotations
     names = [f"{symbol.upper()}{rank + 1}" for symbol, rank in zip(symbols, ranks, strict=True)]
     if long := next((name for name in names if len(name) > MAX_NAME), None):
         what = f"has {len(names)} atoms; Boltz-2 would call one {long}, which is over {MAX_NAME} characters"
-        raise Refused(what, "Give a smaller molecule: elements of two letters need fewer than 100 atoms.")
+        raise _RefusedError(what, "Give a smaller one: with elements of two letters, fewer than 100 atoms.")
     kept = Chem.RemoveHs(molecule, sanitize=False)
     heavy = [(name, symbol) for name, symbol in zip(names, symbols, strict=True) if symbol != "H"]
     if len(heavy) == 1 and kept.GetAtomWithIdx(0).GetSymbol() == "H":
         what = "begins with an isotope of hydrogen, which Boltz-2 would take for the whole molecule"
-        raise Refused(what, f"Leave isotopes out: write {heavy[0][1]} first, and H for [2H].")
+        raise _RefusedError(what, f"Leave isotopes out: write {heavy[0][1]} first, and H for [2H].")
     return Molecule(
         tuple(name for name, _ in heavy), tuple(symbol for _, symbol in heavy), kept.GetNumAtoms()
     )
 
 
-def _too_many(atoms: int) -> Refused:
-    return Refused(f"has {atoms} atoms; Boltz-2 can name {MAX_ATOMS}, hydrogens included", _SPLIT)
+def _too_many(atoms: int) -> _RefusedError:
+    return _RefusedError(f"has {atoms} atoms; Boltz-2 can name {MAX_ATOMS}, hydrogens included", _SPLIT)
 
 
 class _Listener(logging.Handler):

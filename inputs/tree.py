@@ -34,7 +34,7 @@ class Problem(NamedTuple):
     code: Code = Code.INVALID_INPUT
 
 
-class Unreadable(Exception):  # noqa: N818 - says what the file is
+class UnreadableError(Exception):
     """The bytes do not make a document; carries every reason found."""
 
     def __init__(self, *problems: Problem) -> None:

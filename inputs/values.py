@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from pydantic_core import PydanticCustomError
 
 from inputs.ccd import NO_ELEMENT, component, nearest
-from inputs.smiles import Molecule, Refused, read_smiles
+from inputs.smiles import Molecule, Refusal, read_smiles
 from inputs.suffixes import MSAS
 
 PROTEIN = string.ascii_uppercase  # all of them: Boltz's own table reads B J O U X Z as unknown residues
@@ -113,7 +113,7 @@ def check_smiles(value: str) -> Molecule:
         what = "holds blanks or characters that SMILES does not have" if value else "is empty"
         raise wrong(what, "Write one SMILES without blanks, in 'single quotes'.")
     molecule = read_smiles(value)
-    if isinstance(molecule, Refused):
+    if isinstance(molecule, Refusal):
         raise wrong(molecule.what, molecule.remedy)
     return molecule
 

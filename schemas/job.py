@@ -28,11 +28,11 @@ class State(StrEnum):
     WAITING = "WAITING"  # valid, but a file it refers to is not there yet
     QUEUED = "QUEUED"  # work for any worker
     RUNNING = "RUNNING"  # one worker holds the lease
-    SUCCEEDED = "SUCCEEDED"
-    FAILED = "FAILED"
-    REJECTED = "REJECTED"
-    CANCELLED = "CANCELLED"
-    SUPERSEDED = "SUPERSEDED"
+    SUCCEEDED = "SUCCEEDED"  # its outputs are proven and uploaded
+    FAILED = "FAILED"  # a worker could not predict it, or none could take it
+    REJECTED = "REJECTED"  # cannot be predicted, which intake saw, or a file that it refers to never came
+    CANCELLED = "CANCELLED"  # the object was deleted, or a person does not want it any more
+    SUPERSEDED = "SUPERSEDED"  # a newer generation of the object took its place
 
     @property
     def terminal(self) -> bool:
@@ -139,37 +139,47 @@ class Revision:
 
 
 class Job(Record):
-    """One document of the ledger. Changed by ``evolve`` alone; times are timezone-aware UTC.
+    """One document of the ledger. Changed by ``evolve`` alone; times are timezone-aware UTC."""
 
-    ``unknown_options`` were asked for, and are none of this release; they and the revision are not stored.
-    """
-
-    job_id: str
+    # Which upload it is, and what was asked for. Intake writes these once.
+    job_id: str  # of the upload's bucket, name and generation: ``job_id()``; the document's id
     source: Source
-    batch: str
+    batch: str  # under which the result is filed: as asked for, else the object's folder; "" for the root
+    options: Options = Options()  # with the seed of the file where none was asked for
+    tokens: int | None = None  # residues of polymers, atoms of ligands; None where the file could not be read
+    trace: str  # W3C trace id of the upload's event: finds all log lines about it
+    output_prefix: str  # of everything that it writes to the output bucket, with a slash at its end
+    created_at: AwareDatetime  # when it was taken in
+
+    # Where it is. Whoever moves it writes these, all by ``jobs.lifecycle``.
     state: State
-    created_at: AwareDatetime
-    updated_at: AwareDatetime
-    options: Options = Options()
-    attempt: int = 0
-    lease: Lease | None = None
-    worker: str | None = None
-    tokens: int | None = None
-    waits_for: tuple[str, ...] = ()
-    wait_until: AwareDatetime | None = None
-    trace: str
-    output_prefix: str
+    updated_at: AwareDatetime  # of the last change, if only that it was asked for once more
+    history: tuple[Change, ...] = ()  # its moves, the oldest first
+    pending: tuple[Effect, ...] = ()  # what has to follow its last move and is not known to be done
+    expire_at: AwareDatetime | None = None  # when the ledger forgets it; None until it has ended
+
+    # While it waits: empty otherwise.
+    waits_for: tuple[str, ...] = ()  # names of objects of the input bucket that are not there
+    wait_until: AwareDatetime | None = None  # when it is rejected for them
+
+    # Its attempts. The worker that claims it writes these.
+    attempt: int = 0  # counts claims; the fencing token of whoever holds the lease
+    lease: Lease | None = None  # None unless it is RUNNING
+    worker: str | None = None  # execution, task and try of the last worker that claimed it; None before
+
+    # Its result. The worker writes these with the move to SUCCEEDED; they are empty at every other end.
     outputs: tuple[Output, ...] = ()
-    scores: dict[str, float] = Field(default_factory=dict)
-    model: Model | None = None
-    fingerprint: str | None = None
-    cached_from: str | None = None
-    errors: tuple[Failure, ...] = ()
-    timings: dict[str, float] = Field(default_factory=dict)
-    pending: tuple[Effect, ...] = ()
-    history: tuple[Change, ...] = ()
-    expire_at: AwareDatetime | None = None
+    scores: dict[str, float] = Field(default_factory=dict)  # of the best sample, by Boltz-2's names
+    timings: dict[str, float] = Field(default_factory=dict)  # seconds by stage
+    model: Model | None = None  # what computed it
+    fingerprint: str | None = None  # SHA-256 of all that it depends on
+    cached_from: str | None = None  # job whose outputs were copied; None where it was computed
+
+    errors: tuple[Failure, ...] = ()  # why it ended without a result, the first one first
+
+    # Of this process alone, and never stored.
     unknown_options: Annotated[SkipJsonSchema[tuple[str, ...]], Field(exclude=True, repr=False)] = ()
+    """What was asked for and is none of this release's options: a later one's, to whom the job is left."""
     # by a factory: pydantic would copy a default, deeply, for each job that is read
     revision: SkipJsonSchema[Revision] = Field(default_factory=Revision, exclude=True, repr=False)
 

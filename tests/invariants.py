@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 
 from inputs.msa import check_beginning, check_file
-from inputs.read import InvalidInput, read_input, references
+from inputs.read import InvalidInputError, read_input, references
 from inputs.sidecars import beside
 from schemas.failure import Failure
 from schemas.job import Source
@@ -69,7 +69,7 @@ def input_or_failures(name: str, content: bytes) -> None:
     """Read an input; what is accepted means the same when it is written again."""
     try:
         document = read_input(name, content)
-    except InvalidInput as error:
+    except InvalidInputError as error:
         _is_said(error.failures)
         return
     plain = document.model_dump(mode="json", exclude_unset=True)

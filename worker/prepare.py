@@ -10,7 +10,7 @@ from inputs.read import (
     MAX_INPUT_BYTES,
     MAX_TOKENS,
     BoltzInput,
-    InvalidInput,
+    InvalidInputError,
     normalised,
     read_input,
     references,
@@ -118,7 +118,7 @@ def explained() -> Iterator[None]:
     """Put what is wrong with an input or its files into a failure. Raises FailedError."""
     try:
         yield
-    except InvalidInput as error:
+    except InvalidInputError as error:
         raise FailedError(error.failures[0]) from error
     except ObjectGoneError as error:
         raise FailedError(_missing(str(error))) from error

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from inputs.parse_fasta import read_fasta
 from inputs.parse_yaml import residues_in
-from inputs.read import BoltzInput, InvalidInput, normalised, read_input, references
+from inputs.read import BoltzInput, InvalidInputError, normalised, read_input, references
 from inputs.smiles import Molecule, read_smiles
-from inputs.tree import Unreadable
+from inputs.tree import UnreadableError
 from local import small_model
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples" / "boltz-input"
@@ -60,7 +60,7 @@ def test_residues_are_counted_before_it_is_read_as_after(path: Path) -> None:
 
 @pytest.mark.parametrize("path", INVALID, ids=name)
 def test_an_invalid_example_fails_first_where_it_says(path: Path) -> None:
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         read_input(path.name, path.read_bytes())
     first = caught.value.failures[0]
     assert (first.code, first.field) == expected(path)
@@ -189,7 +189,7 @@ LINES = st.sampled_from(
 def test_fasta_is_read_as_biopython_reads_it_or_not_at_all(text: str) -> None:
     try:
         tree = read_fasta(text)
-    except Unreadable:
+    except UnreadableError:
         return
     records = SeqIO.parse(io.StringIO(text), "fasta")  # type: ignore[no-untyped-call] # Biopython has no types
     theirs = [(record.id.split("|")[0], str(record.seq)) for record in records]

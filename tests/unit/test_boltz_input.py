@@ -15,14 +15,14 @@ from inputs.parse_yaml import MAX_NODES, _events, read_yaml
 from inputs.read import (
     MAX_INPUT_BYTES,
     BoltzInput,
-    InvalidInput,
+    InvalidInputError,
     count_tokens,
     normalised,
     read_input,
     references,
 )
 from inputs.smiles import read_smiles
-from inputs.tree import Unreadable
+from inputs.tree import UnreadableError
 from schemas.failure import Code, Failure
 
 PROTEIN = "sequences:\n- protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"
@@ -36,7 +36,7 @@ def failures(
     text: str | bytes, name: str = "run/in.yaml", *, msa_service: bool = False
 ) -> tuple[Failure, ...]:
     content = text if isinstance(text, bytes) else text.encode()
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         read_input(name, content, msa_service=msa_service)
     return caught.value.failures
 
@@ -580,7 +580,7 @@ def test_where_there_are_too_many_tokens_nothing_else_is_looked_at(case: str) ->
     text = f"sequences:\n{LARGE[case]}\n- protein: {{id: '', sequence: 1}}\nconstraint: []\n"
     if case == "copied codes":  # whose atoms are counted where all else is right
         text = f"sequences:\n{LARGE[case]}\nconstraints: [{{contact: {{token1: [Q, 1], token2: [Q, 2]}}}}]\n"
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         read_input("x.yaml", text.encode(), max_tokens=100)
     [failure] = caught.value.failures
     assert (failure.code, failure.field) == (Code.TOO_LARGE, None)
@@ -593,10 +593,10 @@ def test_a_large_file_of_too_many_residues_is_refused_before_it_is_parsed(
     many = "".join(f"- protein: {{id: C{number}, sequence: MA, msa: a.a3m}}\n" for number in range(2_200))
     with monkeypatch.context() as patch:
         patch.setattr(boltz_input, "read_yaml", None)
-        with pytest.raises(InvalidInput, match="at least 4,400 tokens"):
+        with pytest.raises(InvalidInputError, match="at least 4,400 tokens"):
             read_input("x.yaml", f"sequences:\n{many}".encode(), max_tokens=4_399)
     small = f"sequences:\n{many[:40_000]}".rpartition("- ")[0]
-    with pytest.raises(InvalidInput, match="at least"):
+    with pytest.raises(InvalidInputError, match="at least"):
         read_input("x.yaml", small.encode(), max_tokens=10)
 
 
@@ -609,7 +609,7 @@ def test_the_look_for_residues_goes_no_further_than_a_file_may(unit: str) -> Non
 def test_no_more_smiles_are_read_than_there_may_be_tokens() -> None:
     entries = "".join(f"- ligand: {{id: L{at}, smiles: C{'C' * at}}}\n" for at in range(40))
     read_smiles.cache_clear()
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         read_input("x.yaml", f"sequences:\n{entries}".encode(), max_tokens=50)
     assert "at least 55 tokens" in caught.value.failures[0].message
     assert read_smiles.cache_info().misses == 10
@@ -663,7 +663,7 @@ def test_long_and_unprintable_values_cannot_garble_a_report() -> None:
 def outcome(name: str, content: bytes) -> tuple[Failure, ...]:
     try:
         read_input(name, content)
-    except InvalidInput as error:
+    except InvalidInputError as error:
         found = error.failures
     else:
         return ()
@@ -758,7 +758,7 @@ def test_what_is_read_from_yaml_is_what_boltz_s_loader_reads(case: tuple[str, by
     text = case[1].decode(errors="ignore").replace("\r\n", "\n").replace("\r", "\n")
     try:
         tree = read_yaml(text)
-    except Unreadable:
+    except UnreadableError:
         return
     assert repr(tree.data) == repr(yaml.safe_load(text))  # repr: nan is not equal to itself
 

@@ -17,7 +17,7 @@ from child_calls import FAILURE, add, be_killed, die, hang, meet, pid, refuse, s
 from patience import HANG, NEVER, until
 from pebble import ProcessFuture
 
-from inputs.read import InvalidInput, read_input
+from inputs.read import InvalidInputError, read_input
 from schemas.failure import Code, FailedError
 from worker.children import CHILDREN, Children, StoppedError
 from worker.prepare import here, in_child
@@ -265,7 +265,7 @@ def test_an_input_that_is_wrong_is_so_in_a_child_too(children: Children) -> None
     text = b"sequences: [{protein: {id: A, sequence: nlyiq, msa: empty}}, {ligand: {id: B, ccd: QQQQQ}}]"
     whys = []
     for call in (here, in_child(children)):
-        with pytest.raises(InvalidInput) as caught:
+        with pytest.raises(InvalidInputError) as caught:
             call(read_input, "a.yaml", text, max_tokens=9)
         whys.append((caught.value.failures, str(caught.value)))
     assert whys[0] == whys[1]

@@ -108,7 +108,7 @@ def test_an_option_that_this_release_does_not_know_is_named_and_kept() -> None:
         "type": "attempt is 'many': Input should be a valid integer",
         "time": "updated_at is 'soon': ",
         "nested": "source is 'gs://in/run42/foo.yaml': ",
-        "nothing": "source: Input should be a valid dictionary.*; created_at: .*; trace: ",
+        "nothing": "source: Input should be a valid dictionary.*; trace: .*; created_at: ",
     }.items(),
 )
 def test_what_cannot_be_read_is_said_by_field_and_value(damage: str, said: str) -> None:

@@ -21,9 +21,9 @@ from inputs.grammar import BoltzInput, Reading
 from inputs.msa import check_beginning
 from inputs.parse_fasta import read_fasta
 from inputs.parse_yaml import read_yaml
-from inputs.read import InvalidInput, read_tree
+from inputs.read import InvalidInputError, read_tree
 from inputs.smiles import read_smiles
-from inputs.tree import MAX_PROBLEMS, Tree, Unreadable
+from inputs.tree import MAX_PROBLEMS, Tree, UnreadableError
 
 T = TypeVar("T")
 Document = dict[str, list[Any]]
@@ -53,7 +53,7 @@ def steps(work: Callable[[T], object], given: T) -> int:
     with uncollected():
         sys.settrace(counted)
         try:
-            with suppress(InvalidInput, Unreadable):
+            with suppress(InvalidInputError, UnreadableError):
                 work(given)
         finally:
             sys.settrace(before)
@@ -80,7 +80,7 @@ def _peak(work: Callable[[T], object], given: T) -> int:
     with uncollected():
         tracemalloc.start()
         try:
-            with suppress(InvalidInput, Unreadable):
+            with suppress(InvalidInputError, UnreadableError):
                 work(given)
             return tracemalloc.get_traced_memory()[1]
         finally:
@@ -216,7 +216,7 @@ def read(tree: Tree) -> BoltzInput:
 
 def read_whatever(tree: Tree) -> None:
     """Check a document that may be refused."""
-    with suppress(InvalidInput):
+    with suppress(InvalidInputError):
         read(tree)
 
 

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rdkit import Chem
 
-from inputs.smiles import MAX_LETTERS, Molecule, Refused, read_smiles
+from inputs.smiles import MAX_LETTERS, Molecule, Refusal, read_smiles
 
 
-def refusal(smiles: str) -> Refused:
+def refusal(smiles: str) -> Refusal:
     found = read_smiles(smiles)
-    assert isinstance(found, Refused)
+    assert isinstance(found, Refusal)
     assert found.remedy
     return found
 
@@ -126,4 +126,4 @@ PIECES = st.sampled_from(
 
 @given(st.lists(PIECES, max_size=40).map("".join))
 def test_any_smiles_is_read_or_refused(smiles: str) -> None:
-    assert isinstance(read_smiles(smiles), Molecule | Refused)
+    assert isinstance(read_smiles(smiles), Molecule | Refusal)

@@ -18,7 +18,7 @@ class Read(Protocol):
     """Reads an input: ``read_input``, or what calls it in a child."""
 
     def __call__(self, name: str, content: bytes, /) -> BoltzInput:
-        """Return the checked document. Raises InvalidInput, FailedError where it cost too much."""
+        """Return the checked document. Raises InvalidInputError, FailedError where it cost too much."""
 
 
 def chosen_form(accept: str, ask: Asked, defaults: Options) -> tuple[Format, Options]:
@@ -58,7 +58,7 @@ def folder_beside(ask: Asked, input_bucket: str) -> str | None:
 
 
 def ordered(job_id: str, sent: Sent, options: Options, beside: str | None, read: Read) -> Order:
-    """Check all that can be checked before predicting. Raises InvalidInput, RefusedError, FailedError."""
+    """Check all that can be before predicting. Raises InvalidInputError, RefusedError, FailedError."""
     document = read(f"input{sent.suffix}", sent.content)
     if refused := unwritable(document, options, "query.output_format"):
         raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, refused)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from inputs.read import InvalidInput
+from inputs.read import InvalidInputError
 from jobs.ledger import UnreadableJobError
 from schemas.failure import Code, FailedError, Failure
 from schemas.storage import StorageUnavailableError
@@ -166,7 +166,7 @@ def _defect(request: Request, error: Any) -> Response:  # noqa: ANN401
 
 
 _HANDLERS = {
-    InvalidInput: _invalid,
+    InvalidInputError: _invalid,
     FailedError: _failed,
     RefusedError: _refused,
     RequestValidationError: _parameters,

@@ -23,11 +23,11 @@ from schemas.job import Job, State
 from schemas.messages import PredictionRequested
 from schemas.options import Options
 from worker import uncollected
-from worker.attempt import Bench
 from worker.children import PRELOAD, Children
 from worker.device import Device
 from worker.drain import Worker
-from worker.handling import Handling
+from worker.job_runner import JobRunner
+from worker.pipeline import Pipeline
 
 LIMIT = 600.0
 
@@ -56,10 +56,10 @@ def drain(inputs: Path, scratch: Path, weights: Path, options: Options, on: str 
     ledger, uploads, results = MemoryLedger(), MemoryBucket("in"), MemoryBucket("out")
     jobs = [_queued(path, options, ledger) for path in _uploaded(inputs, uploads)]
     predictor = Predictor(weights, children, device, on)
-    bench = Bench(uploads, results, predictor, scratch, started_at)
+    pipeline = Pipeline(uploads, results, predictor, scratch, started_at)
     settler = Settler(ledger, results, MemoryTopic(), MemoryTopic())
-    handling = Handling(ledger, settler, bench, "bare", renew_seconds=30)
-    Worker(handling, LIMIT, math.inf, lambda _turns: LIMIT).drain(_requested(jobs))
+    runner = JobRunner(ledger, settler, pipeline, "bare", renew_seconds=30)
+    Worker(runner, LIMIT, math.inf, lambda _turns: LIMIT).drain(_requested(jobs))
     children.stop()
     return Drained(ledger.all(), results, device, predictor.device_peak_memory)
 

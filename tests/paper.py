@@ -24,7 +24,7 @@ def nothing(_input_file: Path) -> None:
 
 @dataclass
 class PaperPredictor:
-    """Implements worker.attempt.Predictor: files of Boltz-2's form, for chain A of so many residues.
+    """Implements worker.pipeline.Predictor: files of Boltz-2's form, for chain A of so many residues.
 
     ``read`` is called before the turn on the device, ``before`` in it.
     """

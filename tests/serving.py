@@ -21,8 +21,8 @@ from jobs.settle import Settler
 from local.processes import free_ports
 from schemas.job import Job, State
 from schemas.options import Options
-from worker.attempt import Bench
-from worker.handling import Handling
+from worker.job_runner import JobRunner
+from worker.pipeline import Pipeline
 from worker.web.app import Desk
 from worker.web.jobs import Jobs
 from worker.web.prediction import Predictions
@@ -99,11 +99,11 @@ class Service:
 
     def __post_init__(self) -> None:
         settler = Settler(self.ledger, self.results, self.asked, self.completions)
-        bench = Bench(self.uploads, self.results, self.predictor, self.folder, NOW)
+        pipeline = Pipeline(self.uploads, self.results, self.predictor, self.folder, NOW)
         self.desk = Desk(
             predictor=self.predictor,
             predictions=Predictions(self.predictor, self.uploads, self.folder),
-            jobs=Jobs(Handling(self.ledger, settler, bench, "service-1", renew_seconds=30)),
+            jobs=Jobs(JobRunner(self.ledger, settler, pipeline, "service-1", renew_seconds=30)),
             queue=Queue(PLACES, HANDS),
             departure=Departure(grace=NEVER),
             input_bucket="in",

@@ -17,12 +17,12 @@ from pydantic import ValidationError
 from worker import uncollected  # noqa: F401  # isort: skip  first: it is about the imports that follow
 from gcp import logs, project
 from gcp.shutdown import raise_on
-from worker.attempt import Bench
 from worker.compose import Warm, warm
 from worker.device import DeviceLostError
-from worker.drain import IN_HAND, Worker
-from worker.handling import Handling
-from worker.lease import LeaveError
+from worker.drain import MAX_IN_FLIGHT, Worker
+from worker.job_runner import JobRunner
+from worker.lease import ShutdownRequestedError
+from worker.pipeline import Pipeline
 from worker.prepare import in_child
 from worker.report.shows import shows_in
 from worker.settings import WorkerSettings
@@ -40,11 +40,11 @@ def main() -> int:
         logger.critical("settings: %s", error)
         return 2
     started, started_at = time.monotonic(), datetime.now(UTC)
-    raise_on(LeaveError, signal.SIGTERM)
+    raise_on(ShutdownRequestedError, signal.SIGTERM)
     try:
         with warm(settings) as ready:
             _work(settings, ready, started, started_at)
-    except LeaveError:
+    except ShutdownRequestedError:
         logger.info("left as asked")
     except DeviceLostError as error:
         logger.critical("leaving for a fresh process: %s", error, exc_info=True)
@@ -57,7 +57,7 @@ def main() -> int:
 
 def _work(settings: WorkerSettings, ready: Warm, started: float, started_at: datetime) -> None:
     ledger = project.ledger(settings)
-    bench = Bench(
+    pipeline = Pipeline(
         uploads=project.bucket(settings, settings.input_bucket),
         results=project.bucket(settings, settings.output_bucket),
         predictor=ready.predictor,
@@ -70,13 +70,15 @@ def _work(settings: WorkerSettings, ready: Warm, started: float, started_at: dat
         call=in_child(ready.children),
     )
     worker = Worker(
-        handling=Handling(ledger, project.settler(settings), bench, settings.holder, settings.renew_seconds),
+        runner=JobRunner(
+            ledger, project.settler(settings), pipeline, settings.holder, settings.renew_seconds
+        ),
         idle_seconds=settings.idle_seconds,
         ends_at=started + settings.task_seconds,
         needs=settings.needs,
     )
     work = project.subscription(settings, settings.work_subscription)
-    with work.pulling(IN_HAND, LOOK_SECONDS) as deliveries:
+    with work.pulling(MAX_IN_FLIGHT, LOOK_SECONDS) as deliveries:
         try:
             worker.drain(deliveries)
         finally:

@@ -15,11 +15,11 @@ from typing import NamedTuple, Protocol
 from jobs.ledger import UnreadableJobError
 from schemas.job import Job, State
 from schemas.messages import CapacityWanted, PredictionRequested, UndecodableMessageError
-from worker.handling import Handling
-from worker.hands import Hands
-from worker.lease import HeldJob, LeaveError, TooLateError
+from worker.job_runner import JobRunner
+from worker.lease import LeasedJob, ShutdownRequestedError, TooLateError
+from worker.slots import Slots
 
-IN_HAND = 3
+MAX_IN_FLIGHT = 3
 """One is read, one is predicted, one is written, uploaded and settled."""
 
 GRACE_SECONDS = 3
@@ -43,10 +43,10 @@ class Delivery(Protocol):
         """Give the message back, by the end of this worker's life."""
 
 
-class InHand(NamedTuple):
+class InFlight(NamedTuple):
     """A job and the message that brought it."""
 
-    mine: HeldJob
+    leased: LeasedJob
     delivery: Delivery
 
 
@@ -60,7 +60,7 @@ class Worker:
     execution may run a later one.
     """
 
-    handling: Handling
+    runner: JobRunner
     idle_seconds: float
     ends_at: float
     needs: Callable[[int], float]
@@ -68,34 +68,34 @@ class Worker:
     def drain(self, deliveries: Iterable[Delivery | None]) -> None:
         """Work on what comes until nothing does; None means that nothing came for a moment.
 
-        Raises DeviceLostError, LeaveError; by then nothing is in hand.
+        Raises DeviceLostError, ShutdownRequestedError; by then nothing is in hand.
         """
-        hands = Hands(IN_HAND, self._handle)
+        slots = Slots(MAX_IN_FLIGHT, self._handle)
         try:
-            self._take(deliveries, hands)
-            hands.wait()
+            self._take(deliveries, slots)
+            slots.wait()
         except BaseException as error:
-            self._leave(hands, error)
+            self._leave(slots, error)
             raise
 
-    def _take(self, deliveries: Iterable[Delivery | None], hands: Hands[InHand]) -> None:
+    def _take(self, deliveries: Iterable[Delivery | None], slots: Slots[InFlight]) -> None:
         worked = time.monotonic()
         for delivery in deliveries:
             if delivery is not None and not self._in_time():
                 delivery.nack()
                 return
             try:
-                given = delivery is not None and self._give(delivery, hands)
+                given = delivery is not None and self._submit(delivery, slots)
             except UnreadableJobError as error:
                 logger.error("left to the next execution: %s", error)  # noqa: TRY400  it says all
                 return
-            held = hands.held()  # always asked: it raises what went wrong in a hand
+            held = slots.held()  # always asked: it raises what went wrong in a hand
             if given or held:
                 worked = time.monotonic()
             if not self._in_time() or time.monotonic() - worked > self.idle_seconds:
                 return
 
-    def _give(self, delivery: Delivery, hands: Hands[InHand]) -> bool:
+    def _submit(self, delivery: Delivery, slots: Slots[InFlight]) -> bool:
         """Take the job that a message asks for in hand; tell whether there was one."""
         try:
             job = self._queued(delivery)
@@ -104,13 +104,13 @@ class Worker:
             again = delivery.attempt > 1
             alone = again or job.attempt > 0
             if alone:
-                hands.wait()
-            hands.give(InHand(self.handling.open(job, self._in_time, suspect=again), delivery))
+                slots.wait()
+            slots.submit(InFlight(self.runner.session(job, self._in_time, suspect=again), delivery))
         except BaseException:
             delivery.nack()
             raise
         if alone:
-            hands.wait()
+            slots.wait()
         return True
 
     def _in_time(self, turns: int = 1) -> bool:
@@ -119,15 +119,15 @@ class Worker:
     def _queued(self, delivery: Delivery) -> Job | None:
         """Find the job that a message asks for, if it is still to be done; else be done with the message."""
         job_id = _asked_for(delivery)
-        job = self.handling.find(job_id) if job_id else None
+        job = self.runner.find(job_id) if job_id else None
         if job is not None and job.state is State.QUEUED:
             return job
         delivery.ack()
         return None
 
-    def _handle(self, new: InHand) -> None:
+    def _handle(self, new: InFlight) -> None:
         try:
-            self.handling.handle(new.mine)
+            self.runner.run(new.leased)
         except TooLateError:
             new.delivery.nack()
         except BaseException:
@@ -136,23 +136,23 @@ class Worker:
         else:
             new.delivery.ack()
 
-    def _leave(self, hands: Hands[InHand], why: BaseException) -> None:
+    def _leave(self, slots: Slots[InFlight], why: BaseException) -> None:
         """Take nothing more; let end what ends soon; give everything else back."""
         logger.info("leaving: %s", type(why).__name__)
         until = time.monotonic() + GRACE_SECONDS
-        for each in _still(hands.held):
-            each.mine.let_go()
-        for each in _still(lambda: hands.wait(max(0.0, until - time.monotonic()))):
-            self.handling.give_back(each.mine)
+        for each in _still(slots.held):
+            each.leased.stop_renewing()
+        for each in _still(lambda: slots.wait(max(0.0, until - time.monotonic()))):
+            self.runner.release(each.leased)
             each.delivery.nack()
 
 
-def _still(look: Callable[[], list[InHand]]) -> list[InHand]:
+def _still(look: Callable[[], list[InFlight]]) -> list[InFlight]:
     """Look at what is in hand, whatever else went wrong there."""
     while True:
         try:
             return look()
-        except LeaveError:
+        except ShutdownRequestedError:
             continue  # it was not begun
         except Exception:
             logger.exception("another job ended badly")

@@ -1,4 +1,4 @@
-"""A job in this worker's hands: taken late, renewed in the background, written only while it is ours."""
+"""A leased job: claimed when the device is free, renewed in the background, written only while it is ours."""
 
 import logging
 import threading
@@ -21,11 +21,11 @@ class TooLateError(Exception):
     """The process will not be there for long enough to end this job: another one is to take it."""
 
 
-class LeaveError(BaseException):
+class ShutdownRequestedError(BaseException):
     """The process has to leave. Not an Exception, so that nothing on the way swallows it."""
 
 
-class HeldJob:
+class LeasedJob:
     """A job that was QUEUED when its message came. Every write is a compare-and-set on what was last seen.
 
     ``in_time`` tells, when the job is to be taken, whether the process will be there for long enough, by the
@@ -47,16 +47,16 @@ class HeldJob:
         self._over = threading.Event()
         self.job = job
         self.turns, self.suspect = 1, suspect
-        self.taken = False
+        self.claimed = False
 
-    def take(self) -> None:
-        """Take the lease, unless it is ours: it counts as an attempt.
+    def claim(self) -> None:
+        """Claim the job, unless that was done: it counts as an attempt.
 
-        Raises LeaseLostError, LeaveError, TooLateError.
+        Raises LeaseLostError, ShutdownRequestedError, TooLateError.
         """
         with self._lock:
-            if not self.taken:
-                self.job, self.taken = self._claimed(), True
+            if not self.claimed:
+                self.job, self.claimed = self._claimed(), True
                 threading.Thread(target=self._renew_until_over, name="renew", daemon=True).start()
 
     def renew(self) -> None:
@@ -72,8 +72,8 @@ class HeldJob:
                 raise LeaseLostError(self.job.job_id) from error
             return self.job
 
-    def let_go(self) -> None:
-        """Take and renew no more. What was taken stays as it is."""
+    def stop_renewing(self) -> None:
+        """Claim and renew no more. What was claimed stays so."""
         self._over.set()
 
     def _claimed(self) -> Job:
@@ -86,7 +86,7 @@ class HeldJob:
         job: Job | None = self.job
         while job is not None and job.state is State.QUEUED and job.attempt == self.job.attempt:
             if self._over.is_set():
-                raise LeaveError
+                raise ShutdownRequestedError
             if not self._in_time(self.turns):
                 raise TooLateError(job.job_id)
             try:
@@ -127,9 +127,9 @@ class HeldJob:
 
 
 @contextmanager
-def holding(mine: HeldJob) -> Iterator[HeldJob]:
+def holding(leased: LeasedJob) -> Iterator[LeasedJob]:
     """Let the job go at the end of the block."""
     try:
-        yield mine
+        yield leased
     finally:
-        mine.let_go()
+        leased.stop_renewing()

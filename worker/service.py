@@ -20,12 +20,12 @@ from worker import uncollected  # noqa: F401  # isort: skip  first: it is about 
 from gcp import logs, project
 from gcp.shutdown import raise_on
 from inputs.read import read_input
-from worker.attempt import Bench
 from worker.compose import Warm, warm
 from worker.device import DeviceLostError
-from worker.drain import IN_HAND
-from worker.handling import Handling
-from worker.lease import LeaveError
+from worker.drain import MAX_IN_FLIGHT
+from worker.job_runner import JobRunner
+from worker.lease import ShutdownRequestedError
+from worker.pipeline import Pipeline
 from worker.prepare import in_child
 from worker.report.shows import shows_in
 from worker.settings import ServiceSettings
@@ -67,11 +67,11 @@ def main() -> int:
     except ValidationError as error:
         logger.critical("settings: %s", error)
         return 2
-    raise_on(LeaveError, signal.SIGTERM, signal.SIGINT)
+    raise_on(ShutdownRequestedError, signal.SIGTERM, signal.SIGINT)
     try:
         with warm(settings) as ready:
             return _serve(settings, ready)
-    except LeaveError:
+    except ShutdownRequestedError:
         logger.info("left as asked, before it served")
         return 0
     except (Exception, SystemExit) as error:  # the latter is how uvicorn says that it cannot listen
@@ -95,7 +95,7 @@ def _serve(settings: ServiceSettings, ready: Warm) -> int:
     )
     try:
         Server(config, desk.departure.begin).run()
-    except LeaveError:
+    except ShutdownRequestedError:
         desk.jobs.give_back()
         logger.info("left as asked", extra={"execution": settings.holder, "device_lost": desk.predictor.lost})
         return 1 if desk.predictor.lost else 0
@@ -106,7 +106,7 @@ def _desk(settings: ServiceSettings, ready: Warm) -> Desk:
     uploads = project.bucket(settings, settings.input_bucket)
     ledger = project.ledger(settings)
     call = in_child(ready.children)
-    bench = Bench(
+    pipeline = Pipeline(
         uploads=uploads,
         results=project.bucket(settings, settings.output_bucket),
         predictor=ready.predictor,
@@ -122,8 +122,8 @@ def _desk(settings: ServiceSettings, ready: Warm) -> Desk:
     return Desk(
         predictor=ready.predictor,
         predictions=Predictions(ready.predictor, uploads, settings.work_dir, call),
-        jobs=Jobs(Handling(ledger, settler, bench, holder, settings.renew_seconds)),
-        queue=Queue(settings.queue_limit, IN_HAND),
+        jobs=Jobs(JobRunner(ledger, settler, pipeline, holder, settings.renew_seconds)),
+        queue=Queue(settings.queue_limit, MAX_IN_FLIGHT),
         departure=Departure(settings.grace_seconds),
         input_bucket=settings.input_bucket,
         request_seconds=settings.request_seconds,

@@ -27,11 +27,11 @@ from gcp import logs, project
 from gcp.shutdown import raise_on
 from schemas.job import Model
 from schemas.options import Options
-from worker.attempt import Bench
 from worker.device import Device
-from worker.drain import IN_HAND, Worker
-from worker.handling import Handling
-from worker.lease import LeaveError
+from worker.drain import MAX_IN_FLIGHT, Worker
+from worker.job_runner import JobRunner
+from worker.lease import ShutdownRequestedError
+from worker.pipeline import Pipeline
 from worker.settings import WorkerSettings
 
 GATE_VARIABLE = "LOAD_GATE"
@@ -62,7 +62,7 @@ class Gate:
 
 
 class NoModel:
-    """Implements worker.attempt.Predictor: the real device, no computation."""
+    """Implements worker.pipeline.Predictor: the real device, no computation."""
 
     model = Model(name="none (benchmarks.load)", version="1", weights_digest="none", random_weights=True)
 
@@ -132,16 +132,16 @@ def main() -> None:
     meter.install("worker")
     logs.configure()
     settings = WorkerSettings()
-    raise_on(LeaveError, signal.SIGTERM)
+    raise_on(ShutdownRequestedError, signal.SIGTERM)
     try:
         _work(settings)
-    except LeaveError:
+    except ShutdownRequestedError:
         logger.info("left as asked")
 
 
 def _work(settings: WorkerSettings) -> None:
     started, ledger = time.monotonic(), project.ledger(settings)
-    bench = Bench(
+    pipeline = Pipeline(
         uploads=project.bucket(settings, settings.input_bucket),
         results=project.bucket(settings, settings.output_bucket),
         predictor=NoModel(Device(settings.task_seconds), Gate(Path(os.environ[GATE_VARIABLE]))),
@@ -150,14 +150,16 @@ def _work(settings: WorkerSettings) -> None:
         cache=ledger if settings.result_cache else None,
     )
     worker = Worker(
-        handling=Handling(ledger, project.settler(settings), bench, settings.holder, settings.renew_seconds),
+        runner=JobRunner(
+            ledger, project.settler(settings), pipeline, settings.holder, settings.renew_seconds
+        ),
         idle_seconds=settings.idle_seconds,
         ends_at=started + settings.task_seconds,
         needs=settings.needs,
     )
     subscriber = pubsub_v1.SubscriberClient()
     path = subscriber.subscription_path(settings.google_cloud_project, settings.work_subscription)
-    with Unary(subscriber, path, IN_HAND).pulling(LOOK_SECONDS) as work:
+    with Unary(subscriber, path, MAX_IN_FLIGHT).pulling(LOOK_SECONDS) as work:
         worker.drain(work)
 
 

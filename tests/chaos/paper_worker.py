@@ -24,13 +24,13 @@ from inputs.grammar import Polymer
 from inputs.read import read_input
 from schemas.job import Model
 from schemas.options import Options
-from worker.attempt import Bench
 from worker.child_server import fork_child_server
 from worker.children import Children
 from worker.device import Device, DeviceLostError
-from worker.drain import IN_HAND, Worker
-from worker.handling import Handling
-from worker.lease import LeaveError
+from worker.drain import MAX_IN_FLIGHT, Worker
+from worker.job_runner import JobRunner
+from worker.lease import ShutdownRequestedError
+from worker.pipeline import Pipeline
 from worker.settings import WorkerSettings
 
 LOOK_SECONDS = 0.1
@@ -42,7 +42,7 @@ MODEL = Model(name="paper", version="1", weights_digest="sha256:0", random_weigh
 
 @dataclass(frozen=True)
 class PaperPredictor:
-    """Implements worker.attempt.Predictor."""
+    """Implements worker.pipeline.Predictor."""
 
     children: Children
     device: Device
@@ -80,12 +80,12 @@ def main() -> int:
     """Run one worker's life; return its exit status."""
     logs.configure()
     settings = WorkerSettings()
-    raise_on(LeaveError, signal.SIGTERM)
+    raise_on(ShutdownRequestedError, signal.SIGTERM)
     fork_child_server()
     children = Children(settings.read_seconds)
     try:
         _drain(settings, children)
-    except LeaveError:
+    except ShutdownRequestedError:
         return 0
     except DeviceLostError:
         return 1
@@ -96,7 +96,7 @@ def main() -> int:
 
 def _drain(settings: WorkerSettings, children: Children) -> None:
     ledger = project.ledger(settings)
-    bench = Bench(
+    pipeline = Pipeline(
         uploads=project.bucket(settings, settings.input_bucket),
         results=project.bucket(settings, settings.output_bucket),
         predictor=PaperPredictor(children, Device(settings.prediction_seconds)),
@@ -105,13 +105,15 @@ def _drain(settings: WorkerSettings, children: Children) -> None:
         cache=ledger,
     )
     worker = Worker(
-        handling=Handling(ledger, project.settler(settings), bench, settings.holder, settings.renew_seconds),
+        runner=JobRunner(
+            ledger, project.settler(settings), pipeline, settings.holder, settings.renew_seconds
+        ),
         idle_seconds=settings.idle_seconds,
         ends_at=time.monotonic() + settings.task_seconds,
         needs=settings.needs,
     )
     with project.subscription(settings, settings.work_subscription).pulling(
-        IN_HAND, LOOK_SECONDS
+        MAX_IN_FLIGHT, LOOK_SECONDS
     ) as arriving:
         worker.drain(arriving)
 

@@ -15,7 +15,7 @@ from inputs.size import USUAL_TOKENS
 from local import topology
 from tools.settings_page import ENTRY_POINTS
 from worker.children import CHILDREN
-from worker.drain import IN_HAND
+from worker.drain import MAX_IN_FLIGHT
 from worker.settings import WorkerSettings
 
 TOPOLOGY = topology.load()
@@ -264,7 +264,7 @@ def test_what_a_worker_may_have_in_hand_fits_into_its_memory() -> None:
     squares, values = plan.variables()["max_tokens"]["default"] ** 2, plan.local_values()
     child, work = values["child_memory_mib"] * 2**20, gibibytes(values["work_size"])
     assert child >= 0.5e9 + 1200 * squares
-    assert work >= IN_HAND * 600 * squares
+    assert work >= MAX_IN_FLIGHT * 600 * squares
     assert CHILDREN * child + work + 3 * 2**30 <= gibibytes(values["worker_limits"]["memory"])
     assert plan.variables()["max_tokens"]["default"] == USUAL_TOKENS
     assert values["project_env"]["MAX_TOKENS"] == "${var.max_tokens}"

@@ -15,7 +15,7 @@ from simulation.plan import USUAL, Choice, How
 from simulation.pubsub import Topic
 from simulation.stand_ins import Event, at
 from simulation.world import World
-from worker.lease import LeaveError
+from worker.lease import ShutdownRequestedError
 
 FINALIZED, DELETED = "OBJECT_FINALIZE", "OBJECT_DELETE"
 RETRIES = 2
@@ -103,7 +103,7 @@ class WorkerJob:
         """Ask all tasks to leave, as the platform does before it takes a machine away."""
         for task in self._tasks:
             self._world.note(Choice(How.ASKED), "SIGTERM", task.process)
-            self._world.clockwork.tell(task, LeaveError())
+            self._world.clockwork.tell(task, ShutdownRequestedError())
             self._soon(GRACE_SECONDS, task.process)
 
     def _execute(self, name: str) -> None:

@@ -16,19 +16,19 @@ from jobs import lifecycle
 from jobs.ledger import ConflictError
 from schemas.job import Job, State
 from simulation.stand_ins import Datetime
-from worker.lease import HeldJob, LeaseLostError, LeaveError, TooLateError
+from worker.lease import LeasedJob, LeaseLostError, ShutdownRequestedError, TooLateError
 
 
 def _too_late_is_leave_now(patch: pytest.MonkeyPatch) -> None:
     """M0: a job whose turn comes too late ends the whole worker, as if it had ten seconds."""
-    claimed = HeldJob._claimed
+    claimed = LeasedJob._claimed
 
-    def as_it_was(mine: HeldJob) -> Job:
-        if not mine._in_time(mine.turns):
-            raise LeaveError
-        return claimed(mine)
+    def as_it_was(leased: LeasedJob) -> Job:
+        if not leased._in_time(leased.turns):
+            raise ShutdownRequestedError
+        return claimed(leased)
 
-    patch.setattr(HeldJob, "_claimed", as_it_was)
+    patch.setattr(LeasedJob, "_claimed", as_it_was)
 
 
 def _deletion_asks_again(patch: pytest.MonkeyPatch) -> None:
@@ -63,29 +63,29 @@ def _only_ten_generations(patch: pytest.MonkeyPatch) -> None:
 def _conflicts_are_others(patch: pytest.MonkeyPatch) -> None:
     """L2: who meets a claim or a renewal of their own, done again by the client, takes it for another's."""
 
-    def change(mine: HeldJob, change: Callable[[Job], Job]) -> Job:
-        with mine._lock:
+    def change(leased: LeasedJob, change: Callable[[Job], Job]) -> Job:
+        with leased._lock:
             try:
-                mine.job = mine._ledger.replace(change(mine.job))
+                leased.job = leased._ledger.replace(change(leased.job))
             except (ConflictError, lifecycle.IllegalTransitionError) as error:
-                raise LeaseLostError(mine.job.job_id) from error
-            return mine.job
+                raise LeaseLostError(leased.job.job_id) from error
+            return leased.job
 
-    def claimed(mine: HeldJob) -> Job:
-        job: Job | None = mine.job
-        while job is not None and job.state is State.QUEUED and job.attempt == mine.job.attempt:
-            if mine._over.is_set():
-                raise LeaveError
-            if not mine._in_time(mine.turns):
+    def claimed(leased: LeasedJob) -> Job:
+        job: Job | None = leased.job
+        while job is not None and job.state is State.QUEUED and job.attempt == leased.job.attempt:
+            if leased._over.is_set():
+                raise ShutdownRequestedError
+            if not leased._in_time(leased.turns):
                 raise TooLateError(job.job_id)
             try:
-                return mine._ledger.replace(lifecycle.claim(job, mine._holder, Datetime.now(UTC)))
+                return leased._ledger.replace(lifecycle.claim(job, leased._holder, Datetime.now(UTC)))
             except ConflictError:
-                job = mine._ledger.get(mine.job.job_id)
-        raise LeaseLostError(mine.job.job_id)
+                job = leased._ledger.get(leased.job.job_id)
+        raise LeaseLostError(leased.job.job_id)
 
-    patch.setattr(HeldJob, "change", change)
-    patch.setattr(HeldJob, "_claimed", claimed)
+    patch.setattr(LeasedJob, "change", change)
+    patch.setattr(LeasedJob, "_claimed", claimed)
 
 
 @dataclass(frozen=True)

@@ -31,11 +31,11 @@ from simulation.predictor import Predictor
 from simulation.pubsub import Pull
 from simulation.stand_ins import Semaphore, at, monotonic, sleep
 from simulation.world import World
-from worker.attempt import Bench
 from worker.device import Device
-from worker.drain import IN_HAND, Worker
-from worker.handling import Handling
-from worker.lease import LeaveError
+from worker.drain import MAX_IN_FLIGHT, Worker
+from worker.job_runner import JobRunner
+from worker.lease import ShutdownRequestedError
+from worker.pipeline import Pipeline
 from worker.settings import WorkerSettings
 
 LOOK_SECONDS = 2.0
@@ -163,9 +163,9 @@ class Parts:
         slow = self._world.choose(f"{holder} loads", (How.SLOW, How.STUCK)).seconds
         try:
             sleep(LOAD_SECONDS + slow)
-            with queue.pulling(IN_HAND, LOOK_SECONDS) as deliveries:
+            with queue.pulling(MAX_IN_FLIGHT, LOOK_SECONDS) as deliveries:
                 self._worker(holder, started).drain(deliveries)
-        except LeaveError:
+        except ShutdownRequestedError:
             return 0
         except Exception as error:  # noqa: BLE001  as worker/__main__.py
             self._world.tell(f"  {holder}: ends, {error!r}")
@@ -174,7 +174,7 @@ class Parts:
 
     def _worker(self, holder: str, started: float) -> Worker:
         prediction = default(WorkerSettings, "prediction_seconds")
-        bench = Bench(
+        pipeline = Pipeline(
             uploads=self._inputs,
             results=self._outputs,
             predictor=Predictor(self._world, Device(prediction), at(monotonic())),
@@ -185,7 +185,7 @@ class Parts:
         renew = default(WorkerSettings, "renew_seconds")
         each = prediction + default(WorkerSettings, "read_seconds")
         return Worker(
-            handling=Handling(self._ledger, self._settler, bench, holder, renew),
+            runner=JobRunner(self._ledger, self._settler, pipeline, holder, renew),
             idle_seconds=default(WorkerSettings, "idle_seconds"),
             ends_at=started + self._world.scale.task_seconds,
             needs=lambda turns: turns * each,

@@ -24,7 +24,7 @@ MODEL = Model(name="paper", version="1", weights_digest="sha256:0", random_weigh
 
 @dataclass(frozen=True)
 class Predictor:
-    """Implements worker.attempt.Predictor. No two of its predictions are alike, as on a GPU."""
+    """Implements worker.pipeline.Predictor. No two of its predictions are alike, as on a GPU."""
 
     world: World
     device: Device

@@ -12,9 +12,9 @@ from jobs import lifecycle
 from schemas.failure import Code, FailedError, Failure
 from schemas.job import Job, Model, Output, Result
 from schemas.options import Options
-from worker.attempt import Bench
 from worker.cache import MOST_COPIES, copied, fingerprint
-from worker.lease import HeldJob, LeaseLostError
+from worker.lease import LeasedJob, LeaseLostError
+from worker.pipeline import Pipeline
 from worker.prepare import Prepared
 from worker.report.prediction import Prediction
 
@@ -97,8 +97,8 @@ class Shelf:
         self.first = self._succeeded(folder)
         other = a_job(job_id="f" * 16, output_prefix="run43/foo/ffff/", options=OPTIONS)
         self.second = self.ledger.create(lifecycle.take_in(other, NOW))
-        self.mine = HeldJob(self.ledger, self.second, "worker-1", 30)
-        self.bench = Bench(self.uploads, self.results, NoPredictor(), folder / "work", NOW, self.ledger)
+        self.leased = LeasedJob(self.ledger, self.second, "worker-1", 30)
+        self.pipeline = Pipeline(self.uploads, self.results, NoPredictor(), folder / "work", NOW, self.ledger)
 
     def _succeeded(self, folder: Path) -> Job:
         job = self.ledger.create(lifecycle.take_in(a_job(options=OPTIONS), NOW))
@@ -120,13 +120,13 @@ def shelf(tmp_path: Path) -> Shelf:
 
 
 def test_an_equal_job_gets_a_copy_and_says_of_what(shelf: Shelf) -> None:
-    result = shelf.bench.attempt(shelf.mine)
+    result = shelf.pipeline.run(shelf.leased)
     assert result.cached_from == shelf.first.job_id
     assert result.scores == {"ptm": 0.5}
     assert [output.name for output in result.outputs] == ["run43/foo/ffff/deep/model_0.cif"]
     assert shelf.results.objects[result.outputs[0].name][1] == b"data_model"
     assert {"queued", "download", "copy"} <= set(result.timings)
-    done = lifecycle.succeed(shelf.mine.job, result, datetime.now(UTC))
+    done = lifecycle.succeed(shelf.leased.job, result, datetime.now(UTC))
     assert (done.cached_from, done.attempt) == (shelf.first.job_id, 1)
 
 
@@ -138,7 +138,7 @@ def test_page_and_picture_of_a_copy_are_about_the_upload_that_asked(shelf: Shelf
     (tmp_path / "report.html").write_text("# CONFIDENTIAL")
     report = shelf.results.upload(tmp_path / "report.html", f"{shelf.first.output_prefix}report.html", "x")
     shelf.first = shelf.ledger.replace(shelf.first.evolve(outputs=(*shelf.first.outputs, report)))
-    result = replace(shelf.bench, shows={"report.html": show}).attempt(shelf.mine)
+    result = replace(shelf.pipeline, shows={"report.html": show}).run(shelf.leased)
     assert [output.name for output in result.outputs] == [
         "run43/foo/ffff/deep/model_0.cif",
         "run43/foo/ffff/report.html",
@@ -149,7 +149,7 @@ def test_page_and_picture_of_a_copy_are_about_the_upload_that_asked(shelf: Shelf
 def test_a_result_that_is_not_whole_any_more_is_computed_again(shelf: Shelf) -> None:
     shelf.results.objects.clear()
     with pytest.raises(FailedError, match="computed"):
-        shelf.bench.attempt(shelf.mine)
+        shelf.pipeline.run(shelf.leased)
 
 
 def test_what_was_copied_often_is_computed_anew(shelf: Shelf) -> None:
@@ -157,19 +157,19 @@ def test_what_was_copied_often_is_computed_anew(shelf: Shelf) -> None:
         assert shelf.ledger.count_as((shelf.first.fingerprint or ""), MOST_COPIES) == number - 1
         shelf.ledger.create(shelf.first.evolve(job_id=f"{number:016x}"))
     with pytest.raises(FailedError, match="computed"):
-        shelf.bench.attempt(shelf.mine)
+        shelf.pipeline.run(shelf.leased)
 
 
 def test_without_a_cache_everything_is_computed(shelf: Shelf) -> None:
-    bench = Bench(shelf.uploads, shelf.results, NoPredictor(), shelf.bench.work_dir, NOW)
+    pipeline = Pipeline(shelf.uploads, shelf.results, NoPredictor(), shelf.pipeline.work_dir, NOW)
     with pytest.raises(FailedError, match="computed"):
-        bench.attempt(shelf.mine)
+        pipeline.run(shelf.leased)
 
 
 def test_a_job_that_somebody_else_took_gets_no_copy(shelf: Shelf) -> None:
     shelf.ledger.replace(lifecycle.claim(shelf.second, "other", NOW))
     with pytest.raises(LeaseLostError):
-        shelf.bench.attempt(shelf.mine)
+        shelf.pipeline.run(shelf.leased)
     assert len(shelf.results.objects) == 1
 
 

@@ -7,7 +7,7 @@ from dropfold.commands import cancel
 from jobs import lifecycle
 from schemas.failure import Code
 from schemas.job import Job, State
-from worker.lease import HeldJob, LeaseLostError
+from worker.lease import LeasedJob, LeaseLostError
 
 
 class House(Outside):
@@ -49,14 +49,14 @@ def test_a_cancelled_job_has_its_receipt_and_its_event_with_a_reason(state: Stat
 
 def test_a_running_job_is_cancelled_and_its_worker_loses_it() -> None:
     house = House()
-    mine = HeldJob(house.ledger, house.add(1, "run1/a.yaml"), "worker", renew_seconds=60)
-    mine.take()
+    mine = LeasedJob(house.ledger, house.add(1, "run1/a.yaml"), "worker", renew_seconds=60)
+    mine.claim()
     seen = mine.job
     mine.renew()  # so that the command's look is out of date
     assert cancel.is_cancelled(cancel.cancel(house.settler, seen))
     with pytest.raises(LeaseLostError):
         mine.renew()
-    mine.let_go()
+    mine.stop_renewing()
 
 
 def test_a_job_that_ends_a_moment_before_stays_as_it_ended() -> None:

@@ -26,13 +26,13 @@ from schemas.job import Job, Output, State
 from schemas.messages import CapacityWanted, Message, PredictionRequested
 from schemas.options import Options
 from schemas.storage import StorageUnavailableError
-from worker.attempt import Bench
 from worker.device import Device, DeviceLostError
 from worker.drain import Worker
-from worker.handling import Handling
-from worker.hands import Hands
-from worker.lease import LeaveError
+from worker.job_runner import JobRunner
+from worker.lease import ShutdownRequestedError
+from worker.pipeline import Pipeline
 from worker.prepare import Call, check_all, here
+from worker.slots import Slots
 
 INPUT = b"sequences:\n  - protein: {id: A, sequence: NLYIQ, msa: empty}\n"
 WITH_MSA = INPUT.replace(b"empty", b"msas/trp.a3m")
@@ -111,11 +111,11 @@ class Shop:
 
     def drain(self, deliveries: Iterable[MemoryDelivery | None]) -> None:
         settler = Settler(self.ledger, self.results, self.requests, self.completions)
-        bench = Bench(
+        pipeline = Pipeline(
             self.uploads, self.results, self.predictor, self.folder, NOW, max_tokens=20, call=self.call
         )
-        handling = Handling(self.ledger, settler, bench, "worker-1", self.renew_seconds)
-        worker = Worker(handling, self.idle_seconds, self.ends_at, lambda turns: TURN * turns)
+        runner = JobRunner(self.ledger, settler, pipeline, "worker-1", self.renew_seconds)
+        worker = Worker(runner, self.idle_seconds, self.ends_at, lambda turns: TURN * turns)
         worker.drain(deliveries)
 
     def job(self, name: str = "a") -> Job:
@@ -414,7 +414,7 @@ def then_leave(*deliveries: MemoryDelivery, when: Event) -> Iterator[MemoryDeliv
     """Deliver; then the platform asks to leave, as its signal does: in the main thread, where it waits."""
     yield from deliveries
     waiting(when)
-    raise LeaveError
+    raise ShutdownRequestedError
 
 
 def side_by_side(shop: Shop, then: Callable[[], object] = lambda: None) -> Event:
@@ -474,7 +474,7 @@ def test_a_job_counts_as_attempted_only_when_the_device_is_free_for_it(shop: Sho
 def test_a_worker_that_is_asked_to_leave_gives_jobs_and_messages_back(shop: Shop, gate: Event) -> None:
     read = side_by_side(shop, lambda: waiting(gate))
     a, b = shop.queue(name="a"), shop.queue(name="b")
-    with pytest.raises(LeaveError):
+    with pytest.raises(ShutdownRequestedError):
         shop.drain(then_leave(a, b, when=read))
     taken = shop.job("a")
     assert (taken.state, taken.attempt, taken.lease) == (State.QUEUED, 1, None)
@@ -485,15 +485,15 @@ def test_a_worker_that_is_asked_to_leave_gives_jobs_and_messages_back(shop: Shop
     assert (a.answers, b.answers) == (["nack"], ["nack"])
 
 
-class Signalled(Hands[object]):
-    """Hands whose owner is asked to leave while it waits for them, once ``when`` is there."""
+class Signalled(Slots[object]):
+    """Slots whose owner is asked to leave while it waits for them, once ``when`` is there."""
 
     when = Event()
 
     def wait(self, seconds: float | None = None) -> list[object]:
         if seconds is None and self.held():
             waiting(self.when)
-            raise LeaveError
+            raise ShutdownRequestedError
         return super().wait(seconds)
 
 
@@ -506,14 +506,14 @@ def stuck(shop: Shop, gate: Event, monkeypatch: pytest.MonkeyPatch) -> None:
         on_device.set()
         waiting(gate)
 
-    monkeypatch.setattr("worker.drain.Hands", Signalled)
+    monkeypatch.setattr("worker.drain.Slots", Signalled)
     monkeypatch.setattr(Signalled, "when", on_device)
     shop.predictor.before = by_letter(a=predict_a)
 
 
 @pytest.mark.usefixtures("_short_grace", "stuck")
 def test_a_job_released_for_the_last_time_says_that_the_worker_had_to_leave(shop: Shop) -> None:
-    with pytest.raises(LeaveError):
+    with pytest.raises(ShutdownRequestedError):
         shop.drain([shop.queue(attempt=lifecycle.MAX_ATTEMPTS - 1)])
     assert (shop.job().state, shop.job().errors[0].code) == (State.FAILED, Code.PREEMPTED)
 
@@ -521,7 +521,7 @@ def test_a_job_released_for_the_last_time_says_that_the_worker_had_to_leave(shop
 @pytest.mark.usefixtures("_short_grace", "stuck")
 def test_a_job_that_waits_to_be_alone_is_given_back_too(shop: Shop) -> None:
     a, b = shop.queue(name="a"), shop.queue(name="b", attempt=1)
-    with pytest.raises(LeaveError):
+    with pytest.raises(ShutdownRequestedError):
         shop.drain([a, b])
     assert (shop.job("b").state, shop.job("b").attempt) == (State.QUEUED, 1)
     assert (a.answers, b.answers) == (["nack"], ["nack"])
@@ -532,13 +532,13 @@ def leaving(monkeypatch: pytest.MonkeyPatch) -> Event:
     """Open when the worker, asked to leave, waits for what may still end."""
     begun = Event()
 
-    class Watched(Hands[object]):
+    class Watched(Slots[object]):
         def wait(self, seconds: float | None = None) -> list[object]:
             if seconds is not None:
                 begun.set()
             return super().wait(seconds)
 
-    monkeypatch.setattr("worker.drain.Hands", Watched)
+    monkeypatch.setattr("worker.drain.Slots", Watched)
     monkeypatch.setattr("worker.drain.GRACE_SECONDS", HANG)
     return begun
 
@@ -552,7 +552,7 @@ def test_a_job_that_ends_within_the_grace_is_done(shop: Shop, leaving: Event) ->
 
     shop.predictor.before = by_letter(a=predict_a)
     a = shop.queue()
-    with pytest.raises(LeaveError):
+    with pytest.raises(ShutdownRequestedError):
         shop.drain(then_leave(a, when=on_device))
     assert (shop.job().state, shop.job().attempt, a.answers) == (State.SUCCEEDED, 1, ["ack"])
     assert shop.receipt()["state"] == "SUCCEEDED"
@@ -561,7 +561,7 @@ def test_a_job_that_ends_within_the_grace_is_done(shop: Shop, leaving: Event) ->
 def test_a_job_whose_turn_comes_while_the_worker_leaves_is_given_back(shop: Shop, leaving: Event) -> None:
     read = side_by_side(shop, lambda: waiting(leaving))
     a, b = shop.queue(name="a"), shop.queue(name="b")
-    with pytest.raises(LeaveError):
+    with pytest.raises(ShutdownRequestedError):
         shop.drain(then_leave(a, b, when=read))
     assert shop.job("a").state is State.SUCCEEDED
     assert shop.is_untouched("b")
@@ -580,7 +580,7 @@ def test_a_failure_before_the_turn_while_the_worker_leaves_is_not_recorded(
 
     shop.predictor.read = by_letter(a=fail)
     a = shop.queue()
-    with pytest.raises(LeaveError):
+    with pytest.raises(ShutdownRequestedError):
         shop.drain(then_leave(a, when=reading))
     assert shop.is_untouched("a")
     assert a.answers == ["nack"]
@@ -603,7 +603,7 @@ def test_a_job_that_cannot_be_given_back_does_not_keep_the_others(shop: Shop, ga
     shop.requests = RefusingTopic()
     read = side_by_side(shop, lambda: waiting(gate))
     a, b = shop.queue(name="a"), shop.queue(name="b")
-    with pytest.raises(LeaveError):
+    with pytest.raises(ShutdownRequestedError):
         shop.drain(then_leave(a, b, when=read))
     assert (a.answers, b.answers) == (["nack"], ["nack"])
 

@@ -20,7 +20,7 @@ from schemas.failure import Code, Failure
 from schemas.job import Job, State, job_id
 from schemas.messages import Message, PredictionCompleted
 from schemas.storage import Look
-from worker.lease import HeldJob, LeaseLostError
+from worker.lease import LeasedJob, LeaseLostError
 
 VALID = b"sequences:\n  - protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"
 WITH_MSA = VALID.replace(b"empty", b"trp.a3m")
@@ -267,8 +267,8 @@ def test_a_worker_loses_a_job_that_is_overwritten_or_deleted_as_it_runs() -> Non
     for event in ("overwritten", "deleted"):
         inbox = Inbox()
         inbox.drop("foo.yaml")
-        mine = HeldJob(inbox.ledger, inbox.ledger.only(), "worker", renew_seconds=60)
-        mine.take()
+        mine = LeasedJob(inbox.ledger, inbox.ledger.only(), "worker", renew_seconds=60)
+        mine.claim()
         if event == "overwritten":
             inbox.uploads.put("foo.yaml", VALID, generation=8)
             inbox.announce("foo.yaml", generation=8)
@@ -277,7 +277,7 @@ def test_a_worker_loses_a_job_that_is_overwritten_or_deleted_as_it_runs() -> Non
             inbox.announce_deleted("foo.yaml")
         with pytest.raises(LeaseLostError):
             mine.renew()
-        mine.let_go()
+        mine.stop_renewing()
         assert inbox.ends() == [(7, "SUPERSEDED" if event == "overwritten" else "CANCELLED")]
 
 

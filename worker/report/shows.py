@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from schemas.receipt import REPORT, SUMMARY
-from worker.attempt import Show
 from worker.children import Children
+from worker.pipeline import Show
 from worker.report import page, summary
 
 

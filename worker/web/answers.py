@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.job import Model
 from schemas.options import Options
 from schemas.outputs import BEST_STRUCTURES
-from worker.attempt import CONTENT_TYPES
+from worker.pipeline import CONTENT_TYPES
 from worker.web.prediction import Predicted
 
 SUMMARY = "prediction.json"

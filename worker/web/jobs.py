@@ -5,8 +5,8 @@ import threading
 from dataclasses import dataclass, field
 
 from schemas.job import Job, State
-from worker.handling import Handling
-from worker.lease import HeldJob, LeaveError, TooLateError
+from worker.job_runner import JobRunner
+from worker.lease import LeasedJob, ShutdownRequestedError, TooLateError
 from worker.web.queue import Wanted
 from worker.web.waiting import GivenUpError
 
@@ -17,13 +17,13 @@ logger = logging.getLogger(__name__)
 class Jobs:
     """The jobs in hand. Whoever goes away gives them back."""
 
-    handling: Handling
-    _held: set[HeldJob] = field(default_factory=set)
+    runner: JobRunner
+    _held: set[LeasedJob] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def find(self, job_id: str) -> Job | None:
         """Read a job as it is now. Raises UnreadableJobError."""
-        return self.handling.find(job_id)
+        return self.runner.find(job_id)
 
     def handle(self, job: Job, wanted: Wanted) -> Job | None:
         """Attempt a queued job and settle it; return it as it is afterwards.
@@ -31,28 +31,28 @@ class Jobs:
         It is not begun where nobody wants it any more when the device is free for it; once begun it is ended.
         Raises GivenUpError, DeviceLostError.
         """
-        mine = self.handling.open(job, lambda _turns: wanted())
+        leased = self.runner.session(job, lambda _turns: wanted())
         with self._lock:
-            self._held.add(mine)
+            self._held.add(leased)
         try:
-            self.handling.handle(mine)
-        except (LeaveError, TooLateError) as error:
+            self.runner.run(leased)
+        except (ShutdownRequestedError, TooLateError) as error:
             raise GivenUpError(job.job_id) from error
         except Exception:
             logger.exception("the job did not end", extra=job.about)
             raise
         finally:
             with self._lock:
-                self._held.discard(mine)
+                self._held.discard(leased)
         return self.find(job.job_id)
 
     def give_back(self) -> None:
         """Give back what is in hand, because the process goes."""
         with self._lock:
             held = list(self._held)
-        for mine in held:
-            mine.let_go()
-            self.handling.give_back(mine)
+        for leased in held:
+            leased.stop_renewing()
+            self.runner.release(leased)
 
 
 def is_done_with(job: Job) -> bool:

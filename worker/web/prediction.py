@@ -14,7 +14,7 @@ from schemas.job import Model
 from schemas.options import Options
 from schemas.stages import Stage
 from worker import outputs
-from worker.attempt import Predictor, Stopwatch
+from worker.pipeline import Predictor, Stopwatch
 from worker.prepare import Call, Uploads, check_all, explained, fetch_all, here
 from worker.web.problems import RefusedError, refusal
 from worker.web.queue import Wanted

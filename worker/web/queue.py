@@ -17,18 +17,18 @@ class FullError(Exception):
 
 
 class Queue:
-    """Belongs to one event loop. ``places`` bounds what is held, ``hands`` what is worked on at once.
+    """Belongs to one event loop. ``places`` bounds what is held, ``slots`` what is worked on at once.
 
     Who leaves its place early is not waited for: work that has not begun does not begin any more, work that
     has begun keeps its hand until it ends.
     """
 
-    def __init__(self, places: int, hands: int) -> None:
-        self.places, self._hands = places, hands
+    def __init__(self, places: int, slots: int) -> None:
+        self.places, self._hands = places, slots
         self._taken = 0
-        self._free = asyncio.Semaphore(hands)
+        self._free = asyncio.Semaphore(slots)
         self._entrance = asyncio.Lock()
-        self._pool = ThreadPoolExecutor(hands, thread_name_prefix="hand")
+        self._pool = ThreadPoolExecutor(slots, thread_name_prefix="slot")
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -46,30 +46,30 @@ class Queue:
 
         Raises what ``work`` raises. Cancelled, it tells the work that nobody wants it any more.
         """
-        hands = self._hands if alone else 1
-        await self._take(hands)
+        slots = self._hands if alone else 1
+        await self._take(slots)
         given_up = threading.Event()
         working = asyncio.get_running_loop().run_in_executor(self._pool, work, lambda: not given_up.is_set())
-        working.add_done_callback(lambda _: self._release(hands))
+        working.add_done_callback(lambda _: self._release(slots))
         working.add_done_callback(_heard)
         try:
             return await asyncio.shield(working)
         finally:
             given_up.set()
 
-    async def _take(self, hands: int) -> None:
-        """Take hands in the order of asking, so that two who want all of them do not wait for each other."""
+    async def _take(self, slots: int) -> None:
+        """Take slots in the order of asking, so that two who want all of them do not wait for each other."""
         taken = 0
         async with self._entrance:
             try:
-                for taken in range(hands):  # noqa: B007  read where it is cut short
+                for taken in range(slots):  # noqa: B007  read where it is cut short
                     await self._free.acquire()
             except asyncio.CancelledError:
                 self._release(taken)
                 raise
 
-    def _release(self, hands: int) -> None:
-        for _ in range(hands):
+    def _release(self, slots: int) -> None:
+        for _ in range(slots):
             self._free.release()
 
 

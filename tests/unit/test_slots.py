@@ -5,7 +5,7 @@ from threading import Event, Lock, get_ident
 import pytest
 from patience import HANG
 
-from worker.hands import Hands
+from worker.slots import Slots
 
 
 @pytest.fixture
@@ -41,10 +41,10 @@ def test_every_thing_is_worked_on_once_in_a_thread_of_its_own() -> None:
         threads.append(get_ident())
         done.append(thing)
 
-    hands = Hands(2, work)
+    slots = Slots(2, work)
     for thing in range(20):
-        hands.give(thing)
-    assert hands.wait(HANG) == []
+        slots.submit(thing)
+    assert slots.wait(HANG) == []
     assert sorted(done) == list(range(20))
     assert get_ident() not in threads
 
@@ -56,11 +56,11 @@ def test_as_many_as_there_are_hands_are_worked_on_at_once(gate: Event) -> None:
         started[thing].set()
         assert gate.wait(HANG)
 
-    hands = Hands(2, work)
-    hands.give(0)
-    hands.give(1)
+    slots = Slots(2, work)
+    slots.submit(0)
+    slots.submit(1)
     assert all(event.wait(HANG) for event in started)
-    assert hands.held() == [0, 1]
+    assert slots.held() == [0, 1]
 
 
 def test_there_are_never_more_at_work_than_hands() -> None:
@@ -70,11 +70,11 @@ def test_there_are_never_more_at_work_than_hands() -> None:
         with counter:
             Event().wait(0.001)
 
-    hands = Hands(3, work)
+    slots = Slots(3, work)
     for thing in range(60):
-        hands.give(thing)
-        assert len(hands.held()) <= 3
-    hands.wait(HANG)
+        slots.submit(thing)
+        assert len(slots.held()) <= 3
+    slots.wait(HANG)
     assert 1 <= counter.most <= 3
 
 
@@ -87,12 +87,12 @@ def test_one_more_than_there_are_hands_waits_for_a_free_one() -> None:
         told.append(thing)
 
     go = Event()
-    hands = Hands(1, work)
-    hands.give("first")
+    slots = Slots(1, work)
+    slots.submit("first")
     go.set()
-    hands.give("second")  # returns when the first has ended
+    slots.submit("second")  # returns when the first has ended
     assert told[0] == "first"
-    hands.wait(HANG)
+    slots.wait(HANG)
     assert told == ["first", "second"]
 
 
@@ -110,28 +110,28 @@ class Failing:
 
 def test_an_error_comes_out_once_and_the_hand_is_free_again() -> None:
     work = Failing()
-    hands = Hands(1, work)
-    hands.give("surprise")
+    slots = Slots(1, work)
+    slots.submit("surprise")
     work.go.set()
     with pytest.raises(KeyError, match="surprise"):
-        hands.wait(HANG)
-    assert hands.wait(HANG) == hands.held() == []
-    hands.give("")
-    assert hands.wait(HANG) == []
+        slots.wait(HANG)
+    assert slots.wait(HANG) == slots.held() == []
+    slots.submit("")
+    assert slots.wait(HANG) == []
 
 
 def test_of_several_errors_each_comes_out_and_once() -> None:
     work, caught = Failing(), []
-    hands = Hands(3, work)
+    slots = Slots(3, work)
     for reason in "abc":
-        hands.give(reason)
+        slots.submit(reason)
     work.go.set()
     for _ in "abc":
         with pytest.raises(KeyError) as error:
-            hands.wait(HANG)
+            slots.wait(HANG)
         caught.append(error.value.args[0])
     assert sorted(caught) == ["a", "b", "c"]
-    assert hands.wait(HANG) == []
+    assert slots.wait(HANG) == []
 
 
 def test_giving_says_nothing_of_what_went_wrong_before_but_waiting_does() -> None:
@@ -141,13 +141,13 @@ def test_giving_says_nothing_of_what_went_wrong_before_but_waiting_does() -> Non
         work(reason)
         done.append("worked")
 
-    hands = Hands(1, note)
-    hands.give("surprise")
+    slots = Slots(1, note)
+    slots.submit("surprise")
     work.go.set()
-    hands.give("")
+    slots.submit("")
     with pytest.raises(KeyError, match="surprise"):
-        hands.wait(HANG)
-    assert hands.wait(HANG) == []
+        slots.wait(HANG)
+    assert slots.wait(HANG) == []
     assert done == ["worked"]
 
 
@@ -157,15 +157,15 @@ def test_waiting_for_a_time_returns_what_is_held_still() -> None:
     def work(thing: str) -> None:
         assert (slow if thing == "slow" else ended).wait(HANG)
 
-    hands = Hands(2, work)
-    hands.give("slow")
-    hands.give("quick")
-    assert hands.wait(0.01) == ["slow", "quick"]
+    slots = Slots(2, work)
+    slots.submit("slow")
+    slots.submit("quick")
+    assert slots.wait(0.01) == ["slow", "quick"]
     ended.set()
-    while "quick" in hands.held():
-        assert "slow" in hands.wait(0.001)
+    while "quick" in slots.held():
+        assert "slow" in slots.wait(0.001)
     slow.set()
-    assert hands.wait() == []
+    assert slots.wait() == []
 
 
 def test_waiting_ends_with_the_first_error_whoever_works_still(gate: Event) -> None:
@@ -178,10 +178,10 @@ def test_waiting_ends_with_the_first_error_whoever_works_still(gate: Event) -> N
             raise KeyError(thing)
         gate.wait(HANG)
 
-    hands = Hands(2, work)
-    hands.give("waiting")
-    hands.give("bad")
+    slots = Slots(2, work)
+    slots.submit("waiting")
+    slots.submit("bad")
     go.set()
     with pytest.raises(KeyError):
-        hands.wait()
-    assert hands.held() == ["waiting"]
+        slots.wait()
+    assert slots.held() == ["waiting"]

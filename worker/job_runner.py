@@ -14,20 +14,20 @@ from jobs.settle import Settler
 from schemas.failure import RETRYABLE, Code, FailedError, Failure
 from schemas.job import Job, State
 from schemas.storage import StorageUnavailableError
-from worker.attempt import Bench
 from worker.device import DeviceLostError
-from worker.lease import HeldJob, LeaseLostError, TooLateError, holding
+from worker.lease import LeasedJob, LeaseLostError, TooLateError, holding
+from worker.pipeline import Pipeline
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Handling:
-    """What it takes to handle jobs; ``holder`` names this process, ``renew_seconds`` is for leases."""
+class JobRunner:
+    """Runs jobs; ``holder`` names this process in leases, which are renewed every ``renew_seconds``."""
 
     ledger: Ledger
     settler: Settler
-    bench: Bench
+    pipeline: Pipeline
     holder: str
     renew_seconds: float
 
@@ -39,42 +39,42 @@ class Handling:
             raise UnreadableJobError(job_id, f"{unknown}: no option of this release")
         return job
 
-    def open(self, job: Job, in_time: Callable[[int], bool], *, suspect: bool = False) -> HeldJob:
+    def session(self, job: Job, in_time: Callable[[int], bool], *, suspect: bool = False) -> LeasedJob:
         """Take a queued job in hand; ``in_time``, by turns on the device, may keep it from being claimed."""
-        return HeldJob(self.ledger, job, self.holder, self.renew_seconds, in_time, suspect=suspect)
+        return LeasedJob(self.ledger, job, self.holder, self.renew_seconds, in_time, suspect=suspect)
 
-    def handle(self, held: HeldJob) -> None:
-        """Attempt the job and record how it ended. Raises DeviceLostError, LeaveError, TooLateError.
+    def run(self, held: LeasedJob) -> None:
+        """Attempt the job, record how it ended. Raises DeviceLostError, ShutdownRequestedError, TooLateError.
 
         Whatever is not finished after this is in the ledger, where the sweep finds it.
         """
-        with holding(held) as mine:
-            self._attempt(mine)
+        with holding(held) as leased:
+            self._attempt(leased)
 
-    def give_back(self, mine: HeldJob) -> None:
+    def release(self, leased: LeasedJob) -> None:
         """Let another process have a job, because this one has to leave."""
         try:
-            if mine.taken:
-                self._give_up(mine, _failure(Code.PREEMPTED, "The worker had to leave."))
+            if leased.claimed:
+                self._give_up(leased, _failure(Code.PREEMPTED, "The worker had to leave."))
         except Exception:
-            logger.exception("not given back; its lease will run out", extra=self._about(mine.job))
+            logger.exception("not given back; its lease will run out", extra=self._about(leased.job))
 
-    def _attempt(self, mine: HeldJob) -> None:
+    def _attempt(self, leased: LeasedJob) -> None:
         try:
-            done = self.bench.attempt(mine)
-            self._end(mine, lambda job: lifecycle.succeed(job, done, datetime.now(UTC)))
+            done = self.pipeline.run(leased)
+            self._end(leased, lambda job: lifecycle.succeed(job, done, datetime.now(UTC)))
         except LeaseLostError:
-            logger.warning("not ours any more, result thrown away", extra=self._about(mine.job))
+            logger.warning("not ours any more, result thrown away", extra=self._about(leased.job))
         except (DeviceLostError, TooLateError):
             raise
         except Exception as error:
             failure = _why(error)
-            logger.warning("attempt failed", extra=self._about(mine.job), exc_info=error)
-            self._give_up(mine, failure)
-            if self.bench.predictor.lost:
-                raise DeviceLostError(mine.job.job_id) from error
+            logger.warning("attempt failed", extra=self._about(leased.job), exc_info=error)
+            self._give_up(leased, failure)
+            if self.pipeline.predictor.lost:
+                raise DeviceLostError(leased.job.job_id) from error
 
-    def _give_up(self, mine: HeldJob, failure: Failure) -> None:
+    def _give_up(self, leased: LeasedJob, failure: Failure) -> None:
         def change(job: Job) -> Job:
             at = datetime.now(UTC)
             if failure.code in RETRYABLE:
@@ -82,13 +82,13 @@ class Handling:
             return lifecycle.fail(job, failure, at)
 
         try:
-            mine.take()  # a job can fail before its turn
-            self._end(mine, change, failure.code)
+            leased.claim()  # a job can fail before its turn
+            self._end(leased, change, failure.code)
         except LeaseLostError:
-            logger.warning("not ours any more, failure not recorded", extra=self._about(mine.job))
+            logger.warning("not ours any more, failure not recorded", extra=self._about(leased.job))
 
-    def _end(self, mine: HeldJob, change: Callable[[Job], Job], code: Code | None = None) -> None:
-        job = self.settler.settle(mine.change(change))
+    def _end(self, leased: LeasedJob, change: Callable[[Job], Job], code: Code | None = None) -> None:
+        job = self.settler.settle(leased.change(change))
         about = {"state": job.state, "code": code, "timings": job.timings, "seconds": _since_claim(job)}
         logger.info("attempt ended", extra=self._about(job) | about)
 

@@ -1,4 +1,4 @@
-"""The jobs in hand: a few threads, so that one is read while another is predicted and a third uploaded."""
+"""A few threads for jobs in flight, so that one is read while another is predicted and a third uploaded."""
 
 import threading
 from collections.abc import Callable
@@ -8,18 +8,18 @@ from typing import Generic, TypeVar
 Thing = TypeVar("Thing")
 
 
-class Hands(Generic[Thing]):
+class Slots(Generic[Thing]):
     """Works on at most ``count`` things at once, and knows which they are. Belongs to one thread."""
 
     def __init__(self, count: int, work: Callable[[Thing], None]) -> None:
         self._work = work
         self._free = threading.Semaphore(count)
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="hand")
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="slot")
         self._held: dict[Future[None], Thing] = {}
 
-    def give(self, thing: Thing) -> None:
-        """Wait for a free hand and start to work."""
-        self._free.acquire()  # released by the hand itself: it is free before anyone has looked
+    def submit(self, thing: Thing) -> None:
+        """Wait for a free slot and start to work."""
+        self._free.acquire()  # released by the slot itself: it is free before anyone has looked
         future = self._pool.submit(self._work, thing)
         self._held[future] = thing
         future.add_done_callback(lambda _: self._free.release())

@@ -17,7 +17,7 @@ from schemas.stages import Stage
 from schemas.storage import ContentDiffersError
 from worker import outputs
 from worker.cache import Ledger, copied, fingerprint, twin
-from worker.lease import HeldJob
+from worker.lease import LeasedJob
 from worker.prepare import Call, Prepared, Uploads, here, prepare
 from worker.report.prediction import Prediction
 
@@ -88,8 +88,8 @@ class Stopwatch:
 
 
 @dataclass(frozen=True)
-class Bench:
-    """Where attempts are made: input and output bucket, the warm model, a folder to work in.
+class Pipeline:
+    """What an attempt goes through, and with what: both buckets, the warm model, a folder to work in.
 
     ``cache`` is where results of earlier jobs are found; without it everything is computed. ``shows`` has,
     by public name, what writes a page or picture of a prediction to a path. ``usd_per_hour`` is the worker's,
@@ -108,51 +108,51 @@ class Bench:
     max_tokens: int = MAX_TOKENS
     call: Call = here
 
-    def attempt(self, mine: HeldJob) -> Result:
+    def run(self, leased: LeasedJob) -> Result:
         """Attempt a job, and take it when the device is free for it; one that is suspect, before it is read.
 
         Raises FailedError, StorageUnavailableError, LeaseLostError, TooLateError, DeviceLostError.
         """
-        if mine.suspect:
-            self._take_first(mine)
-        watch, job, model = Stopwatch(), mine.job, self.predictor.model
+        if leased.suspect:
+            self._take_first(leased)
+        watch, job, model = Stopwatch(), leased.job, self.predictor.model
         self.work_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.work_dir, prefix=f"{job.job_id}-") as folder:
             with watch.stage(Stage.DOWNLOAD):
                 prepared = prepare(job, self.uploads, Path(folder) / "input", self.call, self.max_tokens)
-            mine.turns = 2 if prepared.document.properties else 1
+            leased.turns = 2 if prepared.document.properties else 1
             identity = fingerprint(prepared, job.options, model)
-            if cached := self._cached(identity, mine, prepared, Path(folder) / "output", watch):
+            if cached := self._cached(identity, leased, prepared, Path(folder) / "output", watch):
                 return cached
-            files, scores = self._predict(mine, prepared, Path(folder) / "output", watch)
-            mine.renew()
+            files, scores = self._predict(leased, prepared, Path(folder) / "output", watch)
+            leased.renew()
             with watch.stage(Stage.UPLOAD):
-                uploaded = tuple(self._upload(path, name, mine) for name, path in files.items())
-        watch.seconds |= self._waited(mine.job)
+                uploaded = tuple(self._upload(path, name, leased) for name, path in files.items())
+        watch.seconds |= self._waited(leased.job)
         return Result(
             outputs=uploaded, scores=scores, timings=watch.seconds, model=model, fingerprint=identity
         )
 
-    def _take_first(self, mine: HeldJob) -> None:
+    def _take_first(self, leased: LeasedJob) -> None:
         """Have it count as an attempt if this process ends over the job, but not if it has no model."""
-        logger.info("its message came before: claimed before it is read", extra=mine.job.about)
+        logger.info("its message came before: claimed before it is read", extra=leased.job.about)
         self.predictor.ready_at  # noqa: B018  waits for the model
-        mine.take()
+        leased.claim()
 
     def _cached(
-        self, identity: str, mine: HeldJob, prepared: Prepared, folder: Path, watch: Stopwatch
+        self, identity: str, leased: LeasedJob, prepared: Prepared, folder: Path, watch: Stopwatch
     ) -> Result | None:
         """Copy the result of a job that was the same in everything, if there is one and it is whole."""
         found = twin(self.cache, identity) if self.cache else None
         if found is None or found.model is None:
             return None
-        mine.take()
+        leased.claim()
         with watch.stage(Stage.COPY):
-            outputs = copied(found, mine.job.output_prefix, self.results, besides=self.shows)
+            outputs = copied(found, leased.job.output_prefix, self.results, besides=self.shows)
         if outputs is None:
             return None
-        outputs += self._shown_anew(mine, prepared, outputs, folder, watch)
-        watch.seconds |= self._waited(mine.job)
+        outputs += self._shown_anew(leased, prepared, outputs, folder, watch)
+        watch.seconds |= self._waited(leased.job)
         return Result(
             outputs=outputs,
             scores=found.scores,
@@ -163,30 +163,30 @@ class Bench:
         )
 
     def _shown_anew(
-        self, mine: HeldJob, prepared: Prepared, copies: Iterable[Output], folder: Path, watch: Stopwatch
+        self, leased: LeasedJob, prepared: Prepared, copies: Iterable[Output], folder: Path, watch: Stopwatch
     ) -> tuple[Output, ...]:
         """Upload page and picture of this job: the other's show its file's name and text."""
         if not self.shows:
             return ()
-        names = {output: output.name.removeprefix(mine.job.output_prefix) for output in copies}
+        names = {output: output.name.removeprefix(leased.job.output_prefix) for output in copies}
         with watch.stage(Stage.REPORT):
             for output, name in names.items():
                 self.results.download(output.name, folder / name, output.size)
             files = {name: folder / name for name in names.values()}
-            shown = self._shown(mine.job, prepared, files, watch, folder)
-        mine.renew()
-        return tuple(self._upload(path, name, mine) for name, path in shown.items())
+            shown = self._shown(leased.job, prepared, files, watch, folder)
+        leased.renew()
+        return tuple(self._upload(path, name, leased) for name, path in shown.items())
 
     def _predict(
-        self, mine: HeldJob, prepared: Prepared, out: Path, watch: Stopwatch
+        self, leased: LeasedJob, prepared: Prepared, out: Path, watch: Stopwatch
     ) -> tuple[Mapping[str, Path], dict[str, float]]:
-        options = mine.job.options
-        seconds = self.predictor.predict(prepared.input_file, options, options.seed or 0, out, mine.take)
+        options = leased.job.options
+        seconds = self.predictor.predict(prepared.input_file, options, options.seed or 0, out, leased.claim)
         watch.seconds |= {stage: round(taken, 3) for stage, taken in seconds.items()}
         expected = outputs.expected(prepared.document, options)
-        files = outputs.collect(mine.job.job_id, out, expected)
+        files = outputs.collect(leased.job.job_id, out, expected)
         with watch.stage(Stage.REPORT):
-            shown = self._shown(mine.job, prepared, files, watch, out)
+            shown = self._shown(leased.job, prepared, files, watch, out)
         return files | shown, outputs.scores(files)
 
     def _shown(
@@ -215,22 +215,22 @@ class Bench:
             Stage.START_UP: round(max(0.0, starting.total_seconds()), 3),
         }
 
-    def _upload(self, path: Path, public_name: str, mine: HeldJob) -> Output:
+    def _upload(self, path: Path, public_name: str, leased: LeasedJob) -> Output:
         """Upload a file over what an earlier attempt may have left, be it the same or not."""
-        name = mine.job.output_prefix + public_name
+        name = leased.job.output_prefix + public_name
         content_type = CONTENT_TYPES.get(path.suffix, "application/octet-stream")
-        over = self._left(name, mine) if mine.job.attempt > 1 else 0
+        over = self._left(name, leased) if leased.job.attempt > 1 else 0
         try:
             return self.results.upload(path, name, content_type, over)
         except ContentDiffersError:
-            return self.results.upload(path, name, content_type, self._left(name, mine))
+            return self.results.upload(path, name, content_type, self._left(name, leased))
 
-    def _left(self, name: str, mine: HeldJob) -> int:
+    def _left(self, name: str, leased: LeasedJob) -> int:
         """Return the generation that may be replaced: of what lay there while the lease was still ours.
 
         The look comes before the lease's check: whoever sleeps in between, or after, finds that the next
         holder has made another generation of every file.
         """
         there = self.results.generation(name) or 0
-        mine.renew()
+        leased.renew()
         return there

@@ -17,14 +17,11 @@ from pydantic import ValidationError
 from worker import uncollected  # noqa: F401  # isort: skip  first: it is about the imports that follow
 from gcp import logs, project
 from gcp.shutdown import raise_on
+from worker import compose
 from worker.compose import Warm, warm
 from worker.device import DeviceLostError
-from worker.drain import MAX_IN_FLIGHT, Worker
-from worker.job_runner import JobRunner
+from worker.drain import MAX_IN_FLIGHT
 from worker.lease import ShutdownRequestedError
-from worker.pipeline import Pipeline
-from worker.prepare import in_child
-from worker.report.shows import shows_in
 from worker.settings import WorkerSettings
 
 LOOK_SECONDS = 0.5
@@ -56,27 +53,8 @@ def main() -> int:
 
 
 def _work(settings: WorkerSettings, ready: Warm, started: float, started_at: datetime) -> None:
-    ledger = project.ledger(settings)
-    pipeline = Pipeline(
-        uploads=project.bucket(settings, settings.input_bucket),
-        results=project.bucket(settings, settings.output_bucket),
-        predictor=ready.predictor,
-        work_dir=settings.work_dir,
-        started_at=started_at,
-        cache=ledger if settings.result_cache else None,
-        shows=shows_in(ready.children),
-        usd_per_hour=settings.usd_per_hour,
-        max_tokens=settings.max_tokens,
-        call=in_child(ready.children),
-    )
-    worker = Worker(
-        runner=JobRunner(
-            ledger, project.settler(settings), pipeline, settings.holder, settings.renew_seconds
-        ),
-        idle_seconds=settings.idle_seconds,
-        ends_at=started + settings.task_seconds,
-        needs=settings.needs,
-    )
+    runner = compose.job_runner(settings, ready.predictor, started_at, ready.children)
+    worker = compose.worker(settings, runner, started)
     work = project.subscription(settings, settings.work_subscription)
     with work.pulling(MAX_IN_FLIGHT, LOOK_SECONDS) as deliveries:
         try:

@@ -1,16 +1,23 @@
-"""What Job and Service have in common, put together: the model, and the children that serve it."""
+"""What Job and Service have in common, put together: the model, its children, and the runner of jobs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from worker import uncollected
+from gcp import project
+from worker import pipeline, uncollected
 from worker.child_server import fork_child_server
 from worker.children import PRELOAD, Children
 from worker.device import Device
+from worker.drain import Worker
+from worker.job_runner import JobRunner
 from worker.manifest import COMPONENTS, STRUCTURE, require
+from worker.pipeline import Pipeline
+from worker.prepare import here, in_child
 from worker.read_ahead import read_ahead
-from worker.settings import PredictionSettings
+from worker.report.shows import shows_in
+from worker.settings import PredictionSettings, ServiceSettings, WorkerSettings
 
 if TYPE_CHECKING:
     from worker.predictor import Predictor
@@ -41,3 +48,32 @@ def warm(settings: PredictionSettings) -> Iterator[Warm]:
     with Children(settings.read_seconds, *PRELOAD, memory=settings.child_memory) as children:
         device = Device(settings.prediction_seconds)
         yield Warm(Predictor(settings.boltz_cache, children, device, settings.device), children, device)
+
+
+def job_runner(
+    settings: WorkerSettings | ServiceSettings,
+    predictor: pipeline.Predictor,
+    started_at: datetime,
+    children: Children | None = None,
+) -> JobRunner:
+    """Put together what runs jobs; without children it reads in this process, and writes no report."""
+    ledger = project.ledger(settings)
+    attempt = Pipeline(
+        uploads=project.bucket(settings, settings.input_bucket),
+        results=project.bucket(settings, settings.output_bucket),
+        predictor=predictor,
+        work_dir=settings.work_dir,
+        started_at=started_at,
+        cache=ledger if settings.result_cache else None,
+        shows=shows_in(children) if children else {},
+        usd_per_hour=settings.usd_per_hour,
+        max_tokens=settings.max_tokens,
+        call=in_child(children) if children else here,
+    )
+    return JobRunner(ledger, project.settler(settings), attempt, settings.holder, settings.renew_seconds)
+
+
+def worker(settings: WorkerSettings, runner: JobRunner, started: float) -> Worker:
+    """Put together what drains the queue; ``started`` is when the process did, by ``time.monotonic``."""
+    ends_at = started + settings.task_seconds
+    return Worker(runner, settings.idle_seconds, ends_at, settings.needs)

@@ -17,17 +17,14 @@ import uvicorn
 from pydantic import ValidationError
 
 from worker import uncollected  # noqa: F401  # isort: skip  first: it is about the imports that follow
-from gcp import logs, project
+from gcp import logs
 from gcp.shutdown import raise_on
 from inputs.read import read_input
+from worker import compose
 from worker.compose import Warm, warm
 from worker.device import DeviceLostError
 from worker.drain import MAX_IN_FLIGHT
-from worker.job_runner import JobRunner
 from worker.lease import ShutdownRequestedError
-from worker.pipeline import Pipeline
-from worker.prepare import in_child
-from worker.report.shows import shows_in
 from worker.settings import ServiceSettings
 from worker.web import app
 from worker.web.app import Desk
@@ -103,26 +100,12 @@ def _serve(settings: ServiceSettings, ready: Warm) -> int:
 
 
 def _desk(settings: ServiceSettings, ready: Warm) -> Desk:
-    uploads = project.bucket(settings, settings.input_bucket)
-    ledger = project.ledger(settings)
-    call = in_child(ready.children)
-    pipeline = Pipeline(
-        uploads=uploads,
-        results=project.bucket(settings, settings.output_bucket),
-        predictor=ready.predictor,
-        work_dir=settings.work_dir,
-        started_at=datetime.now(UTC),
-        cache=ledger if settings.result_cache else None,
-        shows=shows_in(ready.children),
-        usd_per_hour=settings.usd_per_hour,
-        max_tokens=settings.max_tokens,
-        call=call,
-    )
-    settler, holder = project.settler(settings), settings.holder
+    runner = compose.job_runner(settings, ready.predictor, datetime.now(UTC), ready.children)
+    uploads, call = runner.pipeline.uploads, runner.pipeline.call
     return Desk(
         predictor=ready.predictor,
         predictions=Predictions(ready.predictor, uploads, settings.work_dir, call),
-        jobs=Jobs(JobRunner(ledger, settler, pipeline, holder, settings.renew_seconds)),
+        jobs=Jobs(runner),
         queue=Queue(settings.queue_limit, MAX_IN_FLIGHT),
         departure=Departure(settings.grace_seconds),
         input_bucket=settings.input_bucket,

@@ -23,15 +23,14 @@ from google.cloud import pubsub_v1
 
 from benchmarks.load import meter
 from benchmarks.load.unary import Unary
-from gcp import logs, project
+from gcp import logs
 from gcp.shutdown import raise_on
 from schemas.job import Model
 from schemas.options import Options
+from worker import compose
 from worker.device import Device
-from worker.drain import MAX_IN_FLIGHT, Worker
-from worker.job_runner import JobRunner
+from worker.drain import MAX_IN_FLIGHT
 from worker.lease import ShutdownRequestedError
-from worker.pipeline import Pipeline
 from worker.settings import WorkerSettings
 
 GATE_VARIABLE = "LOAD_GATE"
@@ -140,23 +139,9 @@ def main() -> None:
 
 
 def _work(settings: WorkerSettings) -> None:
-    started, ledger = time.monotonic(), project.ledger(settings)
-    pipeline = Pipeline(
-        uploads=project.bucket(settings, settings.input_bucket),
-        results=project.bucket(settings, settings.output_bucket),
-        predictor=NoModel(Device(settings.task_seconds), Gate(Path(os.environ[GATE_VARIABLE]))),
-        work_dir=settings.work_dir,
-        started_at=datetime.now(UTC),
-        cache=ledger if settings.result_cache else None,
-    )
-    worker = Worker(
-        runner=JobRunner(
-            ledger, project.settler(settings), pipeline, settings.holder, settings.renew_seconds
-        ),
-        idle_seconds=settings.idle_seconds,
-        ends_at=started + settings.task_seconds,
-        needs=settings.needs,
-    )
+    started = time.monotonic()
+    predictor = NoModel(Device(settings.task_seconds), Gate(Path(os.environ[GATE_VARIABLE])))
+    worker = compose.worker(settings, compose.job_runner(settings, predictor, datetime.now(UTC)), started)
     subscriber = pubsub_v1.SubscriberClient()
     path = subscriber.subscription_path(settings.google_cloud_project, settings.work_subscription)
     with Unary(subscriber, path, MAX_IN_FLIGHT).pulling(LOOK_SECONDS) as work:

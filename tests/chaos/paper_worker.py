@@ -24,13 +24,12 @@ from inputs.grammar import Polymer
 from inputs.read import read_input
 from schemas.job import Model
 from schemas.options import Options
+from worker import compose
 from worker.child_server import fork_child_server
 from worker.children import Children
 from worker.device import Device, DeviceLostError
-from worker.drain import MAX_IN_FLIGHT, Worker
-from worker.job_runner import JobRunner
+from worker.drain import MAX_IN_FLIGHT
 from worker.lease import ShutdownRequestedError
-from worker.pipeline import Pipeline
 from worker.settings import WorkerSettings
 
 LOOK_SECONDS = 0.1
@@ -95,23 +94,9 @@ def main() -> int:
 
 
 def _drain(settings: WorkerSettings, children: Children) -> None:
-    ledger = project.ledger(settings)
-    pipeline = Pipeline(
-        uploads=project.bucket(settings, settings.input_bucket),
-        results=project.bucket(settings, settings.output_bucket),
-        predictor=PaperPredictor(children, Device(settings.prediction_seconds)),
-        work_dir=settings.work_dir,
-        started_at=datetime.now(UTC),
-        cache=ledger,
-    )
-    worker = Worker(
-        runner=JobRunner(
-            ledger, project.settler(settings), pipeline, settings.holder, settings.renew_seconds
-        ),
-        idle_seconds=settings.idle_seconds,
-        ends_at=time.monotonic() + settings.task_seconds,
-        needs=settings.needs,
-    )
+    predictor = PaperPredictor(children, Device(settings.prediction_seconds))
+    runner = compose.job_runner(settings, predictor, datetime.now(UTC))
+    worker = compose.worker(settings, runner, time.monotonic())
     with project.subscription(settings, settings.work_subscription).pulling(
         MAX_IN_FLIGHT, LOOK_SECONDS
     ) as arriving:

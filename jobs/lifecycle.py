@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from schemas.failure import Code, Failure
+from schemas.failure import RETRYABLE, Code, Failure
 from schemas.job import Change, Effect, Job, Lease, Result, State
 
 MAX_ATTEMPTS = 3
@@ -23,8 +23,9 @@ KEEP = timedelta(days=90)
 
 
 class Event(StrEnum):
-    """What can happen to a job after it was taken in."""
+    """What can happen to a job."""
 
+    TAKEN_IN = "TAKEN_IN"  # an upload became a job
     ARRIVED = "ARRIVED"  # the last file that it waited for is there
     REFUSED = "REFUSED"  # a file that it waited for is there, and cannot be used
     EXPIRED = "EXPIRED"  # a file it refers to did not come in time
@@ -70,6 +71,9 @@ TABLE: Mapping[State, Mapping[Event, State]] = {
     State.SUPERSEDED: {},
 }
 
+BEGINNINGS = (State.QUEUED, State.WAITING, State.REJECTED, State.CANCELLED, State.SUPERSEDED)
+"""States that a new job may begin in; one that was deleted or overwritten before it was read ends at once."""
+
 ENTERING: Mapping[State, tuple[Effect, ...]] = {
     State.QUEUED: (Effect.REQUEST,),
     **{state: (Effect.RECEIPT, Effect.EVENT) for state in State if state.terminal},
@@ -93,6 +97,13 @@ def enter(job: Job, event: str, state: State, at: datetime, code: Code | None = 
         expire_at=at + KEEP if state.terminal else None,
         history=(*job.history, Change(at=at, event=event, state=state, code=code)),
     )
+
+
+def begin(job: Job, state: State, at: datetime, code: Code | None = None) -> Job:
+    """Put a new job into its first state. Raises IllegalTransitionError."""
+    if state not in BEGINNINGS:
+        raise IllegalTransitionError(f"job {job.job_id} cannot begin as {state}")
+    return enter(job, Event.TAKEN_IN, state, at, code)
 
 
 def advance(job: Job, event: Event, at: datetime, code: Code | None = None) -> Job:
@@ -125,6 +136,13 @@ def succeed(job: Job, result: Result, at: datetime) -> Job:
 def fail(job: Job, failure: Failure, at: datetime) -> Job:
     """Record a permanent failure."""
     return advance(job.evolve(errors=(failure,)), Event.FAILED, at, failure.code)
+
+
+def end_attempt(job: Job, failure: Failure, at: datetime) -> Job:
+    """End an attempt that came to nothing: another one may do better, or the job fails for good."""
+    if failure.code in RETRYABLE:
+        return release(job, Event.RELEASED, failure, at)
+    return fail(job, failure, at)
 
 
 def release(job: Job, event: Event, failure: Failure, at: datetime) -> Job:
@@ -198,19 +216,19 @@ def refuse(job: Job, failures: tuple[Failure, ...], at: datetime) -> Job:
 def take_in(job: Job, at: datetime) -> Job:
     """Put a new job into its first state: with errors REJECTED, with missing files WAITING, else QUEUED."""
     state = State.REJECTED if job.errors else State.WAITING if job.waits_for else State.QUEUED
-    return enter(job, "TAKEN_IN", state, at)
+    return begin(job, state, at)
 
 
 def supersede_unread(job: Job, at: datetime) -> Job:
     """Close a new job whose object was replaced before anyone read it."""
     failure = _overwritten(job)
-    return enter(job.evolve(errors=(failure,)), "TAKEN_IN", State.SUPERSEDED, at, failure.code)
+    return begin(job.evolve(errors=(failure,)), State.SUPERSEDED, at, failure.code)
 
 
 def cancel_unread(job: Job, at: datetime, why: str) -> Job:
     """Close a new job whose object was deleted before anyone read it."""
     failure = _unwanted(why)
-    return enter(job.evolve(errors=(failure,)), "TAKEN_IN", State.CANCELLED, at, failure.code)
+    return begin(job.evolve(errors=(failure,)), State.CANCELLED, at, failure.code)
 
 
 def _overwritten(job: Job) -> Failure:

@@ -2,17 +2,13 @@
 
 from collections.abc import Iterator
 
-from jobs.lifecycle import ENTERING, TABLE
-from schemas.job import State
+from jobs.lifecycle import BEGINNINGS, ENTERING, TABLE, Event
 
 HEAD = """# How a job moves
 
 Drawn by `python -m tools.lifecycle_page > docs/lifecycle.md` from the table in `jobs/lifecycle.py`; a test
 compares the two.
 """
-
-TAKEN_IN = (State.QUEUED, State.WAITING, State.REJECTED, State.CANCELLED, State.SUPERSEDED)
-"""States that a new job may begin in; one that was deleted or overwritten before it was read ends at once."""
 
 
 def page() -> str:
@@ -23,8 +19,8 @@ def page() -> str:
 
 
 def _arrows() -> Iterator[str]:
-    for state in TAKEN_IN:
-        yield f"    [*] --> {state}: TAKEN_IN"
+    for state in BEGINNINGS:
+        yield f"    [*] --> {state}: {Event.TAKEN_IN}"
     for state, ways in TABLE.items():
         for event, after in ways.items():
             yield f"    {state} --> {after}: {event}"

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from jobs import lifecycle
 from jobs.ledger import Ledger, UnreadableJobError
 from jobs.settle import Settler
-from schemas.failure import RETRYABLE, Code, FailedError, Failure
+from schemas.failure import Code, FailedError, Failure
 from schemas.job import Job, State
 from schemas.storage import StorageUnavailableError
 from worker.device import DeviceLostError
@@ -75,15 +75,11 @@ class JobRunner:
                 raise DeviceLostError(leased.job.job_id) from error
 
     def _give_up(self, leased: LeasedJob, failure: Failure) -> None:
-        def change(job: Job) -> Job:
-            at = datetime.now(UTC)
-            if failure.code in RETRYABLE:
-                return lifecycle.release(job, lifecycle.Event.RELEASED, failure, at)
-            return lifecycle.fail(job, failure, at)
-
         try:
             leased.claim()  # a job can fail before its turn
-            self._end(leased, change, failure.code)
+            self._end(
+                leased, lambda job: lifecycle.end_attempt(job, failure, datetime.now(UTC)), failure.code
+            )
         except LeaseLostError:
             logger.warning("not ours any more, failure not recorded", extra=self._about(leased.job))
 

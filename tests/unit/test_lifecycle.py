@@ -7,7 +7,7 @@ from later import EFFECT
 
 from jobs import lifecycle
 from jobs.lifecycle import TABLE, Event, IllegalTransitionError, advance
-from schemas.failure import Code, Failure
+from schemas.failure import RETRYABLE, Code, Failure
 from schemas.job import Effect, Lease, State
 
 LATER = NOW + timedelta(seconds=5)
@@ -47,7 +47,7 @@ def test_a_claim_of_a_queued_job_is_the_only_way_to_run() -> None:
     assert [move for move in moves if move[2] is State.RUNNING] == [
         (State.QUEUED, Event.CLAIMED, State.RUNNING)
     ]
-    assert {event for _, event, _ in moves} == set(Event)
+    assert {event for _, event, _ in moves} == set(Event) - {Event.TAKEN_IN}
 
 
 @pytest.mark.parametrize("state", State)
@@ -105,6 +105,22 @@ def test_the_time_that_nobody_took_it_begins_with_its_last_step() -> None:
     job = lifecycle.claim(lifecycle.take_in(a_job(), NOW), "w", NOW + timedelta(hours=23))
     job = lifecycle.release(job, Event.RELEASED, LOST, NOW + timedelta(hours=23))
     assert lifecycle.undelivered(job, NOW + timedelta(hours=25)).state is State.QUEUED
+
+
+def test_a_job_begins_where_the_table_lets_it_and_nowhere_else() -> None:
+    for state in State:
+        if state in lifecycle.BEGINNINGS:
+            assert lifecycle.begin(a_job(), state, NOW).history[-1].event == Event.TAKEN_IN
+        else:
+            with pytest.raises(IllegalTransitionError, match=f"cannot begin as {state}"):
+                lifecycle.begin(a_job(), state, NOW)
+
+
+@pytest.mark.parametrize("code", [Code.WORKER_LOST, Code.TIMEOUT])
+def test_an_attempt_ends_by_its_failure_for_good_or_not(code: Code) -> None:
+    job = lifecycle.claim(a_job(), "w", NOW)
+    ended = lifecycle.end_attempt(job, LOST.model_copy(update={"code": code}), LATER)
+    assert ended.state is (State.QUEUED if code in RETRYABLE else State.FAILED)
 
 
 def test_an_upload_is_remembered_for_as_long_as_its_job_is_kept() -> None:

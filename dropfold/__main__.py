@@ -46,7 +46,7 @@ class Commands(click.Group):
             click.echo("\nInterrupted.", err=True)
             raise SystemExit(INTERRUPTED) from None
         except Exception as error:
-            from gcp import trouble
+            from gcp import errors as trouble
 
             if isinstance(error, trouble.ERRORS):
                 raise click.ClickException(trouble.explained(error)) from error

@@ -14,10 +14,10 @@ from inputs.examine import Rules
 from schemas.finding import Finding, Found
 
 if TYPE_CHECKING:  # Google's clients take a second to import, and checking files and help need none
+    from gcp.cloud_run import WorkerJob
     from gcp.health import Health
     from gcp.ledger import FirestoreLedger
-    from gcp.objects import Bucket
-    from gcp.runs import WorkerJob
+    from gcp.storage import Bucket
     from jobs.settle import Settler
 
 P = ParamSpec("P")
@@ -119,7 +119,7 @@ class Cloud:
 
     @cached_property
     def _job(self) -> "WorkerJob | None":
-        from gcp.runs import WorkerJob
+        from gcp.cloud_run import WorkerJob
 
         settings = self.settings
         name, region = settings.cloud_run_job_name, settings.cloud_run_region
@@ -131,7 +131,7 @@ class Cloud:
         )
 
     def _count_workers(self) -> int | None:
-        from gcp.trouble import ERRORS
+        from gcp.errors import ERRORS
 
         try:
             return self._job.alive(WORKERS_SECONDS) if self._job else None

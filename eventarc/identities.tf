@@ -198,7 +198,7 @@ resource "google_pubsub_subscription_iam_member" "pulls_pages" {
   member       = local.members[each.key]
 }
 
-# --- Workers. What gcp/runs.py calls, of this job alone.
+# --- Workers. What gcp/cloud_run.py calls, of this job alone.
 
 resource "google_project_iam_custom_role" "launcher" {
   role_id     = replace("${var.name}_launcher", "-", "_")

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from functions.generations import Generations
-from functions.recent import Recent
+from functions.lru import Recent
 from functions.waiting import Uploads, Waiting
 from inputs.examine import Accepted, Examiner, Rules, is_input, is_reference
 from jobs import lifecycle

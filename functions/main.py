@@ -16,12 +16,12 @@ import flask
 import functions_framework
 from cloudevents.http import CloudEvent
 
-from functions.compare import Comparison
-from functions.dead import DeadLetters
+from functions.dead_letters import DeadLetters
 from functions.intake import Intake
 from functions.launch import Launcher
 from functions.pages import Pages
 from functions.push import Pusher
+from functions.reconcile import Comparison
 from functions.settings import (
     CompareSettings,
     DeadSettings,
@@ -34,7 +34,7 @@ from functions.settings import (
 from functions.sweep import Sweep
 from functions.wake import Wake
 from gcp import logs, project
-from gcp.runs import WorkerJob
+from gcp.cloud_run import WorkerJob
 from gcp.service import WorkerService
 from schemas.upload import decode_upload
 

@@ -1,1 +1,1 @@
-"""The only imports of Google's clients: ledger, objects, topics, runs."""
+"""The only imports of Google's clients: ledger, storage, pubsub, cloud_run, service, and what they share."""

@@ -14,10 +14,10 @@ from google.api_core.exceptions import (
 from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import cloudquotas_v1, firestore, pubsub_v1, storage
 
+from gcp.cloud_run import WorkerJob
+from gcp.errors import ERRORS, said
 from gcp.ledger import COLLECTION
-from gcp.runs import WorkerJob
 from gcp.settings import Project
-from gcp.trouble import ERRORS, said
 from schemas.finding import Finding, Found
 
 RUN = "run.googleapis.com"

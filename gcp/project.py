@@ -4,11 +4,11 @@ from contextlib import AbstractContextManager
 
 from google.cloud import firestore, pubsub_v1, storage
 
-from gcp import topics
+from gcp import pubsub as topics
 from gcp.ledger import FirestoreLedger
-from gcp.objects import Bucket
+from gcp.pubsub import Subscription, Topic
 from gcp.settings import Project
-from gcp.topics import Subscription, Topic
+from gcp.storage import Bucket
 from jobs.settle import Settler
 
 

@@ -9,7 +9,7 @@ from patience import HANG
 from chaos.faults import Fault
 from chaos.harness import BAD, MSA, WITH_MSA, Scenario
 from chaos.steps import CLAIM, READ, REPLACE, UPLOAD, Situation
-from functions.dead import GIVEN_UP_BY
+from functions.dead_letters import GIVEN_UP_BY
 from local import parts
 from schemas.job import State
 from schemas.messages import PredictionRequested

@@ -14,14 +14,14 @@ UPLOADED = 5
 
 RECORD, REPLACE = "gcp.ledger:FirestoreLedger.create", "gcp.ledger:FirestoreLedger.replace"
 GENERATIONS, TWIN = "gcp.ledger:FirestoreLedger.generations", "gcp.ledger:FirestoreLedger.succeeded_as"
-READ, CREATE = "gcp.objects:Bucket.read", "gcp.objects:Bucket.create"
-UPLOAD, COPY = "gcp.objects:Bucket.upload", "gcp.objects:Bucket.copy"
-REPLACE_OBJECT = "gcp.objects:Bucket.replace"
-PUBLISH, ACK = "gcp.topics:Topic.publish", "google.cloud.pubsub_v1.subscriber.message:Message.ack"
+READ, CREATE = "gcp.storage:Bucket.read", "gcp.storage:Bucket.create"
+UPLOAD, COPY = "gcp.storage:Bucket.upload", "gcp.storage:Bucket.copy"
+REPLACE_OBJECT = "gcp.storage:Bucket.replace"
+PUBLISH, ACK = "gcp.pubsub:Topic.publish", "google.cloud.pubsub_v1.subscriber.message:Message.ack"
 CLAIM, RENEW = "worker.lease:LeasedJob._claimed", "worker.lease:LeasedJob.renew"
 CHILD, TURN = "worker.children:Children.run", "worker.device:Device._timed"
 READ_MODEL, SAMPLE = "worker.model.reading:read", "worker.model.sampling:sample_structure"
-START = "gcp.runs:WorkerJob.start"
+START = "gcp.cloud_run:WorkerJob.start"
 FUNCTIONS = (
     *(RECORD, REPLACE, GENERATIONS, TWIN, READ, CREATE, UPLOAD, COPY, REPLACE_OBJECT, PUBLISH, ACK),
     *(CLAIM, RENEW, CHILD, TURN, READ_MODEL, SAMPLE, START),

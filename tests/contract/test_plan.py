@@ -10,7 +10,7 @@ import plan
 import pytest
 from plan import ROOT, Body
 
-from gcp.runs import LONGEST_LIFE
+from gcp.cloud_run import LONGEST_LIFE
 from inputs.size import USUAL_TOKENS
 from local import topology
 from tools.settings_page import ENTRY_POINTS

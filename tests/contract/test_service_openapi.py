@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from functions.settings import LaunchSettings
-from gcp.topics import GIVE_BACK_SECONDS
+from gcp.pubsub import GIVE_BACK_SECONDS
 from local import topology
 from schemas.options import Options
 from tools.openapi import text

@@ -12,8 +12,8 @@ from receipts import an_end, written
 from functions.batch import rows
 from functions.pages import Pages
 from gcp.ledger import FirestoreLedger
-from gcp.objects import Bucket
-from gcp.topics import Subscription, Topic
+from gcp.pubsub import Subscription, Topic
+from gcp.storage import Bucket
 from schemas.job import Job, State
 from schemas.messages import PredictionCompleted
 

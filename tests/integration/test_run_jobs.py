@@ -20,7 +20,7 @@ from google.cloud import run_v2
 from google.longrunning import operations_pb2
 from patience import HANG, until
 
-from gcp import runs
+from gcp import cloud_run as runs
 from local import credentials
 from local.processes import Supervisor, answers, free_ports
 

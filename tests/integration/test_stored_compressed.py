@@ -8,7 +8,7 @@ from google.cloud import storage
 from waking import deliver
 
 from functions.intake import Intake
-from gcp.objects import Bucket
+from gcp.storage import Bucket
 from inputs.examine import Rules
 from jobs.settle import Settler
 from schemas.failure import Code

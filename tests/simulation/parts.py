@@ -10,10 +10,10 @@ from fakes import MemoryBucket
 from pydantic import BaseModel
 
 from dropfold.commands.cancel import cancel, unfinished
-from functions.compare import Comparison
-from functions.dead import DeadLetters
+from functions.dead_letters import DeadLetters
 from functions.intake import Intake
 from functions.launch import Launcher, Workers
+from functions.reconcile import Comparison
 from functions.settings import CompareSettings, DeadSettings, LaunchSettings, SweepSettings, WakeSettings
 from functions.sweep import Sweep
 from functions.wake import Wake

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from functions.dead import GIVEN_UP_BY
+from functions.dead_letters import GIVEN_UP_BY
 from local.topology import Delivery
 from schemas.messages import Message
 from simulation.clockwork import Process, current

@@ -25,7 +25,7 @@ from schemas.upload import decode_upload
 VALID = b"sequences:\n  - protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"
 WITH_MSA, MSA = VALID.replace(b"empty", b"a.a3m"), b">q\nNLYIQWLKDGGPSSGRPPPS\n"
 OURS = tuple(f"{Path(str(room.__file__)).parent}/" for room in (functions, inputs, jobs))
-LOCKED = f"{OURS[0]}recent.py"
+LOCKED = f"{OURS[0]}lru.py"
 """Python lets no such exception in between the end of a lock's block and its release; a trace would."""
 
 

@@ -8,7 +8,7 @@ from google.cloud import pubsub_v1
 from google.cloud.pubsub_v1.subscriber._protocol import histogram
 from patience import HANG, until
 
-from gcp.topics import Leased, Subscription, Topic, following
+from gcp.pubsub import Leased, Subscription, Topic, following
 from schemas.messages import Message
 
 TOPIC, SUBSCRIPTION = "requests", "work"

@@ -7,10 +7,10 @@ import pytest
 from fakes import MemoryTopic
 from google.cloud import firestore, storage
 
-from functions.compare import Comparison
 from functions.intake import Intake
+from functions.reconcile import Comparison
 from gcp.ledger import FirestoreLedger
-from gcp.objects import Bucket
+from gcp.storage import Bucket
 from inputs.examine import Rules
 from jobs.settle import Settler
 

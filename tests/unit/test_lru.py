@@ -1,4 +1,4 @@
-from functions.recent import Recent
+from functions.lru import Recent
 
 
 def test_the_newest_keys_are_remembered_and_older_ones_forgotten() -> None:

@@ -7,9 +7,9 @@ import pytest
 from fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic
 from waking import deliver
 
-from functions import compare
-from functions.compare import AT_ONCE, BATCH, LETTERS, Comparison, ComparisonError, first_letter
+from functions import reconcile as compare
 from functions.intake import Intake
+from functions.reconcile import AT_ONCE, BATCH, LETTERS, Comparison, ComparisonError, first_letter
 from inputs.examine import Rules
 from jobs import lifecycle
 from jobs.settle import Settler

@@ -8,10 +8,10 @@ from fakes import MemoryBucket, MemoryTopic, a_job
 from google.cloud import firestore, pubsub_v1
 from patience import until
 
-from functions.dead import GIVEN_UP_BY, DeadLetters
+from functions.dead_letters import GIVEN_UP_BY, DeadLetters
 from functions.intake import Intake
 from gcp.ledger import FirestoreLedger
-from gcp.topics import Topic
+from gcp.pubsub import Topic
 from inputs.examine import Rules
 from jobs import lifecycle
 from jobs.settle import Settler

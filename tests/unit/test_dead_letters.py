@@ -8,7 +8,7 @@ from fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic, a_job
 from later import as_the_next
 from receipts import an_end
 
-from functions.dead import GIVEN_UP_BY, DeadLetters
+from functions.dead_letters import GIVEN_UP_BY, DeadLetters
 from functions.intake import ExaminationError, Intake
 from inputs.examine import Rules
 from jobs import lifecycle

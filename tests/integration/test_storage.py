@@ -9,7 +9,7 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
-from gcp.objects import Bucket
+from gcp.storage import Bucket
 from local import emulators
 from local.processes import free_ports
 from schemas.checksum import crc32c

@@ -17,9 +17,9 @@ import functions_framework
 from cloudevents.http import CloudEvent
 
 from functions.dead_letters import DeadLetters
+from functions.folder_page.refresh import Pages
 from functions.intake import Intake
 from functions.launch import Launcher
-from functions.pages import Pages
 from functions.push import Pusher
 from functions.reconcile import Comparison
 from functions.settings import (

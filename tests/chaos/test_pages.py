@@ -5,7 +5,7 @@ import pytest
 from chaos.faults import Fault, Moment
 from chaos.harness import Record, Scenario
 from chaos.steps import REPLACE_OBJECT
-from functions.batch import rows
+from functions.folder_page import rows
 
 
 def told(scenario: Scenario) -> dict[str, str]:

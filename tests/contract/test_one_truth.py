@@ -5,7 +5,7 @@ import re
 
 from plan import ROOT
 
-from functions.batch.rows import ORDER
+from functions.folder_page.rows import ORDER
 from inputs.read import BoltzInput
 from inputs.residues import STANDARD
 from inputs.suffixes import SIDECARS

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page
 from predictions import a_prediction
 from receipts import SCORES, an_end, written
 
-from functions.batch import page as batch_page
-from functions.batch.rows import Row
+from functions.folder_page import render as batch_page
+from functions.folder_page.rows import Row
 from schemas.job import State
 from schemas.receipt import Receipt
 from worker.report import summary

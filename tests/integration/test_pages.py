@@ -9,8 +9,8 @@ from google.cloud.exceptions import NotFound
 from patience import until
 from receipts import an_end, written
 
-from functions.batch import rows
-from functions.pages import Pages
+from functions.folder_page import rows
+from functions.folder_page.refresh import Pages
 from gcp.ledger import FirestoreLedger
 from gcp.pubsub import Subscription, Topic
 from gcp.storage import Bucket

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from receipts import an_end, written
 
-from functions.batch import page, rows
-from functions.batch.rows import Row
+from functions.folder_page import render as page
+from functions.folder_page import rows
+from functions.folder_page.rows import Row
 from schemas.job import Job, State
 from schemas.receipt import Receipt
 

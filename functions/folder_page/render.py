@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from functions.batch.rows import ORDER, Row, in_order
+from functions.folder_page.rows import ORDER, Row, in_order
 
 ASSETS = Path(__file__).with_name("assets")
 SHOWN = 10_000

@@ -18,8 +18,9 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from functions.batch import page, rows
-from functions.batch.rows import Row
+from functions.folder_page import render as page
+from functions.folder_page import rows
+from functions.folder_page.rows import Row
 from jobs.ledger import Ledger
 from schemas.messages import PredictionCompleted, UndecodableMessageError
 from schemas.receipt import MAX_RECEIPT_BYTES, RECEIPT, Receipt

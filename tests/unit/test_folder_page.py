@@ -8,9 +8,9 @@ from fakes import MemoryBucket, MemoryDelivery, MemoryLedger, a_job, a_source
 from later import CODE, MORE
 from receipts import an_end, written
 
-from functions import pages
-from functions.batch import rows
-from functions.pages import Pages
+from functions.folder_page import refresh as pages
+from functions.folder_page import rows
+from functions.folder_page.refresh import Pages
 from schemas.failure import Code, Failure
 from schemas.job import Job, State
 from schemas.messages import PredictionCompleted

@@ -1,36 +1,36 @@
 # What is counted, from the structured logs (metrics) and by the platform, and the page that shows it.
-# The messages and fields are those that functions/ and worker/ log; tests/contract/test_metrics.py compares.
+# The actions and fields are those that functions/ and worker/ log; tests/contract/test_metrics.py compares.
 
 locals {
   # Log-based metrics: which lines count, which field is measured (then a distribution), which becomes a label.
   metrics = {
     cold_starts = {
       about  = "Worker processes that loaded the model."
-      filter = "jsonPayload.message=\"model loaded\" AND jsonPayload.checkpoint=\"boltz2_conf.ckpt\""
+      filter = "jsonPayload.action=\"model.loaded\" AND jsonPayload.checkpoint=\"boltz2_conf.ckpt\""
       value  = null
       label  = null
     }
     ends = {
       about  = "Jobs that succeeded or failed, by state."
-      filter = "jsonPayload.message=(\"attempt ended\" OR \"lapsed\" OR \"no worker took it\") AND jsonPayload.state=(\"SUCCEEDED\" OR \"FAILED\")"
+      filter = "jsonPayload.action=(\"attempt.ended\" OR \"lease.expired\" OR \"job.undelivered\") AND jsonPayload.state=(\"SUCCEEDED\" OR \"FAILED\")"
       value  = null
       label  = "state"
     }
     processing_seconds = {
       about  = "Seconds from a worker's claim of a job to its success."
-      filter = "jsonPayload.message=\"attempt ended\" AND jsonPayload.state=\"SUCCEEDED\""
+      filter = "jsonPayload.action=\"attempt.ended\" AND jsonPayload.state=\"SUCCEEDED\""
       value  = "seconds"
       label  = null
     }
     queued_seconds = {
       about  = "Seconds from a job's record to the claim that led to its success."
-      filter = "jsonPayload.message=\"attempt ended\" AND jsonPayload.state=\"SUCCEEDED\""
+      filter = "jsonPayload.action=\"attempt.ended\" AND jsonPayload.state=\"SUCCEEDED\""
       value  = "timings.queued"
       label  = null
     }
     device_busy_share = {
       about  = "Share of a worker's life between first and last prediction in which its GPU computed."
-      filter = "jsonPayload.message=\"worker life\""
+      filter = "jsonPayload.action=\"worker.ended\""
       value  = "device_busy_share"
       label  = null
     }

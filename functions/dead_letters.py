@@ -51,7 +51,12 @@ class DeadLetters:
         except (UndecodableMessageError, UndecodableEventError, UnreadableJobError) as error:
             logger.error(  # noqa: TRY400  a traceback would say nothing more
                 "dropped a dead letter that nobody can read",
-                extra={"why": str(error), "attributes": dict(attributes), "data": repr(data[:1000])},
+                extra={
+                    "action": "dead_letter.undecodable",
+                    "why": str(error),
+                    "attributes": dict(attributes),
+                    "data": repr(data[:1000]),
+                },
             )
 
     def _reading(self, data: bytes, attributes: Mapping[str, str]) -> Callable[[], None]:
@@ -62,10 +67,18 @@ class DeadLetters:
         if kind == CAPACITY:
             return lambda: None  # the next sweep rings again
         if kind == ARRIVED:
-            return partial(logger.error, "jobs wait on though their file came; the comparison looks for them")
+            return partial(
+                logger.error,
+                "jobs wait on though their file came; the comparison looks for them",
+                extra={"action": "dead_letter.arrival"},
+            )
         if kind in COMPLETED:
             about = {"attributes": dict(attributes)}
-            return partial(logger.error, "a page was not made; docs/operations.md", extra=about)
+            return partial(
+                logger.error,
+                "a page was not made; docs/operations.md",
+                extra=about | {"action": "dead_letter.page"},
+            )
         if kind == "OBJECT_FINALIZE":
             return partial(self._on_upload, decode_upload(_decoded(data)))
         if kind == "OBJECT_DELETE":
@@ -80,7 +93,9 @@ class DeadLetters:
         if job.history and request.time < job.history[-1].at:
             return
         changed = self.ledger.replace(lifecycle.undelivered(job, datetime.now(UTC)))
-        logger.warning("no worker took it", extra=changed.about | {"state": changed.state})
+        logger.warning(
+            "no worker took it", extra=changed.about | {"action": "job.undelivered", "state": changed.state}
+        )
         self.settler.settle(changed)
 
     def _on_upload(self, source: Source) -> None:
@@ -90,7 +105,9 @@ class DeadLetters:
         except ExaminationError:
             if datetime.now(UTC) - source.time < self.try_for:
                 raise
-            logger.exception("refused, since intake kept failing", extra={"object": source.uri})
+            logger.exception(
+                "refused, since intake kept failing", extra={"action": "upload.refused", "object": source.uri}
+            )
             self.intake.refuse(source, _untaken(source, self.try_for))
 
 

@@ -66,7 +66,7 @@ class Generations:
 
     def _end(self, job: Job, end: End) -> None:
         ended = withdraw(self.settler, job, end)
-        logger.info("withdrawn", extra=ended.about | {"state": ended.state})
+        logger.info("withdrawn", extra=ended.about | {"action": "job.withdrawn", "state": ended.state})
 
 
 def _deleted(source: Source) -> str:

@@ -55,7 +55,7 @@ class Intake:
         if is_reference(source.name):
             self.tell(source.name)
         elif why := why_ignored(source.name):
-            logger.info("ignored", extra={"object": source.uri, "why": why})
+            logger.info("ignored", extra={"action": "upload.ignored", "object": source.uri, "why": why})
         else:
             self._take_in(_blank(source, traceparent))
 
@@ -116,7 +116,10 @@ class Intake:
             recorded = self.ledger.create(job)
         except AlreadyRecordedError:
             return self.ledger.get(job.job_id)
-        logger.info("taken in", extra=job.about | {"state": job.state, "object": job.source.uri})
+        logger.info(
+            "taken in",
+            extra=job.about | {"action": "upload.taken_in", "state": job.state, "object": job.source.uri},
+        )
         return recorded
 
     def _read(self, job: Job) -> Job:

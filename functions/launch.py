@@ -69,10 +69,16 @@ class Launcher:
         for _ in range(wanted(queued, self.max_workers, self.jobs_per_worker) - alive):
             name = self.workers.start()
             if name is None:
-                logger.warning("no worker started: the platform asks to wait", extra={"queued": queued})
+                logger.warning(
+                    "no worker started: the platform asks to wait",
+                    extra={"action": "worker.deferred", "queued": queued},
+                )
                 return
             self._started[name] = time.monotonic()
-            logger.info("worker started", extra={"execution": name, "queued": queued, "alive": alive})
+            logger.info(
+                "worker started",
+                extra={"action": "worker.started", "execution": name, "queued": queued, "alive": alive},
+            )
 
     def _alive(self) -> int:
         listed = self.workers.executions()

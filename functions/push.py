@@ -36,6 +36,6 @@ class Pusher:
         try:
             job_id = PredictionRequested.decode(data, attributes).data.job_id
         except UndecodableMessageError:
-            logger.exception("not a message of ours")
+            logger.exception("not a message of ours", extra={"action": "message.undecodable"})
             return
         self.service.push(job_id)

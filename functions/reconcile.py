@@ -82,7 +82,10 @@ class Comparison:
             waiting.expire(job, now)
 
     def _take_in(self, source: Source) -> None:
-        logger.warning("no event brought it", extra={"object": source.uri, "generation": source.generation})
+        logger.warning(
+            "no event brought it",
+            extra={"action": "upload.found", "object": source.uri, "generation": source.generation},
+        )
         self.intake.on_upload(source)
 
     def _lost(self, now: datetime) -> Iterator[Source]:
@@ -101,7 +104,7 @@ class Comparison:
             if number == self.most:
                 logger.error(
                     "more objects than are compared: move old ones away, or raise COMPARE_MOST",
-                    extra={"most": self.most, "first_left_out": source.uri},
+                    extra={"action": "reconcile.too_many", "most": self.most, "first_left_out": source.uri},
                 )
                 return
             yield source
@@ -120,7 +123,7 @@ def _left(finish: Callable[[T], None]) -> Callable[[T], bool]:
         try:
             finish(one)
         except Exception:
-            logger.exception("left for the next comparison")
+            logger.exception("left for the next comparison", extra={"action": "reconcile.left"})
             return True
         return False
 

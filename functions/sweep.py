@@ -63,7 +63,10 @@ class Sweep:
             try:
                 finish(job)
             except Exception:
-                logger.exception("left for the next pass", extra=job.about | {"state": job.state})
+                logger.exception(
+                    "left for the next pass",
+                    extra=job.about | {"action": "sweep.job_left", "state": job.state},
+                )
                 left += 1
         return left
 
@@ -72,17 +75,17 @@ class Sweep:
             changed = self.ledger.replace(_lease_expired(job, now))
         except ConflictError:
             return  # it moved on by itself
-        logger.warning("lapsed", extra=changed.about | {"state": changed.state})
+        logger.warning("lapsed", extra=changed.about | {"action": "lease.expired", "state": changed.state})
         self.settler.settle(changed)
 
     def _request_again(self, job: Job, now: datetime) -> None:
         self.settler.settle(job)  # first: a job whose request cannot be published is found again
         with contextlib.suppress(ConflictError):
             self.ledger.replace(lifecycle.request_again(job, now))
-        logger.info("requested again", extra=job.about | {"state": job.state})
+        logger.info("requested again", extra=job.about | {"action": "job.requested", "state": job.state})
 
     def _settle(self, job: Job) -> None:
-        logger.warning("settled late", extra=job.about | {"state": job.state})
+        logger.warning("settled late", extra=job.about | {"action": "job.settled", "state": job.state})
         self.settler.settle(job)
 
 
@@ -91,7 +94,7 @@ def _done(step: Callable[[], int]) -> int:
     try:
         return step()
     except Exception:
-        logger.exception("a step of the sweep is left for the next pass")
+        logger.exception("a step of the sweep is left for the next pass", extra={"action": "sweep.step_left"})
         return 1
 
 

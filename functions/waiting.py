@@ -94,5 +94,5 @@ class Waiting:
             recorded = self.ledger.replace(changed)
         except ConflictError:
             return  # whoever changed it saw the same files
-        logger.info(what, extra=recorded.about | {"state": recorded.state})
+        logger.info(what, extra=recorded.about | {"action": "job.waits_no_more", "state": recorded.state})
         self.settler.settle(recorded)

@@ -41,7 +41,7 @@ class Wake:
         try:
             arrival = ReferenceArrived.decode(data, attributes).data
         except UndecodableMessageError:
-            logger.exception("not a message of ours")
+            logger.exception("not a message of ours", extra={"action": "message.undecodable"})
         else:
             self.wake(arrival.name, arrival.after)
 
@@ -68,6 +68,6 @@ def _still_waits(waiting: Waiting, job: Job) -> bool:
     try:
         waiting.go_on(job)
     except Exception:
-        logger.exception("waits on, though its file came", extra=job.about)
+        logger.exception("waits on, though its file came", extra=job.about | {"action": "job.wake_failed"})
         return True
     return False

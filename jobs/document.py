@@ -44,7 +44,7 @@ def decode_or_log(job_id: str, document: Mapping[str, Any], mark: object) -> Job
     try:
         return decode(job_id, document, mark)
     except UnreadableJobError as error:
-        logger.error("passed over: %s", error, extra={"job_id": job_id})  # noqa: TRY400  it says all
+        logger.error("passed over: %s", error, extra={"action": "record.unreadable", "job_id": job_id})  # noqa: TRY400  it says all
         return None
 
 

@@ -34,7 +34,7 @@ def main() -> int:
     try:
         settings = WorkerSettings()
     except ValidationError as error:
-        logger.critical("settings: %s", error)
+        logger.critical("settings: %s", error, extra={"action": "settings.wrong"})
         return 2
     started, started_at = time.monotonic(), datetime.now(UTC)
     raise_on(ShutdownRequestedError, signal.SIGTERM)
@@ -42,12 +42,19 @@ def main() -> int:
         with warm(settings) as ready:
             _work(settings, ready, started, started_at)
     except ShutdownRequestedError:
-        logger.info("left as asked")
+        logger.info("left as asked", extra={"action": "worker.left"})
     except DeviceLostError as error:
-        logger.critical("leaving for a fresh process: %s", error, exc_info=True)
+        logger.critical(
+            "leaving for a fresh process: %s", error, exc_info=True, extra={"action": "worker.failed"}
+        )
         return 1
     except Exception as error:
-        logger.critical("the worker failed, leaving for a fresh process: %s", error, exc_info=True)
+        logger.critical(
+            "the worker failed, leaving for a fresh process: %s",
+            error,
+            exc_info=True,
+            extra={"action": "worker.failed"},
+        )
         return 1
     return 0
 
@@ -60,7 +67,10 @@ def _work(settings: WorkerSettings, ready: Warm, started: float, started_at: dat
         try:
             worker.drain(deliveries)
         finally:
-            logger.info("worker life", extra={"execution": settings.holder, **_life(started, ready)})
+            logger.info(
+                "worker life",
+                extra={"action": "worker.ended", "execution": settings.holder, **_life(started, ready)},
+            )
 
 
 def _life(started: float, ready: Warm) -> dict[str, float]:

@@ -57,6 +57,6 @@ def _serve(listener: int, alive: int) -> Never:
     except SystemExit:
         os._exit(0)
     except Exception:
-        logger.exception("the server of the child processes failed")
+        logger.exception("the server of the child processes failed", extra={"action": "children.failed"})
     finally:
         os._exit(1)

@@ -87,7 +87,7 @@ class Worker:
             try:
                 given = delivery is not None and self._submit(delivery, slots)
             except UnreadableJobError as error:
-                logger.error("left to the next execution: %s", error)  # noqa: TRY400  it says all
+                logger.error("left to the next execution: %s", error, extra={"action": "job.unreadable"})  # noqa: TRY400  it says all
                 return
             held = slots.held()  # always asked: it raises what went wrong in a hand
             if given or held:
@@ -138,7 +138,7 @@ class Worker:
 
     def _leave(self, slots: Slots[InFlight], why: BaseException) -> None:
         """Take nothing more; let end what ends soon; give everything else back."""
-        logger.info("leaving: %s", type(why).__name__)
+        logger.info("leaving: %s", type(why).__name__, extra={"action": "worker.leaving"})
         until = time.monotonic() + GRACE_SECONDS
         for each in _still(slots.held):
             each.leased.stop_renewing()
@@ -155,7 +155,7 @@ def _still(look: Callable[[], list[InFlight]]) -> list[InFlight]:
         except ShutdownRequestedError:
             continue  # it was not begun
         except Exception:
-            logger.exception("another job ended badly")
+            logger.exception("another job ended badly", extra={"action": "job.unfinished"})
 
 
 def _asked_for(delivery: Delivery) -> str | None:
@@ -165,5 +165,5 @@ def _asked_for(delivery: Delivery) -> str | None:
     try:
         return PredictionRequested.decode(delivery.data, delivery.attributes).data.job_id
     except UndecodableMessageError:
-        logger.exception("not a message of ours")
+        logger.exception("not a message of ours", extra={"action": "message.undecodable"})
         return None

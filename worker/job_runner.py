@@ -57,19 +57,27 @@ class JobRunner:
             if leased.claimed:
                 self._give_up(leased, _failure(Code.PREEMPTED, "The worker had to leave."))
         except Exception:
-            logger.exception("not given back; its lease will run out", extra=self._about(leased.job))
+            logger.exception(
+                "not given back; its lease will run out",
+                extra=self._about(leased.job) | {"action": "lease.kept"},
+            )
 
     def _attempt(self, leased: LeasedJob) -> None:
         try:
             done = self.pipeline.run(leased)
             self._end(leased, lambda job: lifecycle.succeed(job, done, datetime.now(UTC)))
         except LeaseLostError:
-            logger.warning("not ours any more, result thrown away", extra=self._about(leased.job))
+            logger.warning(
+                "not ours any more, result thrown away",
+                extra=self._about(leased.job) | {"action": "lease.lost"},
+            )
         except (DeviceLostError, TooLateError):
             raise
         except Exception as error:
             failure = _why(error)
-            logger.warning("attempt failed", extra=self._about(leased.job), exc_info=error)
+            logger.warning(
+                "attempt failed", extra=self._about(leased.job) | {"action": "attempt.failed"}, exc_info=error
+            )
             self._give_up(leased, failure)
             if self.pipeline.predictor.lost:
                 raise DeviceLostError(leased.job.job_id) from error
@@ -81,12 +89,15 @@ class JobRunner:
                 leased, lambda job: lifecycle.end_attempt(job, failure, datetime.now(UTC)), failure.code
             )
         except LeaseLostError:
-            logger.warning("not ours any more, failure not recorded", extra=self._about(leased.job))
+            logger.warning(
+                "not ours any more, failure not recorded",
+                extra=self._about(leased.job) | {"action": "lease.lost"},
+            )
 
     def _end(self, leased: LeasedJob, change: Callable[[Job], Job], code: Code | None = None) -> None:
         job = self.settler.settle(leased.change(change))
         about = {"state": job.state, "code": code, "timings": job.timings, "seconds": _since_claim(job)}
-        logger.info("attempt ended", extra=self._about(job) | about)
+        logger.info("attempt ended", extra=self._about(job) | about | {"action": "attempt.ended"})
 
     def _about(self, job: Job) -> dict[str, object]:
         return job.about | {"execution": self.holder}

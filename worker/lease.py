@@ -123,7 +123,9 @@ class LeasedJob:
             except LeaseLostError:
                 return  # the next write of the job's own thread finds out
             except Exception:
-                logger.exception("lease not renewed, trying again", extra=self.job.about)
+                logger.exception(
+                    "lease not renewed, trying again", extra=self.job.about | {"action": "lease.not_renewed"}
+                )
 
 
 @contextmanager

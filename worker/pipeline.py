@@ -135,7 +135,10 @@ class Pipeline:
 
     def _take_first(self, leased: LeasedJob) -> None:
         """Have it count as an attempt if this process ends over the job, but not if it has no model."""
-        logger.info("its message came before: claimed before it is read", extra=leased.job.about)
+        logger.info(
+            "its message came before: claimed before it is read",
+            extra=leased.job.about | {"action": "job.suspected"},
+        )
         self.predictor.ready_at  # noqa: B018  waits for the model
         leased.claim()
 
@@ -201,7 +204,9 @@ class Pipeline:
             try:
                 show(prediction, folder / name)
             except Exception:
-                logger.exception("not shown", extra=job.about | {"output": name})
+                logger.exception(
+                    "not shown", extra=job.about | {"action": "output.not_rendered", "output": name}
+                )
             else:
                 written[name] = folder / name
         return written

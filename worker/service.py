@@ -62,17 +62,17 @@ def main() -> int:
     try:
         settings = ServiceSettings()
     except ValidationError as error:
-        logger.critical("settings: %s", error)
+        logger.critical("settings: %s", error, extra={"action": "settings.wrong"})
         return 2
     raise_on(ShutdownRequestedError, signal.SIGTERM, signal.SIGINT)
     try:
         with warm(settings) as ready:
             return _serve(settings, ready)
     except ShutdownRequestedError:
-        logger.info("left as asked, before it served")
+        logger.info("left as asked, before it served", extra={"action": "service.left"})
         return 0
     except (Exception, SystemExit) as error:  # the latter is how uvicorn says that it cannot listen
-        logger.critical("the Service failed: %s", error, exc_info=True)
+        logger.critical("the Service failed: %s", error, exc_info=True, extra={"action": "service.failed"})
         return 1
 
 
@@ -94,7 +94,14 @@ def _serve(settings: ServiceSettings, ready: Warm) -> int:
         Server(config, desk.departure.begin).run()
     except ShutdownRequestedError:
         desk.jobs.give_back()
-        logger.info("left as asked", extra={"execution": settings.holder, "device_lost": desk.predictor.lost})
+        logger.info(
+            "left as asked",
+            extra={
+                "action": "service.left",
+                "execution": settings.holder,
+                "device_lost": desk.predictor.lost,
+            },
+        )
         return 1 if desk.predictor.lost else 0
     return 1  # nobody asked it to leave
 
@@ -120,10 +127,10 @@ def _become_ready(desk: Desk) -> None:
     try:
         about = {"model": desk.predictor.model, "ready_at": desk.predictor.ready_at}
     except DeviceLostError:
-        logger.critical("the model cannot be loaded", exc_info=True)
+        logger.critical("the model cannot be loaded", exc_info=True, extra={"action": "model.failed"})
         return
     desk.ready.set()
-    logger.info("ready", extra=about)
+    logger.info("ready", extra=about | {"action": "service.ready"})
 
 
 if __name__ == "__main__":

@@ -137,12 +137,17 @@ class Pages:
             if in_time():
                 done = self._refresh(folder, stale, in_time)
         except FullFolderError:
-            logger.exception("page as it was, the folder is too large", extra={"folder": folder})
+            logger.exception(
+                "page as it was, the folder is too large",
+                extra={"action": "page.too_large", "folder": folder},
+            )
             done = {told.receipt for told in stale}  # to come again would be in vain
         except (ContentDiffersError, ObjectGoneError):
-            logger.info("page made by somebody else meanwhile", extra={"folder": folder})
+            logger.info(
+                "page made by somebody else meanwhile", extra={"action": "page.outrun", "folder": folder}
+            )
         except Exception:
-            logger.exception("page left for the next pass", extra={"folder": folder})
+            logger.exception("page left for the next pass", extra={"action": "page.left", "folder": folder})
         for told in stale:
             if told.receipt in done:
                 told.event.ack()
@@ -166,7 +171,10 @@ class Pages:
         content = self._page(folder, stale[-1].inputs, in_order)
         self.results.replace(html, content, "text/html; charset=utf-8", over_html)
         left = {folder + path for path, row in known.items() if row.state is None}
-        logger.info("page made", extra={"folder": folder, "rows": len(known), "unread": len(left)})
+        logger.info(
+            "page made",
+            extra={"action": "page.made", "folder": folder, "rows": len(known), "unread": len(left)},
+        )
         on_page = {told.receipt for told in stale} - left
         return on_page - {stale[0].receipt} if left else on_page  # one has to bring the next pass
 
@@ -178,7 +186,11 @@ class Pages:
             except ObjectTooLargeError as error:
                 raise FullFolderError(str(error)) from error
             except ValueError:
-                logger.warning("not a table of ours, made anew", extra={"object": table}, exc_info=True)
+                logger.warning(
+                    "not a table of ours, made anew",
+                    extra={"action": "page.table_unreadable", "object": table},
+                    exc_info=True,
+                )
             else:
                 return {row.receipt: row for row in found}
         names = (name.removeprefix(folder) for name in self.results.named(folder, f"/{RECEIPT}"))
@@ -200,7 +212,10 @@ class Pages:
             body = self.results.read(folder + path, None, MAX_RECEIPT_BYTES)
             return Row.of(path, Receipt.decode(body))
         except (ObjectGoneError, ObjectTooLargeError, ValidationError):
-            logger.exception("no receipt that can be shown", extra={"object": folder + path})
+            logger.exception(
+                "no receipt that can be shown",
+                extra={"action": "page.receipt_unreadable", "object": folder + path},
+            )
             return None
 
     def _page(self, folder: str, inputs: str, in_order: Sequence[Row]) -> bytes:
@@ -232,12 +247,16 @@ def _told(event: Event) -> Told | None:
     try:
         data = PredictionCompleted.decode(event.data, event.attributes).data
     except UndecodableMessageError:
-        logger.exception("not a completion event")
+        logger.exception("not a completion event", extra={"action": "message.undecodable"})
         event.ack()
         return None
     _, _, receipt = data.receipt.removeprefix("gs://").partition("/")
     if receipt.count("/") < LEVELS:
-        logger.error("a receipt of nobody's: %s", data.receipt, extra={"job_id": data.job_id})
+        logger.error(
+            "a receipt of nobody's: %s",
+            data.receipt,
+            extra={"action": "page.receipt_unknown", "job_id": data.job_id},
+        )
         event.ack()
         return None
     return Told(receipt, data.source.bucket, event)

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from collections.abc import Iterator
 from string import Template
 
 import plan
@@ -22,20 +23,22 @@ PLATFORM = {
 TYPE = re.compile(r'metric\.type="([^"]+)"')
 
 
-def logged() -> set[str]:
-    """Return the messages that functions and worker log."""
-    files = [file for room in ("functions", "worker") for file in (ROOT / room).rglob("*.py")]
-    return {
-        call.args[0].value
-        for file in files
-        for call in ast.walk(ast.parse(file.read_text()))
-        if isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Attribute)
-        and isinstance(call.func.value, ast.Name)
-        and call.func.value.id == "logger"
-        and isinstance(call.args[0], ast.Constant)
-        and isinstance(call.args[0].value, str)
-    }
+def calls() -> Iterator[ast.Call]:
+    """Find what is logged in the rooms of the product that run in the cloud."""
+    files = [file for room in ("functions", "worker", "gcp", "jobs") for file in (ROOT / room).rglob("*.py")]
+    for call in (each for file in files for each in ast.walk(ast.parse(file.read_text()))):
+        if isinstance(call, ast.Call) and ast.unparse(call.func).startswith("logger."):
+            yield call
+
+
+def action(call: ast.Call) -> str | None:
+    """Return the action that a line carries."""
+    found = re.search(r"'action': '([a-z_.]+)'", ast.unparse(call))
+    return found[1] if found else None
+
+
+def test_every_line_of_the_log_carries_an_action() -> None:
+    assert [ast.unparse(call) for call in calls() if not action(call)] == []
 
 
 def dashboard() -> dict[str, object]:
@@ -49,11 +52,12 @@ def known() -> set[str]:
     return PLATFORM | {f"logging.googleapis.com/user/n/{key}" for key in METRICS}
 
 
-def test_every_message_that_is_counted_is_logged() -> None:
+def test_every_action_that_is_counted_is_logged() -> None:
+    logged = {action(call) for call in calls()}
     for name, metric in METRICS.items():
-        messages = re.search(r'jsonPayload\.message=(\([^)]*\)|"[^"]*")', metric["filter"])
-        assert messages, name
-        assert set(re.findall('"([^"]+)"', messages[1])) <= logged(), name
+        actions = re.search(r'jsonPayload\.action=(\([^)]*\)|"[^"]*")', metric["filter"])
+        assert actions, name
+        assert set(re.findall('"([^"]+)"', actions[1])) <= logged, name
 
 
 def test_every_alert_watches_metrics_that_exist() -> None:

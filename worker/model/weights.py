@@ -58,7 +58,9 @@ def load(path: Path, device: torch.device, **arguments: bool) -> Loaded:
     net.setup("predict")  # Boltz's own rule: no kernels below compute capability 8.0
     wide = net.hparams["token_z"] % _KERNEL_WIDTH == 0
     net.use_kernels = net.use_kernels and device.type == "cuda" and wide
-    logger.info("model loaded", extra={"checkpoint": path.name, "device": str(device)})
+    logger.info(
+        "model loaded", extra={"action": "model.loaded", "checkpoint": path.name, "device": str(device)}
+    )
     draws = tuple(noted.draws) if device.type == "cpu" else ()
     return Loaded(net.eval().to(device), draws, datetime.now(UTC))
 

@@ -109,7 +109,14 @@ async def predict(request: Request, ask: Annotated[Asked, Query()], desk: AtDesk
             work = partial(desk.predictions.predict, order, partial(rendered, form=form))
             left = desk.request_seconds - (time.monotonic() - started)
             content = await answered(desk.queue.run(work), left, desk.departure, request)
-    logger.info("predicted", extra={"job_id": job_id, "seconds": round(time.monotonic() - started, 3)})
+    logger.info(
+        "predicted",
+        extra={
+            "action": "request.predicted",
+            "job_id": job_id,
+            "seconds": round(time.monotonic() - started, 3),
+        },
+    )
     return Response(content, media_type=form.value, headers=_about(job_id, desk.predictor))
 
 

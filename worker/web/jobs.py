@@ -39,7 +39,7 @@ class Jobs:
         except (ShutdownRequestedError, TooLateError) as error:
             raise GivenUpError(job.job_id) from error
         except Exception:
-            logger.exception("the job did not end", extra=job.about)
+            logger.exception("the job did not end", extra=job.about | {"action": "job.unfinished"})
             raise
         finally:
             with self._lock:

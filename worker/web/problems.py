@@ -85,7 +85,10 @@ def answer(
     named = {"Dropfold-Job-Id": job_id} if job_id else {}
     retry = {"Retry-After": RETRY_SECONDS} if status in {429, 503} else {}
     if job_id:  # probes have none
-        logger.info("refused", extra={"status": status, "detail": detail, "job_id": job_id})
+        logger.info(
+            "refused",
+            extra={"action": "request.refused", "status": status, "detail": detail, "job_id": job_id},
+        )
     return Response(
         problem.model_dump_json(), status, {**named, **retry, **(headers or {})}, media_type=MEDIA_TYPE
     )
@@ -150,7 +153,7 @@ def _unavailable(request: Request, error: Any) -> Response:  # noqa: ANN401
         StorageUnavailableError: "The input bucket does not answer.",
     }
     if not isinstance(error, UnavailableError):
-        logger.warning("unavailable", exc_info=error)
+        logger.warning("unavailable", exc_info=error, extra={"action": "request.unavailable"})
     detail = f"{whys.get(type(error), error)} Try again after {RETRY_SECONDS} s."
     return answer(request, HTTPStatus.SERVICE_UNAVAILABLE, detail)
 
@@ -160,7 +163,7 @@ def _gone(_request: Request, _error: Any) -> Response:  # noqa: ANN401
 
 
 def _defect(request: Request, error: Any) -> Response:  # noqa: ANN401
-    logger.error("a defect", exc_info=error)
+    logger.error("a defect", exc_info=error, extra={"action": "request.failed"})
     detail = "The Service failed over this request; its log says why."
     return answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail)
 

@@ -12,7 +12,8 @@ from pathlib import PurePosixPath
 from pydantic import ValidationError
 
 from inputs import checks, diagnostics
-from inputs.grammar import BoltzInput, Reading
+from inputs.fields import Reading
+from inputs.grammar import BoltzInput
 from inputs.parse_fasta import read_fasta
 from inputs.parse_yaml import read_yaml, residues_in
 from inputs.size import MAX_TOKENS, least_tokens, too_many

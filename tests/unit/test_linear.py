@@ -17,7 +17,8 @@ from typing import Any, Protocol, TypeVar, get_args
 import pytest
 from pydantic import BaseModel
 
-from inputs.grammar import BoltzInput, Reading
+from inputs.fields import Reading
+from inputs.grammar import BoltzInput
 from inputs.msa import check_beginning
 from inputs.parse_fasta import read_fasta
 from inputs.parse_yaml import read_yaml

@@ -46,10 +46,10 @@ class Commands(click.Group):
             click.echo("\nInterrupted.", err=True)
             raise SystemExit(INTERRUPTED) from None
         except Exception as error:
-            from gcp import errors as trouble
+            from gcp import errors
 
-            if isinstance(error, trouble.ERRORS):
-                raise click.ClickException(trouble.explained(error)) from error
+            if isinstance(error, errors.ERRORS):
+                raise click.ClickException(errors.explained(error)) from error
             raise
 
 

@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 
 from google.cloud import firestore, pubsub_v1, storage
 
-from gcp import pubsub as topics
+from gcp import pubsub
 from gcp.ledger import FirestoreLedger
 from gcp.pubsub import Subscription, Topic
 from gcp.settings import Project
@@ -29,7 +29,7 @@ def subscription(project: Project, name: str) -> Subscription:
 
 def following(project: Project, topic: str, pattern: str) -> AbstractContextManager[Subscription]:
     """Subscribe to a topic for a block; ``pattern`` is a filter of Pub/Sub, or empty."""
-    return topics.following(pubsub_v1.SubscriberClient(), project.google_cloud_project, topic, pattern)
+    return pubsub.following(pubsub_v1.SubscriberClient(), project.google_cloud_project, topic, pattern)
 
 
 def topic(project: Project, name: str) -> Topic:
@@ -38,7 +38,7 @@ def topic(project: Project, name: str) -> Topic:
 
 
 def settler(project: Project) -> Settler:
-    """Open what settling needs: ledger, output bucket, both topics."""
+    """Open what settling needs: ledger, output bucket, both pubsub."""
     publisher, name = pubsub_v1.PublisherClient(), project.google_cloud_project
     return Settler(
         ledger=ledger(project),

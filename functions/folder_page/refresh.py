@@ -18,8 +18,7 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from functions.folder_page import render as page
-from functions.folder_page import rows
+from functions.folder_page import render, rows
 from functions.folder_page.rows import Row
 from jobs.ledger import Ledger
 from schemas.messages import PredictionCompleted, UndecodableMessageError
@@ -221,7 +220,7 @@ class Pages:
     def _page(self, folder: str, inputs: str, in_order: Sequence[Row]) -> bytes:
         count = self.ledger.count_unfinished(inputs, folder, MOST_UNFINISHED)
         said = f"{count:,}" if count < MOST_UNFINISHED else f"{count:,} or more"
-        return page.render(folder, in_order, said, count, datetime.now(UTC)).encode()
+        return render.render(folder, in_order, said, count, datetime.now(UTC)).encode()
 
 
 _DEPTH = 2  # NAME/JOB_ID/receipt.json

@@ -5,14 +5,14 @@ import tomllib
 from pathlib import Path
 
 from dropfold.__main__ import main
-from tools import command_page as page
+from tools import command_page
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_the_page_is_what_the_help_says() -> None:
     # Breaks when a command or an option changed: run `make schemas`.
-    assert (ROOT / "docs" / "command.md").read_text() == page.page()
+    assert (ROOT / "docs" / "command.md").read_text() == command_page.page()
 
 
 def test_every_command_tells_its_exit_status_and_has_examples() -> None:

@@ -8,8 +8,7 @@ from fakes import MemoryBucket, MemoryDelivery, MemoryLedger, a_job, a_source
 from later import CODE, MORE
 from receipts import an_end, written
 
-from functions.folder_page import refresh as pages
-from functions.folder_page import rows
+from functions.folder_page import refresh, rows
 from functions.folder_page.refresh import Pages
 from schemas.failure import Code, Failure
 from schemas.job import Job, State
@@ -187,12 +186,12 @@ def test_a_folder_with_more_than_a_table_may_have_keeps_its_page_and_asks_for_no
     house.ended(an_end("full/a.yaml"))
     house.refresh()
     before = house.page("full/")
-    monkeypatch.setattr(pages, "MOST_CSV_BYTES", len(house.results.objects["full/summary.csv"][1]) + 50)
+    monkeypatch.setattr(refresh, "MOST_CSV_BYTES", len(house.results.objects["full/summary.csv"][1]) + 50)
     house.ended(an_end("full/b.yaml"), an_end("small.yaml"))
     assert house.refresh() == ["ack", "ack"]
     assert (house.page("full/"), names(house.rows("full/"))) == (before, ["full/a.yaml"])
     assert names(house.rows("")) == ["small.yaml"]
-    monkeypatch.setattr(pages, "MOST_CSV_BYTES", 1)  # of a release whose tables were larger
+    monkeypatch.setattr(refresh, "MOST_CSV_BYTES", 1)  # of a release whose tables were larger
     house.ended(an_end("full/c.yaml"))
     assert house.refresh() == ["ack"]
     assert house.page("full/") == before
@@ -219,7 +218,7 @@ def test_without_time_nothing_is_begun_and_nothing_lost() -> None:
 def test_what_there_was_no_time_to_read_is_read_by_the_next_pass_without_a_list(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pages, "READ_AT_ONCE", 2)
+    monkeypatch.setattr(refresh, "READ_AT_ONCE", 2)
     house = House()
     house.ended(*(an_end(f"run42/{number}.yaml") for number in range(5)))
     house.waiting = house.waiting[-1:]  # the others' events are gone: only the list knows them
@@ -232,8 +231,8 @@ def test_what_there_was_no_time_to_read_is_read_by_the_next_pass_without_a_list(
     assert [row.state for row in house.rows("run42/")] == [State.SUCCEEDED] * 5
 
 
-def _told(house: House) -> list[pages.Told]:
-    return [told for event in house.waiting if (told := pages._told(event))]
+def _told(house: House) -> list[refresh.Told]:
+    return [told for event in house.waiting if (told := refresh._told(event))]
 
 
 @pytest.mark.parametrize("body", [b"{}", None])
@@ -259,7 +258,7 @@ def test_a_table_that_is_not_ours_is_made_anew(content: bytes) -> None:
 
 
 def test_more_than_are_held_at_once_are_taken_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "MOST_EVENTS", 2)
+    monkeypatch.setattr(refresh, "MOST_EVENTS", 2)
     house = House()
     house.ended(*(an_end(f"run42/{number}.yaml") for number in range(5)))
     assert house.refresh() == ["ack"] * 5

@@ -7,7 +7,7 @@ import pytest
 from fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic
 from waking import deliver
 
-from functions import reconcile as compare
+from functions import reconcile
 from functions.intake import Intake
 from functions.reconcile import AT_ONCE, BATCH, LETTERS, Comparison, ComparisonError, first_letter
 from inputs.examine import Rules
@@ -172,11 +172,11 @@ def test_a_bucket_of_more_than_a_batch_is_compared_whole_up_to_the_limit(
     house = House(most=BATCH + 5)
     for number in range(BATCH + 7):
         house.uploads.put(f"{number:04}.txt", b"")
-    monkeypatch.setattr(compare, "first_letter", lambda _: "!")
+    monkeypatch.setattr(reconcile, "first_letter", lambda _: "!")
     house.compare()
     assert house.taken_in() == [f"{number:04}.txt" for number in range(BATCH + 5)]
     assert "COMPARE_MOST" in caplog.text
-    monkeypatch.setattr(compare, "first_letter", lambda _: f"{BATCH + 6:04}")
+    monkeypatch.setattr(reconcile, "first_letter", lambda _: f"{BATCH + 6:04}")
     house.compare()
     assert len(house.taken_in()) == BATCH + 6
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fakes import NOW, MemoryBucket, MemoryDelivery, MemoryLedger, MemoryTopic, a_job, a_source
+from support.fakes import NOW, MemoryBucket, MemoryDelivery, MemoryLedger, MemoryTopic, a_job, a_source
 
 from inputs.read import REFERENCE_SUFFIXES
 from jobs import lifecycle

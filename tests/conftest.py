@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
-from scheduling import ByStack, leave_out, order
+from support.scheduling import ByStack, leave_out, order
 from xdist.remote import Producer
 
 from local import emulators

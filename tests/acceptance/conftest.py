@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from google.cloud import pubsub_v1
-from outside import Completions, Stack, using
-from patience import HANG, until
+from support.patience import HANG, until
+from support.stack import Completions, Stack, using
 
 REPOSITORY = Path(__file__).parents[2]
 

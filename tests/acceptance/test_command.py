@@ -15,8 +15,8 @@ from pathlib import Path
 import google_crc32c
 import pytest
 from google.cloud import pubsub_v1
-from outside import Stack
-from patience import HANG
+from support.patience import HANG
+from support.stack import Stack
 
 DROPFOLD = str(Path(sys.executable).with_name("dropfold"))
 PEPTIDE = "version: 1\nsequences:\n  - protein: {{id: A, sequence: {}, msa: {}}}\n"

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from documents import BLOCKS, DOCUMENTS, REPOSITORY, VERBS, Block, environment, lay_out, marked, need
-from outside import Stack
-from patience import HANG, until
+from support.documents import BLOCKS, DOCUMENTS, REPOSITORY, VERBS, Block, environment, lay_out, marked, need
+from support.patience import HANG, until
+from support.stack import Stack
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")

@@ -17,8 +17,8 @@ import google_crc32c
 import pytest
 import requests
 from google.cloud import storage
-from outside import Event, Stack
-from patience import HANG, until
+from support.patience import HANG, until
+from support.stack import Event, Stack
 
 CHIGNOLIN = "GYDPETGTWG"
 DNA = "CGCGAATTCGCG"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import requests
-from documents import Block, environment, lay_out, marked, need
-from outside import Stack, using
-from patience import HANG, until
+from support.documents import Block, environment, lay_out, marked, need
+from support.patience import HANG, until
+from support.stack import Stack, using
 
 PROTEIN = "version: 1\nsequences:\n  - protein: {id: A, sequence: GYDPETGTWG, msa: empty}\n"
 PLACES = 10

@@ -6,8 +6,8 @@
 from collections.abc import Iterator
 
 import pytest
-from outside import using
-from scheduling import leave_out
+from support.scheduling import leave_out
+from support.stack import using
 
 from chaos.harness import PAPER, REAL, Chaos, Record, Scenario, breaking
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import requests
 from google.cloud import pubsub_v1
-from patience import HANG
+from support.patience import HANG
 
 from chaos.aftermath import Upload
 from chaos.harness import Chaos

@@ -18,9 +18,9 @@ from typing import TypeVar
 
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import pubsub_v1, run_v2, storage
-from loglines import logged
-from outside import using
-from patience import HANG, NEVER, until
+from support.loglines import logged
+from support.patience import HANG, NEVER, until
+from support.stack import using
 
 from chaos.aftermath import Aftermath, Told, Upload, examine, settled, strays
 from chaos.faults import FOLDER, Fault, Faults, Moment, Victim

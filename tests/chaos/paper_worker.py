@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from paper import write_prediction
+from support.paper import write_prediction
 
 from gcp import logs, project
 from gcp.shutdown import raise_on

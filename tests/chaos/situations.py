@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import requests
 from google.cloud import pubsub_v1
-from patience import HANG
+from support.patience import HANG
 
 from chaos.faults import Fault
 from chaos.harness import BAD, MSA, WITH_MSA, Scenario

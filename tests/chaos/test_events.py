@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
-from patience import until
+from support.patience import until
 
 from chaos.aftermath import Upload
 from chaos.events import held_back, lose, notice, post_all, request_again

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from loglines import logged
-from patience import until
+from support.loglines import logged
+from support.patience import until
 
 from chaos.faults import Fault, Victim
 from chaos.harness import Record, Scenario

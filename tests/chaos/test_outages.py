@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from outside import using
+from support.stack import using
 
 from chaos.door import Door, Trouble
 from chaos.harness import PAPER, Chaos, Record, breaking

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from string import Template
 
-import plan
-from plan import PLAN, ROOT
+from support import plan
+from support.plan import PLAN, ROOT
 
 METRICS = plan.local_values()["metrics"]
 ALERTS = plan.local_values()["alerts"]

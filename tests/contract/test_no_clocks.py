@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[1]
-PATIENCE = TESTS / "patience.py"
+PATIENCE = TESTS / "support" / "patience.py"
 CLOCKS = {"monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "sleep", "time", "time_ns"}
 """Of the modules time and asyncio; process_time is not among them: it is the same on a busy machine."""
 

@@ -3,7 +3,7 @@
 import json
 import re
 
-from plan import ROOT
+from support.plan import ROOT
 
 from functions.folder_page.rows import ORDER
 from inputs.read import BoltzInput

@@ -6,9 +6,9 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import hcl2
-import plan
 import pytest
-from plan import ROOT, Body
+from support import plan
+from support.plan import ROOT, Body
 
 from gcp.cloud_run import LONGEST_LIFE
 from inputs.size import USUAL_TOKENS

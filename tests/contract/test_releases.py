@@ -10,13 +10,13 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from fakes import NOW, a_job
 from hypothesis import given
 from jsonschema import Draft202012Validator, FormatChecker
-from later import DAMAGES, as_the_next
 from pydantic_core import to_json
-from released import FOLDER, KINDS, as_json, demanded, jobs, written
-from strategies import JOBS
+from support.fakes import NOW, a_job
+from support.later import DAMAGES, as_the_next
+from support.released import FOLDER, KINDS, as_json, demanded, jobs, written
+from support.strategies import JOBS
 
 from jobs import lifecycle
 from jobs.document import decode

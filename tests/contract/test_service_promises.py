@@ -13,11 +13,11 @@ import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, settings
-from paper import PaperPredictor
-from patience import HANG
 from schemathesis.checks import load_all_checks
 from schemathesis.specs.openapi.checks import positive_data_acceptance
-from serving import Service, serving
+from support.paper import PaperPredictor
+from support.patience import HANG
+from support.serving import Service, serving
 
 from worker.web.app import create
 from worker.web.asked import SUFFIXES

@@ -15,11 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import plan
-import provider
 import pytest
-from patience import HANG
-from plan import PLAN, ROOT
+from support import plan, provider
+from support.patience import HANG
+from support.plan import PLAN, ROOT
 
 from local import topology
 

@@ -13,8 +13,9 @@ import atheris
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tests"))  # as pytest has it
 
-with atheris.instrument_imports(include=["schemas", "yaml"], enable_loader_override=False):
-    from invariants import (
+with atheris.instrument_imports(include=["inputs", "schemas", "yaml"], enable_loader_override=False):
+    from pydantic_core import from_json
+    from support.invariants import (
         alignment_or_failure,
         input_or_failures,
         message_or_undecodable,
@@ -22,8 +23,7 @@ with atheris.instrument_imports(include=["schemas", "yaml"], enable_loader_overr
         trace_kept_or_made,
         upload_or_undecodable,
     )
-    from patience import HANG
-    from pydantic_core import from_json
+    from support.patience import HANG
 
     from schemas.messages import PredictionCompleted
 

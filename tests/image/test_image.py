@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from google.cloud import storage as gcs
 from image.containers import command
-from patience import HANG, until
+from support.patience import HANG, until
 
 from local import stack as local_stack
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from patience import HANG
 from playwright.sync_api import Browser, Page, sync_playwright
+from support.patience import HANG
 
 MILLISECONDS = HANG * 1000
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

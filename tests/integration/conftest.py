@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from integration.worker_process import WORK, Pipeline, StartWorker, WorkerProcess
-from patience import NEVER
+from support.patience import NEVER
 
 from local import emulators
 from local.aot import ahead

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from patience import until
+from support.patience import until
 
 from local import aot, emulators
 from local.aot import ahead

@@ -16,7 +16,7 @@ import pytest
 import torch
 from boltz.model.models.boltz2 import Boltz2
 from click.testing import CliRunner, Result
-from patience import until
+from support.patience import until
 
 from benchmarks.exactness import warm_predictor
 from benchmarks.startup import CHECKPOINTS, differences, ours, stock, tensors

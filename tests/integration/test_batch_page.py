@@ -5,12 +5,12 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
-from fakes import NOW
 from integration.browser import WINDOWS, keep, launched, needed
 from integration.browser import opened as open_in
 from playwright.sync_api import Browser, Page
-from predictions import a_prediction
-from receipts import SCORES, an_end, written
+from support.fakes import NOW
+from support.predictions import a_prediction
+from support.receipts import SCORES, an_end, written
 
 from functions.folder_page import render as batch_page
 from functions.folder_page.rows import Row

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from integration.example_reader import tokens
-from patience import NEVER
+from support.patience import NEVER
 
 from inputs.read import count_tokens, read_input
 from local import small_model

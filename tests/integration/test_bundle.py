@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 from google.cloud import pubsub_v1, storage
-from patience import HANG
+from support.patience import HANG
 
 from local import topology
 from local.eventarc_bridge import event_headers

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from fakes import MemoryBucket, MemoryTopic, a_job
 from google.cloud import firestore, pubsub_v1
-from patience import until
+from support.fakes import MemoryBucket, MemoryTopic, a_job
+from support.patience import until
 
 from functions.dead_letters import GIVEN_UP_BY, DeadLetters
 from functions.intake import Intake

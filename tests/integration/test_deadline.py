@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from patience import HANG
+from support.patience import HANG
 
 from local.processes import free_ports
 

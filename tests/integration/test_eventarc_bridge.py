@@ -18,8 +18,8 @@ from urllib.parse import unquote
 import pytest
 from cloudevents.http import CloudEvent, from_http
 from google.cloud import pubsub_v1, storage
-from loglines import logged
-from patience import HANG, until
+from support.loglines import logged
+from support.patience import HANG, until
 
 from local.processes import Supervisor, free_ports
 

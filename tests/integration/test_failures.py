@@ -13,10 +13,10 @@ from threading import Event, Thread
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
-import plan
 import pytest
 import torch
-from patience import HANG, NEVER, until
+from support import plan
+from support.patience import HANG, NEVER, until
 
 from benchmarks.exactness import warm_predictor
 from inputs.size import USUAL_TOKENS

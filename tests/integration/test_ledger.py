@@ -3,9 +3,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from fakes import NOW, Document, MemoryLedger, a_job, a_source
 from google.cloud import firestore
-from later import DAMAGES, EFFECT, as_the_next, beyond
+from support.fakes import NOW, Document, MemoryLedger, a_job, a_source
+from support.later import DAMAGES, EFFECT, as_the_next, beyond
 
 from gcp.ledger import BATCH, COLLECTION, PAGE, FirestoreLedger
 from jobs import lifecycle

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import pytest
-from fakes import a_job, a_source
 from google.cloud import firestore, pubsub_v1, storage
 from google.cloud.exceptions import NotFound
-from patience import until
-from receipts import an_end, written
+from support.fakes import a_job, a_source
+from support.patience import until
+from support.receipts import an_end, written
 
 from functions.folder_page import rows
 from functions.folder_page.refresh import Pages

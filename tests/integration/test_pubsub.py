@@ -6,7 +6,7 @@ from threading import Barrier
 import pytest
 from google.cloud import pubsub_v1
 from google.cloud.pubsub_v1.subscriber._protocol import histogram
-from patience import HANG, until
+from support.patience import HANG, until
 
 from gcp.pubsub import Leased, Subscription, Topic, following
 from schemas.messages import Message

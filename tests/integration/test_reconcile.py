@@ -4,8 +4,8 @@ import json
 from datetime import timedelta
 
 import pytest
-from fakes import MemoryTopic
 from google.cloud import firestore, storage
+from support.fakes import MemoryTopic
 
 from functions.intake import Intake
 from functions.reconcile import Comparison

@@ -10,7 +10,7 @@ from integration.browser import WINDOWS, keep, launched, needed
 from integration.browser import opened as open_in
 from PIL import Image
 from playwright.sync_api import Browser, Page
-from predictions import a_prediction
+from support.predictions import a_prediction
 
 from worker.report import page as report
 

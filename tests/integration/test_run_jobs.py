@@ -18,7 +18,7 @@ from google.api_core.operation import Operation
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import run_v2
 from google.longrunning import operations_pb2
-from patience import HANG, until
+from support.patience import HANG, until
 
 from gcp import cloud_run as runs
 from local import credentials

@@ -16,7 +16,7 @@ import google.auth.jwt
 import pytest
 import requests
 from integration.worker_process import MISCHIEF, ROOT, Pipeline, WorkerProcess
-from patience import HANG, until
+from support.patience import HANG, until
 
 from functions.push import Pusher
 from gcp.service import ServiceBusyError, WorkerService

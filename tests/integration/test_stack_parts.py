@@ -20,8 +20,8 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore, pubsub_v1, run_v2, storage
 from google.pubsub_v1.types import Subscription
-from loglines import logged
-from patience import HANG, until
+from support.loglines import logged
+from support.patience import HANG, until
 
 from local.processes import PartError
 from local.stack import Stack, running

@@ -3,9 +3,9 @@
 import gzip
 from pathlib import Path
 
-from fakes import MemoryBucket, MemoryLedger, MemoryTopic
 from google.cloud import storage
-from waking import deliver
+from support.fakes import MemoryBucket, MemoryLedger, MemoryTopic
+from support.waking import deliver
 
 from functions.intake import Intake
 from gcp.storage import Bucket

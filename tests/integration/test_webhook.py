@@ -22,9 +22,9 @@ import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from documents import BLOCKS
 from google.auth import crypt, jwt
-from patience import HANG, until
+from support.documents import BLOCKS
+from support.patience import HANG, until
 
 from local.processes import free_ports
 from schemas.messages import PredictionCompleted

@@ -14,7 +14,7 @@ from integration.worker_process import (
     StartWorker,
     WorkerProcess,
 )
-from patience import until
+from support.patience import until
 
 from local.small_model import DEFAULT, ensure
 from schemas.failure import Code

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 from integration.worker_process import MISCHIEF, OTHER, THIRD, TINY, Pipeline, StartWorker, turn_of
-from patience import until
+from support.patience import until
 
 from schemas.failure import Code
 from schemas.job import Change, State

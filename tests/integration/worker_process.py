@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from google.cloud import pubsub_v1, storage
-from patience import HANG, until
+from support.patience import HANG, until
 
 from functions.intake import Intake
 from functions.sweep import Sweep

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from fakes import MemoryBucket
+from support.fakes import MemoryBucket
 
 from schemas.job import Source
 from schemas.messages import Message

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from fakes import Document, MemoryLedger
+from support.fakes import Document, MemoryLedger
 
 from jobs.document import decode
 from schemas.job import Job

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from fakes import MemoryBucket, MemoryLedger
+from support.fakes import MemoryBucket, MemoryLedger
 
 from inputs.examine import is_input
 from schemas.failure import Code

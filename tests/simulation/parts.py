@@ -6,8 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from fakes import MemoryBucket
 from pydantic import BaseModel
+from support.fakes import MemoryBucket
 
 from dropfold.commands.cancel import cancel, unfinished
 from functions.dead_letters import DeadLetters

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from paper import write_prediction
+from support.paper import write_prediction
 
 from schemas.job import Model
 from schemas.options import Options

@@ -4,7 +4,7 @@ import json
 from functools import cache, partial
 from pathlib import Path
 
-from fakes import MemoryBucket
+from support.fakes import MemoryBucket
 
 from local import topology
 from schemas.job import Job, State

@@ -16,7 +16,7 @@ from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
-from fakes import NOW
+from support.fakes import NOW
 
 from inputs.read import read_input
 from simulation.clockwork import Clockwork, Task, current

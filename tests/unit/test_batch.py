@@ -9,10 +9,10 @@ from html.parser import HTMLParser
 from urllib.parse import unquote
 
 import pytest
-from fakes import NOW
 from hypothesis import given
 from hypothesis import strategies as st
-from receipts import an_end, written
+from support.fakes import NOW
+from support.receipts import an_end, written
 
 from functions.folder_page import render as page
 from functions.folder_page import rows

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from fakes import NOW, MemoryBucket, MemoryLedger, a_job
+from support.fakes import NOW, MemoryBucket, MemoryLedger, a_job
 
 from inputs.read import read_input
 from jobs import lifecycle

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from fakes import NOW, Outside, a_job, a_source
+from support.fakes import NOW, Outside, a_job, a_source
 
 from dropfold.commands import cancel
 from jobs import lifecycle

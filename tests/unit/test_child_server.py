@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from textwrap import dedent
 
-from patience import until
+from support.patience import until
 
 ROOT = Path(__file__).parents[2]
 # Whatever the child finds changed in this module, its parent had changed before the fork.

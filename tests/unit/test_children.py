@@ -13,9 +13,9 @@ from textwrap import dedent
 from threading import Thread
 
 import pytest
-from child_calls import FAILURE, add, be_killed, die, hang, meet, pid, refuse, stumble, take, told
-from patience import HANG, NEVER, until
 from pebble import ProcessFuture
+from support.child_calls import FAILURE, add, be_killed, die, hang, meet, pid, refuse, stumble, take, told
+from support.patience import HANG, NEVER, until
 
 from inputs.read import InvalidInputError, read_input
 from schemas.failure import Code, FailedError
@@ -218,8 +218,8 @@ PARENT = """
     import sys, threading
     from pathlib import Path
     sys.path[:0] = {path}
-    from child_calls import hang, pid, told
-    from patience import NEVER
+    from support.child_calls import hang, pid, told
+    from support.patience import NEVER
     from worker.children import Children
 
     if __name__ == "__main__":

@@ -8,10 +8,10 @@ from functools import cache
 from pathlib import Path
 from types import FrameType
 
-import fakes
 import pytest
 from functions_framework.exceptions import RequestTimeoutException
-from inbox import Inbox
+from support import fakes
+from support.inbox import Inbox
 
 import functions
 import inputs

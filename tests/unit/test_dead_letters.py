@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic, a_job
-from later import as_the_next
-from receipts import an_end
+from support.fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic, a_job
+from support.later import as_the_next
+from support.receipts import an_end
 
 from functions.dead_letters import GIVEN_UP_BY, DeadLetters
 from functions.intake import ExaminationError, Intake

@@ -15,11 +15,11 @@ from typing import NoReturn
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from fakes import NOW, a_job
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
-from patience import HANG
 from rich.console import Console
+from support.fakes import NOW, a_job
+from support.patience import HANG
 
 from local import demo, runs
 from local.emulators import MissingError

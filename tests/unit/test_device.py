@@ -6,7 +6,7 @@ from threading import Event
 from typing import TypeVar
 
 import pytest
-from patience import HANG, NEVER, until
+from support.patience import HANG, NEVER, until
 
 from schemas.failure import Code, FailedError, Failure
 from worker.device import Device, DeviceLostError

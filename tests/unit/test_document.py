@@ -3,10 +3,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
-from fakes import NOW, Document, MemoryLedger, a_job, as_stored
 from hypothesis import given
-from later import CODE, DAMAGES, EFFECT, MORE, as_the_next, beyond
-from strategies import JOBS
+from support.fakes import NOW, Document, MemoryLedger, a_job, as_stored
+from support.later import CODE, DAMAGES, EFFECT, MORE, as_the_next, beyond
+from support.strategies import JOBS
 
 from jobs import lifecycle
 from jobs.document import decode, encode

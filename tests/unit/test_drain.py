@@ -13,10 +13,19 @@ from threading import Event
 from typing import ParamSpec, TypeVar
 
 import pytest
-from fakes import NOW, Document, MemoryBucket, MemoryDelivery, MemoryLedger, MemoryTopic, a_job, a_source
-from later import DAMAGES, EFFECT, as_the_next, beyond
-from paper import Hook, PaperPredictor
-from patience import HANG, NEVER, until
+from support.fakes import (
+    NOW,
+    Document,
+    MemoryBucket,
+    MemoryDelivery,
+    MemoryLedger,
+    MemoryTopic,
+    a_job,
+    a_source,
+)
+from support.later import DAMAGES, EFFECT, as_the_next, beyond
+from support.paper import Hook, PaperPredictor
+from support.patience import HANG, NEVER, until
 
 from inputs.read import read_input
 from jobs import lifecycle

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
-from fakes import MemoryBucket, MemoryCloud
-from inbox import Inbox
+from support.fakes import MemoryBucket, MemoryCloud
+from support.inbox import Inbox
 
 from dropfold import metadata
 from dropfold.commands import drop, validate

@@ -4,9 +4,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from fakes import MemoryBucket, MemoryDelivery, MemoryLedger, a_job, a_source
-from later import CODE, MORE
-from receipts import an_end, written
+from support.fakes import MemoryBucket, MemoryDelivery, MemoryLedger, a_job, a_source
+from support.later import CODE, MORE
+from support.receipts import an_end, written
 
 from functions.folder_page import refresh, rows
 from functions.folder_page.refresh import Pages

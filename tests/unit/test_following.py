@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import click
 import pytest
 from click.testing import CliRunner, Result
-from fakes import MemoryCloud, MemoryLedger, a_job, a_source
-from later import as_the_next
+from support.fakes import MemoryCloud, MemoryLedger, a_job, a_source
+from support.later import as_the_next
 
 from dropfold import wait
 from dropfold.__main__ import Commands

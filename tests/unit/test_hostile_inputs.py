@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
-import plan
 import pytest
-from inbox import Inbox
+from support import plan
+from support.inbox import Inbox
 
 from inputs.examine import is_input
 from inputs.read import MAX_INPUT_BYTES

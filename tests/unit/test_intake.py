@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 import pytest
-from fakes import MemoryBucket, MemoryLedger, MemoryTopic, a_job, a_source
-from later import as_the_next
-from waking import deliver
+from support.fakes import MemoryBucket, MemoryLedger, MemoryTopic, a_job, a_source
+from support.later import as_the_next
+from support.waking import deliver
 
 from functions.intake import Intake, output_prefix
 from inputs.examine import Rules

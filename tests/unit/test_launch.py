@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from threading import Event, Semaphore, Thread
 
 import pytest
-from fakes import MemoryLedger, a_job
-from patience import HANG, until
+from support.fakes import MemoryLedger, a_job
+from support.patience import HANG, until
 
 from functions.launch import Launcher, wanted
 from schemas.job import State

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from threading import Event
 
 import pytest
-from fakes import NOW, MemoryLedger, a_job
-from later import as_the_next
-from patience import HANG
+from support.fakes import NOW, MemoryLedger, a_job
+from support.later import as_the_next
+from support.patience import HANG
 
 from jobs import lifecycle
 from schemas.job import Effect, Job, State

@@ -2,8 +2,8 @@ from datetime import timedelta
 from itertools import product
 
 import pytest
-from fakes import NOW, a_job
-from later import EFFECT
+from support.fakes import NOW, a_job
+from support.later import EFFECT
 
 from jobs import lifecycle
 from jobs.lifecycle import TABLE, Event, IllegalTransitionError, advance

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
-from patience import HANG
+from support.patience import HANG
 
 THREADS = 20
 Once = Callable[[Callable[[], object]], Callable[[], object]]

@@ -1,8 +1,8 @@
 import json
 
 import pytest
-from fakes import NOW, a_job, a_source
-from later import CODE, MORE
+from support.fakes import NOW, a_job, a_source
+from support.later import CODE, MORE
 
 from jobs import lifecycle
 from schemas.job import Job

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
-from fakes import NOW, MemoryCloud, MemoryLedger, a_job
+from support.fakes import NOW, MemoryCloud, MemoryLedger, a_job
 
 from dropfold.__main__ import main
 from dropfold.commands import doctor, stats

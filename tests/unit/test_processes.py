@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from patience import until
+from support.patience import until
 
 from local.processes import PartError, Supervisor, answers, free_ports
 

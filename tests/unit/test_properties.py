@@ -7,7 +7,7 @@ import pytest
 import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
-from invariants import (
+from support.invariants import (
     alignment_or_failure,
     input_or_failures,
     message_comes_back,
@@ -16,7 +16,7 @@ from invariants import (
     trace_kept_or_made,
     upload_or_undecodable,
 )
-from strategies import DOCUMENTS, ENDED, FASTAS, JOBS, JSON, RIGHT, TREES
+from support.strategies import DOCUMENTS, ENDED, FASTAS, JOBS, JSON, RIGHT, TREES
 
 from inputs.read import read_input
 from schemas.job import Job

@@ -2,7 +2,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
-from fakes import a_job
+from support.fakes import a_job
 
 from functions.push import Pusher
 from functions.settings import DeadSettings, LaunchSettings, SettingsError, read

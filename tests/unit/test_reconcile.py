@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic
-from waking import deliver
+from support.fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic
+from support.waking import deliver
 
 from functions import reconcile
 from functions.intake import Intake

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from fakes import MemoryBucket, MemoryLedger
-from inbox import Inbox
+from support.fakes import MemoryBucket, MemoryLedger
+from support.inbox import Inbox
 
 from functions.wake import WakeError
 from inputs.references import BEGINNING

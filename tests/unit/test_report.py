@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from fakes import a_job
-from predictions import MODEL, a_prediction
+from support.fakes import a_job
+from support.predictions import MODEL, a_prediction
 
 from schemas.options import Options
 from worker.report import affinity, page

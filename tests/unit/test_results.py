@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from fakes import NOW, MemoryCloud, a_job, a_source
-from later import CODE, MORE
+from support.fakes import NOW, MemoryCloud, a_job, a_source
+from support.later import CODE, MORE
 
 from dropfold.commands import results
 from schemas.failure import Code, Failure

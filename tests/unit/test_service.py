@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 import requests
-from fakes import a_job
-from later import as_the_next
-from paper import Hook
-from patience import HANG, until
-from serving import PLACES, TYPES, YAML, Service, serving
+from support.fakes import a_job
+from support.later import as_the_next
+from support.paper import Hook
+from support.patience import HANG, until
+from support.serving import PLACES, TYPES, YAML, Service, serving
 
 from inputs.read import MAX_INPUT_BYTES, read_input
 from inputs.sampling import seed_of

@@ -2,9 +2,9 @@ import json
 from dataclasses import dataclass
 
 import pytest
-from fakes import NOW, Outside, a_job
-from later import CODE, EFFECT, MORE, as_the_next
-from receipts import an_end
+from support.fakes import NOW, Outside, a_job
+from support.later import CODE, EFFECT, MORE, as_the_next
+from support.receipts import an_end
 
 from jobs import lifecycle
 from jobs.settle import Settler

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from patience import HANG
+from support.patience import HANG
 
 from gcp.shutdown import InterruptError, raise_on
 

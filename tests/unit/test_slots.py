@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 from threading import Event, Lock, get_ident
 
 import pytest
-from patience import HANG
+from support.patience import HANG
 
 from worker.slots import Slots
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
-from predictions import MODEL, a_prediction
+from support.predictions import MODEL, a_prediction
 
 from worker.report import summary
 from worker.report.trace import seen, trace

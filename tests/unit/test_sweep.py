@@ -3,8 +3,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from fakes import Document, MemoryBucket, MemoryLedger, MemoryTopic, a_job, a_source
-from later import DAMAGES, EFFECT, as_the_next, beyond
+from support.fakes import Document, MemoryBucket, MemoryLedger, MemoryTopic, a_job, a_source
+from support.later import DAMAGES, EFFECT, as_the_next, beyond
 
 from functions.sweep import Sweep, SweepError
 from jobs import lifecycle

@@ -6,10 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
-from fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic
-from inbox import Inbox
-from patience import HANG
-from waking import deliver
+from support.fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic
+from support.inbox import Inbox
+from support.patience import HANG
+from support.waking import deliver
 
 from functions.wake import AT_ONCE, Wake, WakeError
 from schemas.job import Job, State

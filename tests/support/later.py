@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fakes import NOW, Document, as_stored
-
 from jobs.document import encode
 from schemas.job import Job
+from support.fakes import NOW, Document, as_stored
 
 MORE = {"of": [{"the": "next release"}]}
 TABLES = frozenset({"scores", "timings", "metadata", "options"})

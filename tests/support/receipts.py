@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from hashlib import sha256
 
-from fakes import NOW, a_job, a_source
-from predictions import MODEL
-
 from schemas.failure import Code, Failure
 from schemas.job import Job, Output, State
 from schemas.receipt import Receipt, receipt_name
+from support.fakes import NOW, a_job, a_source
+from support.predictions import MODEL
 
 FILES = ("model_0.cif", "confidence_model_0.json", "report.html", "summary.png")
 SCORES = {"confidence_score": 0.8, "ptm": 0.7, "iptm": 0.6, "complex_plddt": 0.9}

@@ -4,9 +4,8 @@ import os
 import signal
 from pathlib import Path
 
-from patience import until
-
 from schemas.failure import Code, FailedError, Failure
+from support.patience import until
 
 FAILURE = Failure(code=Code.INVALID_INPUT, message="m", field="sequences[0]", value="v", remedy="r")
 

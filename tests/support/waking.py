@@ -1,9 +1,8 @@
 """What Pub/Sub does with what is told of files: each message calls the function that lets jobs go on."""
 
-from fakes import MemoryTopic
-
 from functions.intake import Intake
 from functions.wake import Wake
+from support.fakes import MemoryTopic
 
 
 def deliver(arrivals: MemoryTopic, intake: Intake, seconds: float = 60, **batch: int) -> int:

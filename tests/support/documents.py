@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from outside import Stack
+
+from support.stack import Stack
 
 VERBS = {"runs", "drops", "makes", "asks", "follows", "receives"}
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 AT_THE_DOOR = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "THIRD_PARTY_NOTICES.md")
 DOCUMENTS = [*(REPOSITORY / name for name in AT_THE_DOOR), *sorted((REPOSITORY / "docs").rglob("*.md"))]
 BLOCK = re.compile(

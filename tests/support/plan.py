@@ -8,7 +8,7 @@ from typing import Any
 
 import hcl2
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PLAN = ROOT / "eventarc"
 FILES = sorted(PLAN.glob("*.tf"))
 

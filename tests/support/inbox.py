@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic
-from waking import deliver
-
 from functions.intake import Intake
 from inputs.examine import Rules
 from jobs.settle import Settler
@@ -16,6 +13,8 @@ from schemas.job import Job, State
 from schemas.messages import PredictionCompleted
 from schemas.receipt import receipt_name
 from schemas.upload import decode_upload
+from support.fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic
+from support.waking import deliver
 
 
 @dataclass

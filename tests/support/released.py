@@ -1,6 +1,6 @@
 """Keeps what the last release read and wrote, for the next one to be held to.
 
-PYTHONPATH=.:tests .venv/bin/python -m released
+PYTHONPATH=.:tests .venv/bin/python -m support.released
 
 It writes tests/contract/released/ anew. Run it when a release is deployed everywhere, never to make a test
 pass: what lies there is what the workers and commands of that release, which live on, can read.
@@ -12,10 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from fakes import NOW, a_job
 from pydantic import BaseModel
 from pydantic_core import to_json
-from receipts import FAILURES, an_end
 
 from jobs import lifecycle
 from jobs.document import encode
@@ -25,8 +23,10 @@ from schemas.messages import CapacityWanted, Event, PredictionCompleted, Predict
 from schemas.options import Options
 from schemas.receipt import Receipt
 from schemas.vocabulary import Vocabulary
+from support.fakes import NOW, a_job
+from support.receipts import FAILURES, an_end
 
-FOLDER = Path(__file__).parent / "contract" / "released"
+FOLDER = Path(__file__).parents[1] / "contract" / "released"
 KINDS: Mapping[str, type[BaseModel]] = {
     "job": Job,
     "receipt": Receipt,

@@ -11,16 +11,16 @@ from typing import Any
 
 import requests
 import uvicorn
-from fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic, a_job, a_source
 from fastapi import FastAPI
-from paper import PaperPredictor
-from patience import HANG, NEVER
 
 from jobs import lifecycle
 from jobs.settle import Settler
 from local.processes import free_ports
 from schemas.job import Job, State
 from schemas.options import Options
+from support.fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic, a_job, a_source
+from support.paper import PaperPredictor
+from support.patience import HANG, NEVER
 from worker.job_runner import JobRunner
 from worker.pipeline import Pipeline
 from worker.web.app import Desk

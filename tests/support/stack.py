@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from google.cloud import pubsub_v1, storage
-from patience import until
+
+from support.patience import until
 
 
 @dataclass

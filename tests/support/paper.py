@@ -8,11 +8,11 @@ from pathlib import Path
 
 import gemmi
 import numpy as np
-from fakes import NOW
-from patience import NEVER
 
 from schemas.job import Model
 from schemas.options import Options
+from support.fakes import NOW
+from support.patience import NEVER
 from worker.device import Device
 
 Hook = Callable[[Path], object]

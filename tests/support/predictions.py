@@ -6,11 +6,11 @@ from pathlib import Path
 
 import gemmi
 import numpy as np
-from fakes import a_job
 
 from inputs.read import read_input
 from schemas.job import Model
 from schemas.options import Options
+from support.fakes import a_job
 from worker.report.prediction import Prediction
 
 MODEL = Model(name="boltz-2", version="2.2.1", weights_digest="sha256:00", random_weights=True)

@@ -25,7 +25,7 @@ from schemas.failure import Code, FailedError, Failure
 PRELOAD = (
     "worker.prepare",
     "worker.model.reading",
-    "worker.model.writing",
+    "worker.boltz2.write",
     "worker.report.page",
     "worker.report.summary",
 )

@@ -20,10 +20,11 @@ import torch
 from schemas.job import Model
 from schemas.options import Options
 from schemas.stages import Stage
+from worker.boltz2 import write as writing
 from worker.children import Children
 from worker.device import Device, DeviceLostError
 from worker.manifest import AFFINITY, COMPONENTS, STRUCTURE, require
-from worker.model import reading, sampling, weights, writing
+from worker.model import reading, sampling, weights
 from worker.model.randomness import Draw
 from worker.model.task import Task
 from worker.model.weights import Loaded

@@ -1,0 +1,1 @@
+"""Boltz-2: one room for all that imports torch and boltz."""

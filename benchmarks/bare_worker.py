@@ -22,8 +22,8 @@ from local.small_model import DEFAULT, ensure
 from schemas.job import Job, State
 from schemas.messages import PredictionRequested
 from schemas.options import Options
-from worker import uncollected
-from worker.children import PRELOAD, Children
+from worker import no_gc
+from worker.child_pool import PRELOAD, ChildPool
 from worker.device import Device
 from worker.drain import Worker
 from worker.job_runner import JobRunner
@@ -49,13 +49,13 @@ class Drained:
 def drain(inputs: Path, scratch: Path, weights: Path, options: Options, on: str = "cpu") -> Drained:
     """Drain one job per input of a folder; ``weights`` is a BOLTZ_CACHE, ``on`` names the device."""
     started_at = datetime.now(UTC)
-    children, device = Children(LIMIT, *PRELOAD), Device(LIMIT)
-    from worker.predictor import Predictor  # noqa: PLC0415  as the worker does
+    children, device = ChildPool(LIMIT, *PRELOAD), Device(LIMIT)
+    from worker.boltz2.predictor import Boltz2Predictor  # noqa: PLC0415  as the worker does
 
-    uncollected.collect_again()
+    no_gc.collect_again()
     ledger, uploads, results = MemoryLedger(), MemoryBucket("in"), MemoryBucket("out")
     jobs = [_queued(path, options, ledger) for path in _uploaded(inputs, uploads)]
-    predictor = Predictor(weights, children, device, on)
+    predictor = Boltz2Predictor(weights, children, device, on)
     pipeline = Pipeline(uploads, results, predictor, scratch, started_at)
     settler = Settler(ledger, results, MemoryTopic(), MemoryTopic())
     runner = JobRunner(ledger, settler, pipeline, "bare", renew_seconds=30)

@@ -25,9 +25,9 @@ import torch
 
 from local.small_model import DEFAULT, ensure
 from schemas.options import Options
-from worker.children import PRELOAD, Children
+from worker.boltz2.predictor import Boltz2Predictor
+from worker.child_pool import PRELOAD, ChildPool
 from worker.device import Device
-from worker.predictor import Predictor
 
 INPUTS = Path(__file__).with_name("exact")
 AT_ONCE = 3
@@ -77,19 +77,19 @@ _FLAGS = {
 
 
 @contextmanager
-def warm_predictor(cache: Path, turn_limit: float = LIMIT) -> Iterator[Predictor]:
+def warm_predictor(cache: Path, turn_limit: float = LIMIT) -> Iterator[Boltz2Predictor]:
     """Compose a predictor on the CPU as the worker does, and end its children afterwards."""
     os.environ["OMP_NUM_THREADS"] = "1"  # for the children; this process may have read it already
     torch.set_num_threads(1)
-    children = Children(LIMIT, *PRELOAD)
+    children = ChildPool(LIMIT, *PRELOAD)
     try:
-        yield Predictor(cache, children, Device(turn_limit), "cpu")
+        yield Boltz2Predictor(cache, children, Device(turn_limit), "cpu")
     finally:
         children.stop()
 
 
 def predict_together(
-    predictor: Predictor, names: Sequence[str], folder: Path, times: int = 2
+    predictor: Boltz2Predictor, names: Sequence[str], folder: Path, times: int = 2
 ) -> dict[str, list[Path]]:
     """Predict each input so many times, a few at once, in an order that is mixed but always the same.
 

@@ -153,8 +153,8 @@ def stock() -> Load:
 
 def ours() -> Load:
     """Return the way of the worker."""
-    import worker.predictor  # noqa: F401, PLC0415  all that a worker imports
-    from worker.model import weights  # noqa: PLC0415
+    import worker.boltz2.predictor  # noqa: F401, PLC0415  all that a worker imports
+    from worker.boltz2 import weights  # noqa: PLC0415
 
     return lambda checkpoint, device: weights.load(checkpoint, device, **CHECKPOINTS[checkpoint.name]).net
 

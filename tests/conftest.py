@@ -9,7 +9,7 @@ from pathlib import Path
 # Tests run side by side: threads of torch that wait for each other would only keep the processors busy.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from worker import uncollected  # isort: skip  first: it is about the imports that follow
+from worker import no_gc  # isort: skip  first: it is about the imports that follow
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
@@ -18,8 +18,8 @@ from support.scheduling import ByStack, leave_out, order
 from xdist.remote import Producer
 
 from local import emulators
+from worker.child_pool import PRELOAD
 from worker.child_server import fork_child_server
-from worker.children import PRELOAD
 
 # The same cases in every run, for as long as a busy machine needs; tests/fuzz/ looks for new ones. Hypothesis
 # would also take constants from whichever of our modules are loaded at the time.
@@ -33,7 +33,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 BENCHMARKS = Path(__file__).parent / "benchmarks"
 CACHE = Path(__file__).parents[1] / ".local" / "cache" / "emulators"
-CHILDREN_DO = "worker.model.reading"
+CHILDREN_DO = "worker.boltz2.featurise"
 NEED_EMULATORS = {"pubsub_host", "firestore_host", "storage_host", "stack", "paper", "real", "house"}
 
 
@@ -76,7 +76,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Find or fetch the emulators where a chosen test needs one, or say once what is missing and stop."""
     if CHILDREN_DO in sys.modules:  # a test of the model is there: nothing more is imported
         fork_child_server(*PRELOAD)
-    uncollected.collect_again()
+    no_gc.collect_again()
     if any(NEED_EMULATORS.intersection(getattr(item, "fixturenames", ())) for item in session.items):
         try:
             for jar in (emulators.PUBSUB, emulators.FIRESTORE):

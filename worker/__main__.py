@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from worker import uncollected  # noqa: F401  # isort: skip  first: it is about the imports that follow
+from worker import no_gc  # noqa: F401  # isort: skip  first: it is about the imports that follow
 from gcp import logs, project
 from gcp.shutdown import raise_on
 from worker import compose

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.manifest import AFFINITY, COMPONENTS, NAME, STRUCTURE, CacheError, Checkpoint, Manifest, require
+from worker.boltz2.manifest import (
+    AFFINITY,
+    COMPONENTS,
+    NAME,
+    STRUCTURE,
+    CacheError,
+    Checkpoint,
+    Manifest,
+    require,
+)
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -88,7 +97,7 @@ def bake(cache: Path, source: Path | None, pins: Mapping[str, str]) -> Manifest:
     ``pins`` are SHA-256 digests in hex by file name. Raises CacheError, OSError and tarfile.TarError; then
     there is no ``cache``.
     """
-    from worker.model import conversion  # noqa: PLC0415  torch: seconds, which --help need not take
+    from worker.boltz2 import conversion  # noqa: PLC0415  torch: seconds, which --help need not take
 
     if cache.exists():
         raise CacheError(f"{cache} exists already: name a new folder, or delete that one first.")
@@ -108,7 +117,7 @@ def bake(cache: Path, source: Path | None, pins: Mapping[str, str]) -> Manifest:
 
 
 def _take_checkpoints(source: Path, new: Path, pins: Mapping[str, str]) -> Manifest:
-    from worker.model import weights  # noqa: PLC0415  torch: seconds, which --help need not take
+    from worker.boltz2 import weights  # noqa: PLC0415  torch: seconds, which --help need not take
 
     require(source / STRUCTURE)
     found = [source / name for name in (STRUCTURE, AFFINITY) if (source / name).exists()]
@@ -126,7 +135,7 @@ def _take_checkpoints(source: Path, new: Path, pins: Mapping[str, str]) -> Manif
 
 def _take(path: Path, new: Path, pin: str | None, digest: Callable[[bytes], object]) -> Checkpoint:
     """Check a checkpoint, before anything in it is believed, and convert it; ``digest`` gets its bytes."""
-    from worker.model import conversion  # noqa: PLC0415  torch: seconds, which --help need not take
+    from worker.boltz2 import conversion  # noqa: PLC0415  torch: seconds, which --help need not take
 
     size, target = path.stat().st_size, new / path.name
     bar: ProgressBar[int] = click.progressbar(length=_PASSES * size, label=path.name)
@@ -164,7 +173,7 @@ def _check_records(path: Path, advance: Callable[[int], object]) -> None:
 
 def _take_components(source: Path, new: Path, pin: str | None) -> None:
     """Copy the folder of components, or extract the archive if that is pinned or all there is."""
-    from worker.model import conversion  # noqa: PLC0415  torch: seconds, which --help need not take
+    from worker.boltz2 import conversion  # noqa: PLC0415  torch: seconds, which --help need not take
 
     archive, folder = source / ARCHIVE, source / COMPONENTS
     if folder.exists() and pin is None:

@@ -53,7 +53,7 @@ def fingerprint(prepared: Prepared, options: Options, model: Model) -> str:
     return hashlib.sha256(to_json([prepared.document, files, counted, computed_by])).hexdigest()
 
 
-def twin(ledger: Ledger, fingerprint: str) -> Job | None:
+def find_cached(ledger: Ledger, fingerprint: str) -> Job | None:
     """Find a job whose outputs may be copied; none where so many have them that they are computed anew."""
     found = ledger.succeeded_as(fingerprint)
     often = found is not None and ledger.count_as(fingerprint, MOST_COPIES) == MOST_COPIES
@@ -61,13 +61,13 @@ def twin(ledger: Ledger, fingerprint: str) -> Job | None:
 
 
 def copied(
-    twin: Job, prefix: str, results: Results, besides: Container[str] = ()
+    job: Job, prefix: str, results: Results, besides: Container[str] = ()
 ) -> tuple[Output, ...] | None:
     """Copy a job's outputs under another prefix, or say None where they are not all as they were.
 
     ``besides`` has the public names of those that are left out.
     """
-    named = ((output, output.name.removeprefix(twin.output_prefix)) for output in twin.outputs)
+    named = ((output, output.name.removeprefix(job.output_prefix)) for output in job.outputs)
     try:
         return tuple(results.copy(output, prefix + name) for output, name in named if name not in besides)
     except (ObjectGoneError, ContentDiffersError):

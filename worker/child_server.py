@@ -24,7 +24,7 @@ def fork_child_server(*modules: str) -> None:
     """Import what children do, by module, and fork their server; from then on it has to be left alone.
 
     Call it before a thread, a client of Google's or CUDA is there: a fork has none of them. It does nothing
-    where PYTHONHASHSEED=0 is not set: children need it (worker/children.py), and can then not be forks.
+    where PYTHONHASHSEED=0 is not set: children need it (worker/child_pool.py), and can then not be forks.
     """
     server: Any = forkserver._forkserver
     if sys.flags.hash_randomization or server._forkserver_pid is not None:

@@ -6,28 +6,29 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from gcp import project
-from worker import pipeline, uncollected
+from worker import no_gc
+from worker.boltz2.manifest import COMPONENTS, STRUCTURE, require
+from worker.boltz2.read_ahead import read_ahead
+from worker.child_pool import PRELOAD, ChildPool
 from worker.child_server import fork_child_server
-from worker.children import PRELOAD, Children
 from worker.device import Device
 from worker.drain import Worker
 from worker.job_runner import JobRunner
-from worker.manifest import COMPONENTS, STRUCTURE, require
 from worker.pipeline import Pipeline
+from worker.predictor import Predictor
 from worker.prepare import here, in_child
-from worker.read_ahead import read_ahead
-from worker.report.shows import shows_in
+from worker.report.renderers import renderers
 from worker.settings import PredictionSettings, ServiceSettings, WorkerSettings
 
 if TYPE_CHECKING:
-    from worker.predictor import Predictor
+    from worker.boltz2.predictor import Boltz2Predictor
 
 
 class Warm(NamedTuple):
     """A predictor that loads its model beside the caller, its children, the device whose turns it takes."""
 
-    predictor: "Predictor"
-    children: Children
+    predictor: "Boltz2Predictor"
+    children: ChildPool
     device: Device
 
 
@@ -41,20 +42,21 @@ def warm(settings: PredictionSettings) -> Iterator[Warm]:
     for part in (COMPONENTS, STRUCTURE):
         require(settings.boltz_cache.absolute() / part)  # said before seconds of imports
     read_ahead(settings.boltz_cache, STRUCTURE)
-    from worker.predictor import Predictor  # noqa: PLC0415  torch: seconds, while the disk is read
+    from worker.boltz2.predictor import Boltz2Predictor  # noqa: PLC0415  torch: seconds, while the disk is read
 
     fork_child_server(*PRELOAD)
-    uncollected.collect_again()
-    with Children(settings.read_seconds, *PRELOAD, memory=settings.child_memory) as children:
+    no_gc.collect_again()
+    with ChildPool(settings.read_seconds, *PRELOAD, memory=settings.child_memory) as children:
         device = Device(settings.prediction_seconds)
-        yield Warm(Predictor(settings.boltz_cache, children, device, settings.device), children, device)
+        predictor = Boltz2Predictor(settings.boltz_cache, children, device, settings.device)
+        yield Warm(predictor, children, device)
 
 
 def job_runner(
     settings: WorkerSettings | ServiceSettings,
-    predictor: pipeline.Predictor,
+    predictor: Predictor,
     started_at: datetime,
-    children: Children | None = None,
+    children: ChildPool | None = None,
 ) -> JobRunner:
     """Put together what runs jobs; without children it reads in this process, and writes no report."""
     ledger = project.ledger(settings)
@@ -65,7 +67,7 @@ def job_runner(
         work_dir=settings.work_dir,
         started_at=started_at,
         cache=ledger if settings.result_cache else None,
-        shows=shows_in(children) if children else {},
+        renderers=renderers(children) if children else {},
         usd_per_hour=settings.usd_per_hour,
         max_tokens=settings.max_tokens,
         call=in_child(children) if children else here,

@@ -1,8 +1,7 @@
-"""Proof of success: what Boltz-2 wrote is whole, finite and about the right molecules; and under which names.
+"""Proof of success: what the model wrote is whole, finite and about the right molecules.
 
 Boltz ends without an error also when it has no result, so a prediction counts as done when every file of it
-exists and reads. Boltz's names carry the input's stem; the delivered names do not, so that every prediction
-looks the same. Rank 0 is the sample with the highest confidence.
+exists and reads. Rank 0 is the sample with the highest confidence.
 """
 
 import json
@@ -20,10 +19,9 @@ from inputs.grammar import BoltzInput, Polymer
 from schemas import outputs
 from schemas.failure import Code, FailedError, Failure
 from schemas.options import Options
+from schemas.outputs import ARRAYS, SUFFIXES
 from schemas.scores import AFFINITY, CONFIDENCE, SCORES
 
-_SUFFIXES = {"mmcif": "cif", "pdb": "pdb"}
-_DIMENSIONS = {"plddt": 1, "pae": 2, "pde": 2}  # per token; per pair of tokens, angstrom
 _PDB_WIDTH = 80
 
 
@@ -50,28 +48,27 @@ def expected(document: BoltzInput, options: Options) -> Expected:
     return Expected(chains, options.samples, bool(document.properties), options.output_format)
 
 
-def collect(stem: str, out: Path, expected: Expected) -> dict[str, Path]:
-    """Check everything that Boltz wrote under ``out/predictions/<stem>/`` and map public names to files.
+def checked(files: Mapping[str, Path], expected: Expected) -> dict[str, Path]:
+    """Check the files of a prediction, by public name, and return those that there must be.
 
     Per sample, best first: ``model_0.cif`` (or ``.pdb``), ``confidence_model_0.json``,
     ``plddt_model_0.npz`` (per token, 0 to 1), ``pae_model_0.npz`` and ``pde_model_0.npz`` (token by token,
     angstrom); once, if asked for, ``affinity.json``. Raises FailedError for the first file that is missing,
     unreadable, not finite, or about other chains.
     """
-    folder = out / "predictions" / stem
-    files = {public: folder / name for public, name in _names(stem, expected)}
-    for public, path in files.items():
+    names = list(_names(expected))
+    for name in names:
         try:
-            _check(path, expected)
-        except FileNotFoundError as error:
-            raise _no_output(public, "is missing", path) from error
+            _check(name, files[name], expected)
+        except (KeyError, FileNotFoundError) as error:
+            raise _no_output(name, "is missing") from error
         except Exception as error:  # whatever a reader raises means that the file is not whole
-            raise _no_output(public, f"is not usable: {error}", path) from error
-    return files
+            raise _no_output(name, f"is not usable: {error}") from error
+    return {name: files[name] for name in names}
 
 
 def scores(files: Mapping[str, Path]) -> dict[str, float]:
-    """Read the best sample's scores, and the affinity's, from what ``collect`` returned."""
+    """Read the best sample's scores, and the affinity's, from what ``checked`` returned."""
     read: dict[str, Any] = {}
     for public in (outputs.confidence(0), outputs.AFFINITY):
         if public in files:
@@ -79,23 +76,21 @@ def scores(files: Mapping[str, Path]) -> dict[str, float]:
     return {score.name: float(read[score.name]) for score in SCORES if score.name in read}
 
 
-def _names(stem: str, expected: Expected) -> Iterator[tuple[str, str]]:
-    suffix = _SUFFIXES[expected.output_format]
+def _names(expected: Expected) -> Iterator[str]:
     for rank in range(expected.samples):
-        yield outputs.structure(rank, suffix), f"{stem}_model_{rank}.{suffix}"
-        yield outputs.confidence(rank), f"confidence_{stem}_model_{rank}.json"
-        for kind in _DIMENSIONS:
-            yield outputs.array(kind, rank), f"{kind}_{stem}_model_{rank}.npz"
+        yield outputs.structure(rank, SUFFIXES[expected.output_format])
+        yield outputs.confidence(rank)
+        yield from (outputs.array(kind, rank) for kind in ARRAYS)
     if expected.affinity:
-        yield outputs.AFFINITY, f"affinity_{stem}.json"
+        yield outputs.AFFINITY
 
 
-def _check(path: Path, expected: Expected) -> None:
+def _check(name: str, path: Path, expected: Expected) -> None:
     """Raise FileNotFoundError, or anything else with the reason, unless the file is what it should be."""
     if path.suffix == ".npz":
-        _check_array(path, kind=path.name.partition("_")[0])
+        _check_array(path, kind=name.partition("_")[0])
     elif path.suffix == ".json":
-        _check_summary(path, (AFFINITY if path.name.startswith("affinity_") else CONFIDENCE).name)
+        _check_summary(path, (AFFINITY if name == outputs.AFFINITY else CONFIDENCE).name)
     else:
         if path.suffix == ".pdb":
             _check_columns(path)
@@ -132,7 +127,7 @@ def _check_columns(path: Path) -> None:
 def _check_array(path: Path, kind: str) -> None:
     with np.load(path) as content:
         array = content[kind]
-    if array.ndim != _DIMENSIONS[kind] or array.size == 0 or len(set(array.shape)) != 1:
+    if array.ndim != ARRAYS[kind] or array.size == 0 or len(set(array.shape)) != 1:
         raise ValueError(f"{kind} has shape {array.shape}")
     if not np.isfinite(array).all():
         raise ValueError(f"{kind} holds a value that is not a finite number")
@@ -156,15 +151,15 @@ def _numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:  # noqa: ANN
         yield name, float(value)
 
 
-def _no_output(public: str, what: str, path: Path) -> FailedError:
+def _no_output(name: str, what: str) -> FailedError:
     advice = "Upload the file again; if it persists, try another seed (dropfold-seed) or a smaller input."
-    if path.suffix == ".pdb":
+    if name.endswith(".pdb"):
         advice += " Ask for dropfold-output-format:mmcif, which has no column limits."
     return FailedError(
         Failure(
             code=Code.NO_OUTPUT,
-            message=f"Boltz-2 ended, but its {public} {what}.",
-            field=public,
+            message=f"Boltz-2 ended, but its {name} {what}.",
+            field=name,
             remedy=advice,
         )
     )

@@ -11,50 +11,21 @@ from pathlib import Path
 from typing import Protocol
 
 from inputs.read import MAX_TOKENS
-from schemas.job import Job, Model, Output, Result
-from schemas.options import Options
+from schemas.job import Job, Output, Result
+from schemas.outputs import content_type_of
 from schemas.stages import Stage
 from schemas.storage import ContentDiffersError
 from worker import outputs
-from worker.cache import Ledger, copied, fingerprint, twin
+from worker.cache import Ledger, copied, find_cached, fingerprint
 from worker.lease import LeasedJob
+from worker.predictor import Predictor
 from worker.prepare import Call, Prepared, Uploads, here, prepare
 from worker.report.prediction import Prediction
 
-CONTENT_TYPES = {
-    ".cif": "chemical/x-cif",
-    ".html": "text/html; charset=utf-8",
-    ".json": "application/json",
-    ".pdb": "chemical/x-pdb",
-    ".png": "image/png",
-}
-Show = Callable[[Prediction, Path], None]
+Renderer = Callable[[Prediction, Path], None]
+"""Writes a page or picture of a prediction to a path."""
+
 logger = logging.getLogger(__name__)
-
-
-class Predictor(Protocol):
-    """The model, loaded once."""
-
-    @property
-    def model(self) -> Model:
-        """What computes, for receipts."""
-
-    @property
-    def lost(self) -> bool:
-        """Whether its device has failed or hangs, so that this process had better go."""
-
-    @property
-    def ready_at(self) -> datetime:
-        """When the model was loaded."""
-
-    def predict(
-        self, input_file: Path, options: Options, seed: int, out: Path, begin: Callable[[], object]
-    ) -> Mapping[str, float]:
-        """Write the prediction under ``out``; return seconds by stage.
-
-        ``begin`` is called when the device is free for this input. Raises FailedError, DeviceLostError, and
-        what ``begin`` raises.
-        """
 
 
 class Results(Protocol):
@@ -84,15 +55,19 @@ class Stopwatch:
         """Time a block."""
         start = time.monotonic()
         yield
-        self.seconds[name] = round(time.monotonic() - start, 3)
+        self.add({name: time.monotonic() - start})
+
+    def add(self, timings: Mapping[str, float]) -> None:
+        """Take over seconds by stage that were measured elsewhere."""
+        self.seconds |= {stage: round(taken, 3) for stage, taken in timings.items()}
 
 
 @dataclass(frozen=True)
 class Pipeline:
     """What an attempt goes through, and with what: both buckets, the warm model, a folder to work in.
 
-    ``cache`` is where results of earlier jobs are found; without it everything is computed. ``shows`` has,
-    by public name, what writes a page or picture of a prediction to a path. ``usd_per_hour`` is the worker's,
+    ``cache`` is where results of earlier jobs are found; without it everything is computed. ``renderers``
+    are for pages and pictures, by public name. ``usd_per_hour`` is the worker's,
     ``max_tokens`` what its memory holds: intake may have had another limit when it took a job in. ``call``
     calls what reads the input and what it names.
     """
@@ -103,7 +78,7 @@ class Pipeline:
     work_dir: Path
     started_at: datetime
     cache: Ledger | None = None
-    shows: Mapping[str, Show] = field(default_factory=dict)
+    renderers: Mapping[str, Renderer] = field(default_factory=dict)
     usd_per_hour: float | None = None
     max_tokens: int = MAX_TOKENS
     call: Call = here
@@ -146,15 +121,15 @@ class Pipeline:
         self, identity: str, leased: LeasedJob, prepared: Prepared, folder: Path, watch: Stopwatch
     ) -> Result | None:
         """Copy the result of a job that was the same in everything, if there is one and it is whole."""
-        found = twin(self.cache, identity) if self.cache else None
+        found = find_cached(self.cache, identity) if self.cache else None
         if found is None or found.model is None:
             return None
         leased.claim()
         with watch.stage(Stage.COPY):
-            outputs = copied(found, leased.job.output_prefix, self.results, besides=self.shows)
+            outputs = copied(found, leased.job.output_prefix, self.results, besides=self.renderers)
         if outputs is None:
             return None
-        outputs += self._shown_anew(leased, prepared, outputs, folder, watch)
+        outputs += self._rendered_anew(leased, prepared, outputs, folder, watch)
         watch.seconds |= self._waited(leased.job)
         return Result(
             outputs=outputs,
@@ -165,34 +140,33 @@ class Pipeline:
             cached_from=found.job_id,
         )
 
-    def _shown_anew(
+    def _rendered_anew(
         self, leased: LeasedJob, prepared: Prepared, copies: Iterable[Output], folder: Path, watch: Stopwatch
     ) -> tuple[Output, ...]:
         """Upload page and picture of this job: the other's show its file's name and text."""
-        if not self.shows:
+        if not self.renderers:
             return ()
         names = {output: output.name.removeprefix(leased.job.output_prefix) for output in copies}
         with watch.stage(Stage.REPORT):
             for output, name in names.items():
                 self.results.download(output.name, folder / name, output.size)
             files = {name: folder / name for name in names.values()}
-            shown = self._shown(leased.job, prepared, files, watch, folder)
+            rendered = self._rendered(leased.job, prepared, files, watch, folder)
         leased.renew()
-        return tuple(self._upload(path, name, leased) for name, path in shown.items())
+        return tuple(self._upload(path, name, leased) for name, path in rendered.items())
 
     def _predict(
         self, leased: LeasedJob, prepared: Prepared, out: Path, watch: Stopwatch
     ) -> tuple[Mapping[str, Path], dict[str, float]]:
         options = leased.job.options
-        seconds = self.predictor.predict(prepared.input_file, options, options.seed or 0, out, leased.claim)
-        watch.seconds |= {stage: round(taken, 3) for stage, taken in seconds.items()}
-        expected = outputs.expected(prepared.document, options)
-        files = outputs.collect(leased.job.job_id, out, expected)
+        predicted = self.predictor.predict(prepared.input_file, options, options.seed or 0, out, leased.claim)
+        watch.add(predicted.timings)
+        files = outputs.checked(predicted.files, outputs.expected(prepared.document, options))
         with watch.stage(Stage.REPORT):
-            shown = self._shown(leased.job, prepared, files, watch, out)
-        return files | shown, outputs.scores(files)
+            rendered = self._rendered(leased.job, prepared, files, watch, out)
+        return files | rendered, outputs.scores(files)
 
-    def _shown(
+    def _rendered(
         self, job: Job, prepared: Prepared, files: Mapping[str, Path], watch: Stopwatch, folder: Path
     ) -> dict[str, Path]:
         """Write page and picture. A prediction is delivered without one rather than not at all."""
@@ -200,12 +174,13 @@ class Pipeline:
         model, price = self.predictor.model, self.usd_per_hour
         prediction = Prediction(job, model, prepared.document, text, files, seconds, price)
         written = {}
-        for name, show in self.shows.items():
+        for name, render in self.renderers.items():
             try:
-                show(prediction, folder / name)
+                render(prediction, folder / name)
             except Exception:
                 logger.exception(
-                    "not shown", extra=job.about | {"action": "output.not_rendered", "output": name}
+                    "output not rendered",
+                    extra=job.about | {"action": "output.not_rendered", "output": name},
                 )
             else:
                 written[name] = folder / name
@@ -223,7 +198,7 @@ class Pipeline:
     def _upload(self, path: Path, public_name: str, leased: LeasedJob) -> Output:
         """Upload a file over what an earlier attempt may have left, be it the same or not."""
         name = leased.job.output_prefix + public_name
-        content_type = CONTENT_TYPES.get(path.suffix, "application/octet-stream")
+        content_type = content_type_of(path)
         over = self._left(name, leased) if leased.job.attempt > 1 else 0
         try:
             return self.results.upload(path, name, content_type, over)

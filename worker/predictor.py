@@ -1,154 +1,41 @@
-"""Boltz-2, loaded once, then one input after another, each as if it were alone.
+"""What the worker asks of a model: the seam behind which Boltz-2 is."""
 
-The result of an input depends on the input, its options and its seed, never on what ran before or beside it,
-and on the CPU it equals ``boltz predict --seed`` on that one input bit for bit (worker/model/randomness.py
-says how). Several threads may predict at once: reading and writing happen in child processes, and the device
-takes one turn after another.
-"""
-
-import threading
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
-
-import torch
+from typing import NamedTuple, Protocol
 
 from schemas.job import Model
 from schemas.options import Options
-from schemas.stages import Stage
-from worker.boltz2 import write as writing
-from worker.children import Children
-from worker.device import Device, DeviceLostError
-from worker.manifest import AFFINITY, COMPONENTS, STRUCTURE, require
-from worker.model import reading, sampling, weights
-from worker.model.randomness import Draw
-from worker.model.task import Task
-from worker.model.weights import Loaded
-
-T = TypeVar("T")
-Sample = Callable[[Loaded, Task, torch.device], None]
 
 
-class Predictor:
-    """Boltz-2 ready to predict. The structure model loads beside the caller, the affinity model when needed.
+class PredictedFiles(NamedTuple):
+    """Where a prediction lies, by the names of ``schemas.outputs``, not checked yet; seconds by stage."""
 
-    ``cache`` is a BOLTZ_CACHE folder; ``device`` is "auto" (CUDA if there is one), "cpu" or "cuda".
-    Raises FileNotFoundError, in one line, if the folder lacks a part.
-    """
+    files: Mapping[str, Path]
+    timings: Mapping[str, float]
 
-    def __init__(self, cache: Path, children: Children, device: Device, on: str = "auto") -> None:
-        self._cache = cache.absolute()
-        for part in (COMPONENTS, STRUCTURE):
-            require(self._cache / part)
-        self._children, self._device, self._on = children, device, _torch_device(on)
-        sampling.configure_libraries()
-        self._described = _in_background(partial(weights.describe, self._cache))
-        load = partial(weights.load, self._cache / STRUCTURE, self._on, use_kernels=True)
-        self._structure = _in_background(load)
-        self._affinity: Future[Loaded] | None = None
-        self._asking = threading.Lock()
+
+class Predictor(Protocol):
+    """The model, loaded once."""
 
     @property
     def model(self) -> Model:
-        """What computes the results; waits for the digest, which is taken beside the loading."""
-        return self._sound(self._described)
+        """What computes, for receipts."""
 
     @property
     def lost(self) -> bool:
-        """Whether the device has failed or hangs, or the model could not be loaded."""
-        return self._device.lost
-
-    @property
-    def device_peak_memory(self) -> int:
-        """Tell the most bytes that tensors took on the GPU; 0 without one."""
-        return torch.cuda.max_memory_allocated() if self._on.type == "cuda" else 0
+        """Whether its device has failed or hangs, so that this process had better go."""
 
     @property
     def ready_at(self) -> datetime:
-        """When the structure model was loaded; waits for it."""
-        return self._sound(self._structure).at
+        """When the model was loaded."""
 
     def predict(
         self, input_file: Path, options: Options, seed: int, out: Path, begin: Callable[[], object]
-    ) -> dict[str, float]:
-        """Predict one input; Boltz's files appear under ``out/predictions/<stem of input_file>/``.
+    ) -> PredictedFiles:
+        """Write the prediction under ``out``; return its files and the seconds it took.
 
-        ``out`` must be fresh: Boltz would take what another run left there for its own. Files that the input
-        refers to are looked up beside it. ``begin`` is called when the device is free for this input, and may
-        still refuse by raising. Returns seconds per stage: ``parse``, ``featurise``, ``predict`` and
-        ``write``, and for an affinity the last three again with ``affinity_`` before them. Raises
-        FailedError, DeviceLostError; anything else raised is a defect of this program or of its machine.
+        ``begin`` is called when the device is free for this input. Raises FailedError, DeviceLostError, and
+        what ``begin`` raises.
         """
-        components = self._cache / COMPONENTS
-        task = Task(input_file.absolute(), options, seed, out.absolute(), components)
-        affinity, timings = self._children.run(reading.read, task, self._draws(self._structure))
-        second = self._load_affinity() if affinity else None
-        timings[Stage.PREDICT] = self._sample(sampling.sample_structure, self._structure, task, begin)
-        timings |= self._children.run(writing.write, task)
-        if second is not None:
-            timings |= self._children.run(reading.read_for_affinity, task, self._draws(second))
-            timings[Stage.AFFINITY_PREDICT] = self._sample(sampling.sample_affinity, second, task, begin)
-            timings |= self._children.run(writing.write_affinity, task)
-        return timings
-
-    def _sample(
-        self, sample: Sample, model: "Future[Loaded]", task: Task, begin: Callable[[], object]
-    ) -> float:
-        """Sample in a turn of the device; return the seconds."""
-        loaded = self._sound(model)  # waited for before the turn: nothing is begun that cannot go on
-
-        def work() -> float:
-            start = time.perf_counter()
-            sample(loaded, task, self._on)
-            return time.perf_counter() - start
-
-        return self._device.turn(begin, work)
-
-    def _draws(self, model: "Future[Loaded]") -> Sequence[Draw]:
-        """Return what building the model draws: nothing on CUDA, where reading need not wait for it."""
-        return () if self._on.type == "cuda" else self._sound(model).draws
-
-    def _sound(self, part: "Future[T]") -> T:
-        """Wait for a part of the model. A broken one is no input's fault: nobody shall predict here."""
-        try:
-            return part.result()
-        except Exception as error:
-            self._device.lost = True
-            raise DeviceLostError(f"the model in {self._cache} cannot be loaded: {error}") from error
-
-    def _load_affinity(self) -> "Future[Loaded]":
-        """Load the affinity model beside everything else, once, when the first input asks for it."""
-        path = require(self._cache / AFFINITY)
-        with self._asking:
-            if self._affinity is None:
-                load = partial(weights.load, path, self._on, affinity_mw_correction=False)
-                self._affinity = _in_background(load)
-            return self._affinity
-
-
-def _torch_device(asked: str) -> torch.device:
-    if asked == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if asked.startswith("cuda") and not torch.cuda.is_available():
-        raise RuntimeError(
-            f"Device {asked} was asked for, but torch {torch.__version__} sees no GPU: use auto or cpu."
-        )
-    return torch.device(asked)
-
-
-def _in_background(work: Callable[[], T]) -> "Future[T]":
-    """Start ``work`` on a daemon thread: an executor's thread would hold the process back at its exit."""
-    future: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except Exception as error:  # noqa: BLE001 (raised again in the thread that asks for the result)
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="load", daemon=True).start()
-    return future

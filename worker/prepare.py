@@ -20,7 +20,7 @@ from inputs.suffixes import kind
 from schemas.failure import Code, FailedError, Failure
 from schemas.job import Job
 from schemas.storage import ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError
-from worker.children import Children
+from worker.child_pool import ChildPool
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,7 +38,7 @@ def here(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     return function(*args, **kwargs)
 
 
-def in_child(children: Children) -> Call:
+def in_child(children: ChildPool) -> Call:
     """Have functions called in a child: they take long, and this process has a device to keep busy."""
 
     def call(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -16,7 +16,7 @@ from types import FrameType
 import uvicorn
 from pydantic import ValidationError
 
-from worker import uncollected  # noqa: F401  # isort: skip  first: it is about the imports that follow
+from worker import no_gc  # noqa: F401  # isort: skip  first: it is about the imports that follow
 from gcp import logs
 from gcp.shutdown import raise_on
 from inputs.read import read_input

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -25,12 +25,14 @@ from benchmarks.load import meter
 from benchmarks.load.unary import Unary
 from gcp import logs
 from gcp.shutdown import raise_on
+from schemas import outputs
 from schemas.job import Model
 from schemas.options import Options
 from worker import compose
 from worker.device import Device
 from worker.drain import MAX_IN_FLIGHT
 from worker.lease import ShutdownRequestedError
+from worker.predictor import PredictedFiles
 from worker.settings import WorkerSettings
 
 GATE_VARIABLE = "LOAD_GATE"
@@ -61,7 +63,7 @@ class Gate:
 
 
 class NoModel:
-    """Implements worker.pipeline.Predictor: the real device, no computation."""
+    """Implements worker.predictor.Predictor: the real device, no computation."""
 
     model = Model(name="none (benchmarks.load)", version="1", weights_digest="none", random_weights=True)
 
@@ -77,33 +79,32 @@ class NoModel:
 
     def predict(
         self,
-        input_file: Path,
-        options: Options,  # noqa: ARG002  each prediction is the same
+        input_file: Path,  # noqa: ARG002  each prediction is the same
+        options: Options,  # noqa: ARG002
         seed: int,  # noqa: ARG002
         out: Path,
         begin: Callable[[], object],
-    ) -> Mapping[str, float]:
+    ) -> PredictedFiles:
         """Write what Boltz-2 writes for a chain of this length."""
-        folder = out / "predictions" / input_file.stem
-        folder.mkdir(parents=True)
+        out.mkdir()
 
         def work() -> None:
             self._gate.wait()
             for name, content in self._files.items():
-                (folder / name.format(input_file.stem)).write_bytes(content)
+                (out / name).write_bytes(content)
 
         start = time.perf_counter()
         self._device.turn(begin, work)
-        return {"predict": time.perf_counter() - start}
+        return PredictedFiles(
+            {name: out / name for name in self._files}, {"predict": time.perf_counter() - start}
+        )
 
 
 def _files() -> dict[str, bytes]:
     return {
-        "{}_model_0.cif": _structure().encode(),
-        "confidence_{}_model_0.json": json.dumps({"confidence_score": 0.5, "ptm": 0.5}).encode(),
-        "plddt_{}_model_0.npz": _array("plddt", RESIDUES),
-        "pae_{}_model_0.npz": _array("pae", RESIDUES, RESIDUES),
-        "pde_{}_model_0.npz": _array("pde", RESIDUES, RESIDUES),
+        outputs.structure(0, "cif"): _structure().encode(),
+        outputs.confidence(0): json.dumps({"confidence_score": 0.5, "ptm": 0.5}).encode(),
+        **{outputs.array(kind, 0): _array(kind, *[RESIDUES] * n) for kind, n in outputs.ARRAYS.items()},
     }
 
 

@@ -10,7 +10,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -25,11 +25,12 @@ from inputs.read import read_input
 from schemas.job import Model
 from schemas.options import Options
 from worker import compose
+from worker.child_pool import ChildPool
 from worker.child_server import fork_child_server
-from worker.children import Children
 from worker.device import Device, DeviceLostError
 from worker.drain import MAX_IN_FLIGHT
 from worker.lease import ShutdownRequestedError
+from worker.predictor import PredictedFiles
 from worker.settings import WorkerSettings
 
 LOOK_SECONDS = 0.1
@@ -41,9 +42,9 @@ MODEL = Model(name="paper", version="1", weights_digest="sha256:0", random_weigh
 
 @dataclass(frozen=True)
 class PaperPredictor:
-    """Implements worker.pipeline.Predictor."""
+    """Implements worker.predictor.Predictor."""
 
-    children: Children
+    children: ChildPool
     device: Device
     model: Model = MODEL
     ready_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -54,12 +55,11 @@ class PaperPredictor:
 
     def predict(
         self, input_file: Path, options: Options, seed: int, out: Path, begin: Callable[[], object]
-    ) -> Mapping[str, float]:
+    ) -> PredictedFiles:
         assert options.samples == 1
         self.children.run(read, input_file, out / FEATURES)
         value = random.Random(seed + time.time_ns()).random()  # noqa: S311  no secret
-        self.device.turn(begin, partial(predict, out, input_file.stem, value))
-        return {}
+        return PredictedFiles(self.device.turn(begin, partial(predict, out, value)), {})
 
 
 def read(input_file: Path, features: Path) -> None:
@@ -71,8 +71,8 @@ def read(input_file: Path, features: Path) -> None:
     features.write_text(str(len(molecule.sequence)))
 
 
-def predict(out: Path, stem: str, value: float) -> None:
-    write_prediction(out, stem, int((out / FEATURES).read_text()), value)
+def predict(out: Path, value: float) -> dict[str, Path]:
+    return write_prediction(out, int((out / FEATURES).read_text()), value)
 
 
 def main() -> int:
@@ -81,7 +81,7 @@ def main() -> int:
     settings = WorkerSettings()
     raise_on(ShutdownRequestedError, signal.SIGTERM)
     fork_child_server()
-    children = Children(settings.read_seconds)
+    children = ChildPool(settings.read_seconds)
     try:
         _drain(settings, children)
     except ShutdownRequestedError:
@@ -93,7 +93,7 @@ def main() -> int:
     return 0
 
 
-def _drain(settings: WorkerSettings, children: Children) -> None:
+def _drain(settings: WorkerSettings, children: ChildPool) -> None:
     predictor = PaperPredictor(children, Device(settings.prediction_seconds))
     runner = compose.job_runner(settings, predictor, datetime.now(UTC))
     worker = compose.worker(settings, runner, time.monotonic())

@@ -19,8 +19,8 @@ UPLOAD, COPY = "gcp.storage:Bucket.upload", "gcp.storage:Bucket.copy"
 REPLACE_OBJECT = "gcp.storage:Bucket.replace"
 PUBLISH, ACK = "gcp.pubsub:Topic.publish", "google.cloud.pubsub_v1.subscriber.message:Message.ack"
 CLAIM, RENEW = "worker.lease:LeasedJob._claimed", "worker.lease:LeasedJob.renew"
-CHILD, TURN = "worker.children:Children.run", "worker.device:Device._timed"
-READ_MODEL, SAMPLE = "worker.model.reading:read", "worker.model.sampling:sample_structure"
+CHILD, TURN = "worker.child_pool:ChildPool.run", "worker.device:Device._timed"
+READ_MODEL, SAMPLE = "worker.boltz2.featurise:read", "worker.boltz2.sample:sample_structure"
 START = "gcp.cloud_run:WorkerJob.start"
 FUNCTIONS = (
     *(RECORD, REPLACE, GENERATIONS, TWIN, READ, CREATE, UPLOAD, COPY, REPLACE_OBJECT, PUBLISH, ACK),

@@ -43,7 +43,7 @@ ALLOWED = {
     "lambda: len(receiver.deliveries) > 16, timeout=0.5)": NOTHING,
     "integration/test_eventarc_bridge.py: time.monotonic()": LOWER,
     "integration/test_webhook.py: time.time()": "when a token was issued, which is good for ten minutes",
-    "serving.py: asyncio.sleep(0.01)": PAUSE,
+    "support/serving.py: asyncio.sleep(0.01)": PAUSE,
     "unit/test_device.py: gate.wait(0.1)": LOWER,
     "unit/test_device.py: time.perf_counter()": "an upper bound around what was slept: it grows with it",
     "unit/test_device.py: time.sleep(0.02)": LOWER,

@@ -14,7 +14,7 @@ from gcp.cloud_run import LONGEST_LIFE
 from inputs.size import USUAL_TOKENS
 from local import topology
 from tools.settings_page import ENTRY_POINTS
-from worker.children import CHILDREN
+from worker.child_pool import CHILDREN
 from worker.drain import MAX_IN_FLIGHT
 from worker.settings import WorkerSettings
 

@@ -8,19 +8,19 @@ import time
 from pathlib import Path
 
 from schemas.options import Options
-from worker.children import PRELOAD, Children
+from worker.boltz2.predictor import Boltz2Predictor
+from worker.child_pool import PRELOAD, ChildPool
 from worker.device import Device
-from worker.predictor import Predictor
 
 INPUT = "sequences:\n- protein: {id: A, sequence: GYDPETGTWG, msa: empty}\n"
 
 
 def main() -> None:
     """Predict."""
-    children = Children(120, *PRELOAD)
+    children = ChildPool(120, *PRELOAD)
     folder = Path(tempfile.mkdtemp())
     (folder / "chignolin.yaml").write_text(INPUT)
-    predictor = Predictor(Path(os.environ["BOLTZ_CACHE"]), children, Device(600))
+    predictor = Boltz2Predictor(Path(os.environ["BOLTZ_CACHE"]), children, Device(600))
     ready_at, cpu_seconds = predictor.ready_at, time.process_time()
     options = Options(seed=1, recycling_steps=0, sampling_steps=5)
     timings = predictor.predict(folder / "chignolin.yaml", options, 1, folder / "out", lambda: None)

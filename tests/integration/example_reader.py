@@ -9,8 +9,8 @@ from inputs.grammar import Protein
 from inputs.read import BoltzInput, normalised, read_input
 from schemas.failure import FailedError
 from schemas.options import Options
-from worker.model.reading import read
-from worker.model.task import Task
+from worker.boltz2.featurise import featurise
+from worker.boltz2.workspace import Workspace
 
 
 def tokens(example: Path, components: Path) -> int | str:
@@ -26,12 +26,12 @@ def _tokens(example: Path, components: Path, folder: Path) -> int | str:
     input_file.parent.mkdir()
     input_file.write_bytes(normalised(content))
     _write_msas(document, input_file.parent)
-    task = Task(input_file, Options(), 1, folder / "out", components)
+    workspace = Workspace(input_file, Options(), 1, folder / "out", components)
     try:
-        read(task, ())
+        featurise(workspace, ())
     except FailedError as error:
         return str(error)
-    return int(torch.load(task.features, weights_only=False)["features"]["token_pad_mask"].sum())
+    return int(torch.load(workspace.features, weights_only=False)["features"]["token_pad_mask"].sum())
 
 
 def _write_msas(document: BoltzInput, folder: Path) -> None:

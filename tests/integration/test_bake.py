@@ -23,8 +23,8 @@ from benchmarks.startup import CHECKPOINTS, differences, ours, stock, tensors
 from local.small_model import DEFAULT, ensure
 from schemas.options import Options
 from worker.bake import main
-from worker.manifest import AFFINITY, COMPONENTS, STRUCTURE, CacheError
-from worker.model import weights
+from worker.boltz2 import weights
+from worker.boltz2.manifest import AFFINITY, COMPONENTS, STRUCTURE, CacheError
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")

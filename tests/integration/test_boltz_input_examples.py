@@ -8,7 +8,7 @@ from support.patience import NEVER
 
 from inputs.read import count_tokens, read_input
 from local import small_model
-from worker.children import PRELOAD, Children
+from worker.child_pool import PRELOAD, ChildPool
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "schemas" / "examples" / "boltz-input" / "valid").iterdir())
@@ -20,7 +20,7 @@ WITHOUT_TEMPLATES = [path for path in EXAMPLES if not read_input(path.name, path
 def boltz_counts() -> dict[str, int | str]:
     """Tokens of every example, or why Boltz cannot read it: in a child, out of the tests' way."""
     components = small_model.ensure(small_model.DEFAULT) / "mols"
-    with Children(NEVER, *PRELOAD) as children:
+    with ChildPool(NEVER, *PRELOAD) as children:
         return {path.name: children.run(tokens, path, components) for path in WITHOUT_TEMPLATES}
 
 

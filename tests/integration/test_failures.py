@@ -24,12 +24,13 @@ from local.small_model import DEFAULT, ensure
 from schemas.failure import RETRYABLE, Code, FailedError
 from schemas.options import Options
 from worker import outputs
-from worker.children import PRELOAD, Children
+from worker.boltz2 import weights
+from worker.boltz2.featurise import featurise
+from worker.boltz2.manifest import COMPONENTS, STRUCTURE
+from worker.boltz2.predictor import Boltz2Predictor
+from worker.boltz2.workspace import Workspace
+from worker.child_pool import PRELOAD, ChildPool
 from worker.device import Device, DeviceLostError
-from worker.manifest import COMPONENTS, STRUCTURE
-from worker.model import reading, weights
-from worker.model.task import Task
-from worker.predictor import Predictor
 
 QUICK = Options(recycling_steps=0, sampling_steps=2)
 PROTEIN = "sequences:\n- protein: {id: A, sequence: MKTAYIAKQRQISFV, msa: empty}\n"
@@ -84,7 +85,7 @@ def cache() -> Path:
 
 
 @pytest.fixture(scope="module")
-def predictor(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Predictor]:
+def predictor(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Boltz2Predictor]:
     """Yield the predictor for every test that leaves it in order; it has predicted something."""
     folder = tmp_path_factory.mktemp("first")
     with warm_predictor(cache) as predictor:
@@ -93,14 +94,14 @@ def predictor(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture
-def loaded_once(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+def loaded_once(predictor: Boltz2Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give whatever predictor the test makes the model that has been loaded."""
     structure = predictor._structure.result()
     monkeypatch.setattr(weights, "load", lambda *_args, **_kwargs: structure)
 
 
 @pytest.fixture
-def own_predictor(cache: Path, loaded_once: None) -> Iterator[Predictor]:
+def own_predictor(cache: Path, loaded_once: None) -> Iterator[Boltz2Predictor]:
     """Yield one that the test may lose, but for its model."""
     assert loaded_once is None
     with warm_predictor(cache) as predictor:
@@ -133,7 +134,7 @@ def begin() -> None:
     """Take any turn."""
 
 
-def failure(predictor: Predictor, path: Path, out: Path, options: Options = QUICK) -> tuple[Code, str]:
+def failure(predictor: Boltz2Predictor, path: Path, out: Path, options: Options = QUICK) -> tuple[Code, str]:
     """Return code and message with which an input fails; every failure has a remedy."""
     with pytest.raises(FailedError) as caught:
         predictor.predict(path, options, 1, out, begin)
@@ -141,17 +142,17 @@ def failure(predictor: Predictor, path: Path, out: Path, options: Options = QUIC
     return caught.value.failure.code, caught.value.failure.message
 
 
-def works(predictor: Predictor, path: Path, out: Path) -> bool:
-    predictor.predict(path, QUICK, 1, out, begin)
-    return bool(outputs.collect(path.stem, out, outputs.Expected({"A": 15})))
+def works(predictor: Boltz2Predictor, path: Path, out: Path) -> bool:
+    predicted = predictor.predict(path, QUICK, 1, out, begin)
+    return bool(outputs.checked(predicted.files, outputs.Expected({"A": 15})))
 
 
 @pytest.mark.usefixtures("loaded_once")
 def test_an_input_that_takes_too_much_memory_to_read_says_so(cache: Path, tmp_path: Path, good: Path) -> None:
     large = tmp_path / "large.yaml"
     large.write_text(PROTEIN.replace("MKTAYIAKQRQISFV", "MKTAYIAKQR" * 60))
-    with Children(NEVER, *PRELOAD, memory=256 * 2**20) as children:
-        predictor = Predictor(cache, children, Device(NEVER), "cpu")
+    with ChildPool(NEVER, *PRELOAD, memory=256 * 2**20) as children:
+        predictor = Boltz2Predictor(cache, children, Device(NEVER), "cpu")
         code, message = failure(predictor, large, tmp_path / "out")
         assert code is Code.OUT_OF_MEMORY
         assert message.startswith("The input does not fit into the memory of this machine: ")
@@ -165,14 +166,14 @@ def test_the_largest_input_that_is_let_in_is_read_within_a_child_s_memory(
     large = tmp_path / "large.yaml"
     large.write_text(PROTEIN.replace("MKTAYIAKQRQISFV", "MKTAYIAKQR" * (USUAL_TOKENS // 10)))
     memory = plan.local_values()["child_memory_mib"] * 2**20
-    task = Task(large, QUICK, 1, tmp_path / "out", cache / COMPONENTS)
-    with Children(NEVER, *PRELOAD, memory=memory) as children:
-        assert children.run(reading.read, task, ()).timings["featurise"] > 0
-    assert task.features.stat().st_size < 600 * USUAL_TOKENS**2
+    workspace = Workspace(large, QUICK, 1, tmp_path / "out", cache / COMPONENTS)
+    with ChildPool(NEVER, *PRELOAD, memory=memory) as children:
+        assert children.run(featurise, workspace, ()).timings["featurise"] > 0
+    assert workspace.features.stat().st_size < 600 * USUAL_TOKENS**2
 
 
 def test_an_input_that_cannot_be_read_is_refused_soon_and_nothing_is_predicted_for_it(
-    predictor: Predictor, tmp_path: Path, bad: Bad
+    predictor: Boltz2Predictor, tmp_path: Path, bad: Bad
 ) -> None:
     before = sum(map(cpu_seconds, pids(predictor)))
     code, message = failure(predictor, tmp_path / "bad.yaml", tmp_path / "out")
@@ -185,16 +186,16 @@ def test_an_input_that_cannot_be_read_is_refused_soon_and_nothing_is_predicted_f
 def test_a_refusal_prints_little(
     cache: Path, tmp_path: Path, bad: Bad, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    task = Task(tmp_path / "bad.yaml", QUICK, 1, tmp_path / "out", cache / COMPONENTS)
+    workspace = Workspace(tmp_path / "bad.yaml", QUICK, 1, tmp_path / "out", cache / COMPONENTS)
     with pytest.raises(FailedError) as caught:
-        reading.read(task, ())  # here, where what it prints is seen
+        featurise(workspace, ())  # here, where what it prints is seen
     assert len(caught.value.failure.message) <= 2000
     printed = capfd.readouterr()
     assert len(printed.out + printed.err) < 2000, bad
 
 
 def test_bad_inputs_do_not_touch_what_runs_beside_them(
-    predictor: Predictor, tmp_path: Path, good: Path
+    predictor: Boltz2Predictor, tmp_path: Path, good: Path
 ) -> None:
     alone = tmp_path / "alone"
     assert works(predictor, good, alone)
@@ -230,7 +231,7 @@ def too_large(*_args: object, **_kwargs: object) -> torch.Tensor:
     return torch.empty(2**60, dtype=torch.uint8)
 
 
-def replace(patch: pytest.MonkeyPatch, predictor: Predictor, method: str, function: object) -> None:
+def replace(patch: pytest.MonkeyPatch, predictor: Boltz2Predictor, method: str, function: object) -> None:
     patch.setattr(predictor._structure.result().net, method, function)
 
 
@@ -244,7 +245,7 @@ def replace(patch: pytest.MonkeyPatch, predictor: Predictor, method: str, functi
 )
 def test_too_little_memory_on_the_device_is_out_of_memory_and_the_next_input_is_unharmed(
     *,
-    predictor: Predictor,
+    predictor: Boltz2Predictor,
     good: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -268,12 +269,12 @@ def test_too_little_memory_while_reading_is_not_blamed_on_the_input(
 ) -> None:
     monkeypatch.setattr(where, lambda *_args, **_kwargs: np.zeros(2**50, dtype=np.uint8))
     with pytest.raises(FailedError) as caught:
-        reading.read(Task(good, QUICK, 1, tmp_path / "out", cache / COMPONENTS), ())
+        featurise(Workspace(good, QUICK, 1, tmp_path / "out", cache / COMPONENTS), ())
     assert caught.value.failure.code is Code.OUT_OF_MEMORY
 
 
 def test_too_little_memory_for_an_affinity_is_out_of_memory_too(
-    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    predictor: Boltz2Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     binder = tmp_path / "binder.yaml"
     binder.write_text(f"{PROTEIN}- ligand: {{id: B, ccd: GOL}}\nproperties:\n- affinity: {{binder: B}}\n")
@@ -284,7 +285,11 @@ def test_too_little_memory_for_an_affinity_is_out_of_memory_too(
 
 @pytest.mark.parametrize("error", [ILLEGAL_ACCESS, RuntimeError("CUDA error: device-side assert triggered")])
 def test_a_device_that_fails_is_lost_for_every_later_input(
-    own_predictor: Predictor, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: RuntimeError
+    own_predictor: Boltz2Predictor,
+    good: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: RuntimeError,
 ) -> None:
     replace(monkeypatch, own_predictor, "forward", raising(error))
     code, message = failure(own_predictor, good, tmp_path / "failed")
@@ -298,7 +303,7 @@ def test_a_device_that_fails_is_lost_for_every_later_input(
 
 
 def test_an_unforeseen_error_is_raised_as_it_is(
-    predictor: Predictor, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    predictor: Boltz2Predictor, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replace(monkeypatch, predictor, "forward", raising(RuntimeError("shapes do not match")))
     with pytest.raises(RuntimeError, match="shapes do not match"):
@@ -328,7 +333,7 @@ def test_a_prediction_over_its_limit_is_a_timeout_and_the_device_is_lost(
 
 
 def test_an_input_that_cannot_be_parsed_in_time_is_a_timeout_its_child_is_gone_and_its_neighbours_are_not(
-    predictor: Predictor, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    predictor: Boltz2Predictor, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "endless.yaml").write_text(ENDLESS)
     children, rounds, slow = set(pids(predictor)), itertools.count(), Future[tuple[Code, str]]()
@@ -352,7 +357,7 @@ def test_an_input_that_cannot_be_parsed_in_time_is_a_timeout_its_child_is_gone_a
 
 
 def test_a_child_that_is_killed_at_work_is_a_lost_worker_and_the_next_input_works(
-    predictor: Predictor, good: Path, tmp_path: Path
+    predictor: Boltz2Predictor, good: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "endless.yaml").write_text(ENDLESS)
     with ThreadPoolExecutor(1) as pool:
@@ -367,7 +372,7 @@ def test_a_child_that_is_killed_at_work_is_a_lost_worker_and_the_next_input_work
 
 
 def test_a_child_that_is_killed_while_nothing_is_read_is_replaced(
-    own_predictor: Predictor, good: Path, tmp_path: Path
+    own_predictor: Boltz2Predictor, good: Path, tmp_path: Path
 ) -> None:
     assert works(own_predictor, good, tmp_path / "before")
     idle = pids(own_predictor)[0]
@@ -376,7 +381,7 @@ def test_a_child_that_is_killed_while_nothing_is_read_is_replaced(
     assert works(own_predictor, good, tmp_path / "after")
 
 
-def pids(predictor: Predictor) -> list[int]:
+def pids(predictor: Boltz2Predictor) -> list[int]:
     """Return the process ids of the pool's children."""
     return list(predictor._children._pool._pool_manager.worker_manager.workers)
 
@@ -385,7 +390,7 @@ def gone(processes: set[int]) -> set[int]:
     return {pid for pid in processes if not Path(f"/proc/{pid}").exists()}
 
 
-def busy(predictor: Predictor) -> int:
+def busy(predictor: Boltz2Predictor) -> int:
     """Wait for the child that computes: the one that uses a second more than it had."""
     before = {pid: cpu_seconds(pid) for pid in pids(predictor)}
 
@@ -435,19 +440,19 @@ def spoil(cache: Path, to: Path, part: str) -> None:
     ],
 )
 def test_another_result_than_the_one_that_was_asked_for_is_no_output(
-    predictor: Predictor, good: Path, tmp_path: Path, expected: outputs.Expected, said: str
+    predictor: Boltz2Predictor, good: Path, tmp_path: Path, expected: outputs.Expected, said: str
 ) -> None:
-    predictor.predict(good, QUICK, 1, tmp_path / "out", begin)
+    predicted = predictor.predict(good, QUICK, 1, tmp_path / "out", begin)
     with pytest.raises(FailedError) as caught:
-        outputs.collect("good", tmp_path / "out", expected)
+        outputs.checked(predicted.files, expected)
     assert caught.value.failure.code is Code.NO_OUTPUT
     assert said in caught.value.failure.message
 
 
-def test_what_does_not_fit_into_pdb_is_no_output(predictor: Predictor, tmp_path: Path) -> None:
+def test_what_does_not_fit_into_pdb_is_no_output(predictor: Boltz2Predictor, tmp_path: Path) -> None:
     path, options = tmp_path / "long.yaml", QUICK.model_copy(update={"output_format": "pdb"})
     path.write_text(PROTEIN.replace("id: A", "id: LONG"))
-    predictor.predict(path, options, 1, tmp_path / "out", begin)
+    predicted = predictor.predict(path, options, 1, tmp_path / "out", begin)
     with pytest.raises(FailedError, match="does not fit into PDB's columns") as caught:
-        outputs.collect("long", tmp_path / "out", outputs.Expected({"LONG": 15}, output_format="pdb"))
+        outputs.checked(predicted.files, outputs.Expected({"LONG": 15}, output_format="pdb"))
     assert caught.value.failure.code is Code.NO_OUTPUT

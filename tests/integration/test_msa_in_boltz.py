@@ -14,9 +14,9 @@ from inputs.read import read_input
 from local.small_model import DEFAULT, ensure
 from schemas.failure import FailedError
 from schemas.options import Options
-from worker.manifest import COMPONENTS
-from worker.model import reading
-from worker.model.task import Task
+from worker.boltz2.featurise import featurise
+from worker.boltz2.manifest import COMPONENTS
+from worker.boltz2.workspace import Workspace
 
 SEQUENCES = [
     ("MKTAYIAKQR", ""),
@@ -38,12 +38,12 @@ def used_by_boltz(folder: Path, text: str, file: str, content: str) -> bool:
     folder.mkdir()
     (folder / "in.yaml").write_text(text)
     (folder / file).write_text(content)
-    task = Task(folder / "in.yaml", Options(), 1, folder / "out", ensure(DEFAULT) / COMPONENTS)
+    workspace = Workspace(folder / "in.yaml", Options(), 1, folder / "out", ensure(DEFAULT) / COMPONENTS)
     try:
-        reading.read(task, ())
+        featurise(workspace, ())
     except FailedError:
         return False
-    depth: int = torch.load(task.features, weights_only=False)["features"]["msa"].shape[1]
+    depth: int = torch.load(workspace.features, weights_only=False)["features"]["msa"].shape[1]
     assert depth in {1, DEPTH}
     return depth == DEPTH
 

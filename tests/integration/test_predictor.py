@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import torch
@@ -18,10 +17,11 @@ import torch
 from benchmarks.exactness import warm_predictor
 from local.small_model import DEFAULT, ensure
 from schemas.options import Options
+from worker.boltz2.manifest import AFFINITY, STRUCTURE
+from worker.boltz2.predictor import Boltz2Predictor
 from worker.device import DeviceLostError
-from worker.manifest import AFFINITY, STRUCTURE
-from worker.outputs import Expected, collect, scores
-from worker.predictor import Predictor
+from worker.outputs import Expected, checked, scores
+from worker.predictor import PredictedFiles
 
 QUICK = Options(recycling_steps=0, sampling_steps=2)
 PROTEIN = "sequences:\n- protein: {id: A, sequence: MKTAYIAKQRQISFV, msa: empty}\n"
@@ -38,7 +38,7 @@ def cache() -> Path:
 
 
 @pytest.fixture(scope="module")
-def predictor(cache: Path) -> Iterator[Predictor]:
+def predictor(cache: Path) -> Iterator[Boltz2Predictor]:
     with warm_predictor(cache) as predictor:
         yield predictor
 
@@ -64,53 +64,50 @@ def written(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_another_seed_gives_another_structure(predictor: Predictor, inputs: Path, tmp_path: Path) -> None:
+def test_another_seed_gives_another_structure(
+    predictor: Boltz2Predictor, inputs: Path, tmp_path: Path
+) -> None:
     for seed in (1, 2):
         predictor.predict(inputs / "protein.yaml", QUICK, seed, tmp_path / str(seed), begin)
     name = "protein_model_0.cif"
     assert written(tmp_path / "1")[name] != written(tmp_path / "2")[name]
 
 
-class Predicted(NamedTuple):
-    """Where a prediction lies, and the seconds of its stages."""
-
-    out: Path
-    timings: dict[str, float]
-
-
 @pytest.fixture(scope="module")
-def binder(predictor: Predictor, inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Predicted:
+def binder(
+    predictor: Boltz2Predictor, inputs: Path, tmp_path_factory: pytest.TempPathFactory
+) -> PredictedFiles:
     """Predict an affinity, once for all tests: its model goes over the input six times."""
     out = tmp_path_factory.mktemp("binder")
     options = QUICK.model_copy(update={"samples": 2, "sampling_steps_affinity": 2, "samples_affinity": 1})
-    return Predicted(out, predictor.predict(inputs / "binder.yaml", options, 5, out, begin))
+    return predictor.predict(inputs / "binder.yaml", options, 5, out, begin)
 
 
-def test_what_is_written_passes_for_a_whole_result(binder: Predicted) -> None:
-    files = collect("binder", binder.out, Expected({"A": 15, "B": None}, samples=2, affinity=True))
+def test_what_is_written_passes_for_a_whole_result(binder: PredictedFiles) -> None:
+    files = checked(binder.files, Expected({"A": 15, "B": None}, samples=2, affinity=True))
     assert len(files) == 11
     assert 0 < scores(files)["confidence_score"] < 1
     assert "affinity_pred_value" in scores(files)
 
 
 def test_seconds_are_told_per_stage_and_nothing_is_printed(
-    predictor: Predictor, inputs: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    predictor: Boltz2Predictor, inputs: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     here = Path.cwd()
-    timings = predictor.predict(inputs / "protein.yaml", QUICK, 5, tmp_path, begin)
+    timings = predictor.predict(inputs / "protein.yaml", QUICK, 5, tmp_path, begin).timings
     assert set(timings) == {"parse", "featurise", "predict", "write"}
     assert all(0 < seconds < 60 for seconds in timings.values())
     assert capfd.readouterr().out == ""
     assert Path.cwd() == here
 
 
-def test_an_affinity_has_stages_of_its_own(binder: Predicted) -> None:
+def test_an_affinity_has_stages_of_its_own(binder: PredictedFiles) -> None:
     again = {f"affinity_{stage}" for stage in ("featurise", "predict", "write")}
     assert set(binder.timings) == {"parse", "featurise", "predict", "write"} | again
 
 
 def test_an_input_begins_when_the_device_is_free_and_nothing_is_sampled_that_must_not_begin(
-    predictor: Predictor, inputs: Path, tmp_path: Path
+    predictor: Boltz2Predictor, inputs: Path, tmp_path: Path
 ) -> None:
     def refuse() -> None:
         seen.extend([threading.current_thread().name, *names(tmp_path)])
@@ -125,21 +122,23 @@ def test_an_input_begins_when_the_device_is_free_and_nothing_is_sampled_that_mus
     assert not predictor.lost
 
 
-def test_sets_have_the_same_order_in_the_children_of_every_worker(predictor: Predictor) -> None:
+def test_sets_have_the_same_order_in_the_children_of_every_worker(predictor: Boltz2Predictor) -> None:
     """Boltz takes the first of a set of chains where a template fits several (shared_template.yaml)."""
     command = [sys.executable, "-c", "print(hash('A'))"]
     fixed = subprocess.run(command, env={"PYTHONHASHSEED": "0"}, check=True, capture_output=True, text=True)
     assert predictor._children.run(hash, "A") == int(fixed.stdout)
 
 
-def test_a_folder_with_another_run_is_refused(predictor: Predictor, inputs: Path, tmp_path: Path) -> None:
+def test_a_folder_with_another_run_is_refused(
+    predictor: Boltz2Predictor, inputs: Path, tmp_path: Path
+) -> None:
     predictor.predict(inputs / "protein.yaml", QUICK, 1, tmp_path, begin)
     with pytest.raises(FileExistsError, match="holds another run"):
         predictor.predict(inputs / "protein.yaml", QUICK, 1, tmp_path, begin)
 
 
 def test_nothing_is_left_outside_the_folder_of_an_input(
-    predictor: Predictor, inputs: Path, tmp_path: Path
+    predictor: Boltz2Predictor, inputs: Path, tmp_path: Path
 ) -> None:
     def around() -> tuple[object, ...]:
         shared = {name for name in names(Path("/dev/shm")) if f"_{os.getpid()}_" in name}  # noqa: S108
@@ -154,7 +153,7 @@ def test_nothing_is_left_outside_the_folder_of_an_input(
     assert names(tmp_path / "2") == inside
 
 
-def test_the_model_says_what_it_is(predictor: Predictor, cache: Path) -> None:
+def test_the_model_says_what_it_is(predictor: Boltz2Predictor, cache: Path) -> None:
     weights = (cache / STRUCTURE).read_bytes() + (cache / AFFINITY).read_bytes()
     assert predictor.model.weights_digest == f"sha256:{hashlib.sha256(weights).hexdigest()}"
     assert (predictor.model.name, predictor.model.version) == ("boltz-2", "2.2.1")

@@ -140,7 +140,7 @@ def test_a_job_under_way_is_given_back_when_the_service_has_to_leave(
 
 
 def test_a_service_that_is_asked_to_leave_while_it_imports_is_gone_before_it_serves(start: Start) -> None:
-    _, service = start(PYTHONPATH=f"{ASKED}:{ROOT}", ASKED_AT="worker.predictor", ASKED_IN="weakref")
+    _, service = start(PYTHONPATH=f"{ASKED}:{ROOT}", ASKED_AT="worker.boltz2.predictor", ASKED_IN="weakref")
     assert service.ends() == 0
     [line] = service.lines
     assert line["message"] == "left as asked, before it served"

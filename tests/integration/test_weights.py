@@ -8,8 +8,8 @@ import torch
 
 from benchmarks.startup import CHECKPOINTS, differences, ours, stock, tensors
 from local.small_model import DEFAULT, ensure
-from worker.manifest import AFFINITY, STRUCTURE
-from worker.model import weights
+from worker.boltz2 import weights
+from worker.boltz2.manifest import AFFINITY, STRUCTURE
 
 CPU = torch.device("cpu")
 
@@ -73,7 +73,7 @@ def test_loading_draws_nothing_and_notes_what_boltz_would_have_drawn(cache: Path
     before = torch.get_rng_state()
     loaded = weights.load(cache / AFFINITY, CPU, affinity_mw_correction=False)
     assert torch.equal(torch.get_rng_state(), before)
-    for draw in loaded.draws:
+    for draw in loaded.fills:
         draw.repeat()
     repeated = torch.get_rng_state()
     torch.manual_seed(3)

@@ -126,7 +126,9 @@ def truncated(cache: Path) -> Path:
 def test_a_worker_that_is_asked_to_leave_while_it_imports_is_gone_before_it_has_begun(
     start_worker: StartWorker,
 ) -> None:
-    worker = start_worker(PYTHONPATH=f"{ASKED}:{ROOT}", ASKED_AT="worker.predictor", ASKED_IN="weakref")
+    worker = start_worker(
+        PYTHONPATH=f"{ASKED}:{ROOT}", ASKED_AT="worker.boltz2.predictor", ASKED_IN="weakref"
+    )
     assert worker.ends() == 0
     [line] = worker.lines
     assert line["message"] == "left as asked"

@@ -1,6 +1,6 @@
 """A predictor that writes small files of the right form, after the time that a prediction takes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from simulation.plan import Choice, How
 from simulation.stand_ins import sleep
 from simulation.world import World
 from worker.device import Device
+from worker.predictor import PredictedFiles
 
 READ_SECONDS = 2.0
 WRITE_SECONDS = 0.5
@@ -24,7 +25,7 @@ MODEL = Model(name="paper", version="1", weights_digest="sha256:0", random_weigh
 
 @dataclass(frozen=True)
 class Predictor:
-    """Implements worker.pipeline.Predictor. No two of its predictions are alike, as on a GPU."""
+    """Implements worker.predictor.Predictor. No two of its predictions are alike, as on a GPU."""
 
     world: World
     device: Device
@@ -38,7 +39,7 @@ class Predictor:
 
     def predict(
         self, input_file: Path, options: Options, seed: int, out: Path, begin: Callable[[], object]
-    ) -> Mapping[str, float]:
+    ) -> PredictedFiles:
         """Read, take the device's turns, write."""
         assert options.seed == seed
         content = BY_BODY[input_file.read_bytes()]
@@ -52,8 +53,7 @@ class Predictor:
         predicted = self.world.facts.predicted
         value = float(len(predicted) + 1)
         predicted[value] = current().process.name
-        write_prediction(out, input_file.stem, RESIDUES, value)
-        return {}
+        return PredictedFiles(write_prediction(out, RESIDUES, value), {})
 
     def _compute(self) -> None:
         self.world.call("device", "predict", lambda: sleep(self.world.scale.predict_seconds))

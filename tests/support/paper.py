@@ -1,7 +1,7 @@
 """A predictor that writes small files of the right form; what is tested with it is the way of jobs."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -9,11 +9,13 @@ from pathlib import Path
 import gemmi
 import numpy as np
 
+from schemas import outputs
 from schemas.job import Model
 from schemas.options import Options
 from support.fakes import NOW
 from support.patience import NEVER
 from worker.device import Device
+from worker.predictor import PredictedFiles
 
 Hook = Callable[[Path], object]
 
@@ -24,7 +26,7 @@ def nothing(_input_file: Path) -> None:
 
 @dataclass
 class PaperPredictor:
-    """Implements worker.pipeline.Predictor: files of Boltz-2's form, for chain A of so many residues.
+    """Implements worker.predictor.Predictor: files of Boltz-2's form, for chain A of so many residues.
 
     ``read`` is called before the turn on the device, ``before`` in it.
     """
@@ -48,30 +50,33 @@ class PaperPredictor:
 
     def predict(
         self, input_file: Path, options: Options, seed: int, out: Path, begin: Callable[[], object]
-    ) -> Mapping[str, float]:
+    ) -> PredictedFiles:
         self.read(input_file)
         return self.device.turn(begin, lambda: self._write(input_file, options, seed, out))
 
-    def _write(self, input_file: Path, options: Options, seed: int, out: Path) -> Mapping[str, float]:
+    def _write(self, input_file: Path, options: Options, seed: int, out: Path) -> PredictedFiles:
         self.seen.append(input_file)
         self.seeds.append(seed)
         self.before(input_file)
-        suffix = {"mmcif": "cif", "pdb": "pdb"}[options.output_format]
+        files: dict[str, Path] = {}
         for rank in range(options.samples):
-            write_prediction(out, input_file.stem, self.residues, rank=rank, suffix=suffix)
-        return {"predict": 1.0}
+            suffix = outputs.SUFFIXES[options.output_format]
+            files |= write_prediction(out, self.residues, rank=rank, suffix=suffix)
+        return PredictedFiles(files, {"predict": 1.0})
 
 
 def write_prediction(
-    out: Path, stem: str, residues: int, value: float = 0.5, *, rank: int = 0, suffix: str = "cif"
-) -> None:
-    """Write one sample's files under ``out/predictions/<stem>/``; all their figures are ``value``."""
-    folder, model = out / "predictions" / stem, f"{stem}_model_{rank}"
-    folder.mkdir(parents=True, exist_ok=True)
-    write_structure(folder / f"{model}.{suffix}", residues, value)
-    (folder / f"confidence_{model}.json").write_text(json.dumps({"confidence_score": value}))
-    for kind, shape in (("plddt", (residues,)), ("pae", (residues,) * 2), ("pde", (residues,) * 2)):
-        np.savez(folder / f"{kind}_{model}.npz", **{kind: np.full(shape, value)})
+    out: Path, residues: int, value: float = 0.5, *, rank: int = 0, suffix: str = "cif"
+) -> dict[str, Path]:
+    """Write one sample's files into a folder, all their figures ``value``; return them by public name."""
+    out.mkdir(parents=True, exist_ok=True)
+    structure, confidence = outputs.structure(rank, suffix), outputs.confidence(rank)
+    write_structure(out / structure, residues, value)
+    (out / confidence).write_text(json.dumps({"confidence_score": value}))
+    arrays = {outputs.array(kind, rank): kind for kind in outputs.ARRAYS}
+    for name, kind in arrays.items():
+        np.savez(out / name, **{kind: np.full((residues,) * outputs.ARRAYS[kind], value)})
+    return {name: out / name for name in (structure, confidence, *arrays)}
 
 
 def write_structure(path: Path, residues: int, x: float) -> None:

@@ -15,6 +15,7 @@ from schemas.options import Options
 from worker.cache import MOST_COPIES, copied, fingerprint
 from worker.lease import LeasedJob, LeaseLostError
 from worker.pipeline import Pipeline
+from worker.predictor import PredictedFiles
 from worker.prepare import Prepared
 from worker.report.prediction import Prediction
 
@@ -83,7 +84,7 @@ class NoPredictor:
 
     model, lost, ready_at = MODEL, False, NOW
 
-    def predict(self, input_file: Path, *_others: object) -> dict[str, float]:
+    def predict(self, input_file: Path, *_others: object) -> PredictedFiles:
         raise FailedError(Failure(code=Code.TIMEOUT, message=f"computed {input_file.name}", remedy="-"))
 
 
@@ -138,7 +139,7 @@ def test_page_and_picture_of_a_copy_are_about_the_upload_that_asked(shelf: Shelf
     (tmp_path / "report.html").write_text("# CONFIDENTIAL")
     report = shelf.results.upload(tmp_path / "report.html", f"{shelf.first.output_prefix}report.html", "x")
     shelf.first = shelf.ledger.replace(shelf.first.evolve(outputs=(*shelf.first.outputs, report)))
-    result = replace(shelf.pipeline, shows={"report.html": show}).run(shelf.leased)
+    result = replace(shelf.pipeline, renderers={"report.html": show}).run(shelf.leased)
     assert [output.name for output in result.outputs] == [
         "run43/foo/ffff/deep/model_0.cif",
         "run43/foo/ffff/report.html",

@@ -1,4 +1,4 @@
-"""Children that are forked from their parent itself: real processes, each with what it had then."""
+"""ChildPool that are forked from their parent itself: real processes, each with what it had then."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ PROGRAM = """
 
     from gcp.shutdown import InterruptError, raise_on
     from worker.child_server import fork_child_server
-    from worker.children import Children
+    from worker.child_pool import ChildPool
 
     shared = False
 
@@ -34,7 +34,7 @@ PROGRAM = """
         raise_on(InterruptError, signal.SIGTERM)
         fork_child_server("wave")
         server = forkserver._forkserver._forkserver_pid
-        with Children(600, "wave") as children:
+        with ChildPool(600, "wave") as children:
             print(json.dumps(children.run(look)), flush=True)
             if "kill" in sys.argv:
                 its = Path(f"/proc/{server}/task/{server}/children").read_text().split()

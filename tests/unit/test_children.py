@@ -19,18 +19,18 @@ from support.patience import HANG, NEVER, until
 
 from inputs.read import InvalidInputError, read_input
 from schemas.failure import Code, FailedError
-from worker.children import CHILDREN, Children, StoppedError
+from worker.child_pool import CHILDREN, ChildPool, StoppedError
 from worker.prepare import here, in_child
 
 PATH = {"PYTHONPATH": str(Path(__file__).parents[2])}
-IMPORTED = "worker.children"
+IMPORTED = "worker.child_pool"
 """Once, before children are forked."""
 
 
 @pytest.fixture(scope="module")
-def children() -> Iterator[Children]:
-    """Children for the tests that leave them as they were."""
-    children = Children(NEVER, IMPORTED)
+def children() -> Iterator[ChildPool]:
+    """ChildPool for the tests that leave them as they were."""
+    children = ChildPool(NEVER, IMPORTED)
     yield children
     children.stop()
 
@@ -43,7 +43,7 @@ def alive(process: int) -> bool:
         return False
 
 
-def pids(children: Children) -> list[int]:
+def pids(children: ChildPool) -> list[int]:
     return list(children._pool._pool_manager.worker_manager.workers)
 
 
@@ -51,12 +51,12 @@ def until_gone(process: int) -> None:
     until(lambda: not alive(process))
 
 
-def test_a_call_runs_in_another_process_and_returns_what_it_returns(children: Children) -> None:
+def test_a_call_runs_in_another_process_and_returns_what_it_returns(children: ChildPool) -> None:
     assert children.run(pid) != os.getpid()
     assert children.run(add, 1, 2, more=3) == 6
 
 
-def test_two_calls_run_at_the_same_time(children: Children, tmp_path: Path) -> None:
+def test_two_calls_run_at_the_same_time(children: ChildPool, tmp_path: Path) -> None:
     assert CHILDREN == 2
     with ThreadPoolExecutor(2) as pool:
         calls = [pool.submit(children.run, meet, tmp_path / a, tmp_path / b) for a, b in ("xy", "yx")]
@@ -64,19 +64,19 @@ def test_two_calls_run_at_the_same_time(children: Children, tmp_path: Path) -> N
             call.result(HANG)
 
 
-def test_a_failure_arrives_whole(children: Children) -> None:
+def test_a_failure_arrives_whole(children: ChildPool) -> None:
     with pytest.raises(FailedError) as caught:
         children.run(refuse)
     assert caught.value.failure == FAILURE
 
 
-def test_any_other_error_arrives_as_what_it_was(children: Children) -> None:
+def test_any_other_error_arrives_as_what_it_was(children: ChildPool) -> None:
     with pytest.raises(KeyError, match="surprise"):
         children.run(stumble)
 
 
 def test_a_call_over_the_limit_is_killed_and_the_next_one_works(tmp_path: Path) -> None:
-    children, note = Children(NEVER, IMPORTED), tmp_path / "note"
+    children, note = ChildPool(NEVER, IMPORTED), tmp_path / "note"
     try:
         children.run(pid)
         before = pids(children)
@@ -93,7 +93,7 @@ def test_a_call_over_the_limit_is_killed_and_the_next_one_works(tmp_path: Path) 
 
 @pytest.mark.parametrize(("call", "args"), [(die, (7,)), (be_killed, ())])
 def test_a_child_that_dies_is_a_lost_worker_and_the_next_call_works(
-    children: Children, call: Callable[..., None], args: tuple[int, ...]
+    children: ChildPool, call: Callable[..., None], args: tuple[int, ...]
 ) -> None:
     with pytest.raises(FailedError) as caught:
         children.run(call, *args)
@@ -102,7 +102,7 @@ def test_a_child_that_dies_is_a_lost_worker_and_the_next_call_works(
     assert children.run(add, 1, 2) == 3
 
 
-def test_one_that_dies_does_not_harm_what_runs_beside_it(children: Children, tmp_path: Path) -> None:
+def test_one_that_dies_does_not_harm_what_runs_beside_it(children: ChildPool, tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
         beside = pool.submit(children.run, meet, tmp_path / "x", tmp_path / "y")
         with pytest.raises(FailedError):
@@ -113,7 +113,7 @@ def test_one_that_dies_does_not_harm_what_runs_beside_it(children: Children, tmp
 
 def test_a_child_that_dies_while_it_has_nothing_to_do_is_replaced() -> None:
     """As when the machine is short of memory and kills what it likes."""
-    children = Children(NEVER, IMPORTED)
+    children = ChildPool(NEVER, IMPORTED)
     try:
         idle = children.run(pid)
         os.kill(idle, signal.SIGKILL)
@@ -131,7 +131,7 @@ def test_a_child_that_dies_while_it_has_nothing_to_do_is_replaced() -> None:
 
 
 def test_a_call_that_a_pool_takes_just_as_it_breaks_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Children(NEVER, IMPORTED) as children:
+    with ChildPool(NEVER, IMPORTED) as children:
         children.run(pid)
         pool = children._pool
 
@@ -145,7 +145,7 @@ def test_a_call_that_a_pool_takes_just_as_it_breaks_is_made_again(monkeypatch: p
 
 def test_stopping_kills_the_idle_and_the_busy_and_no_other_takes_over(tmp_path: Path) -> None:
     """The busy one is not waited for: it would take longer than any test waits."""
-    children, note = Children(NEVER, IMPORTED), tmp_path / "note"
+    children, note = ChildPool(NEVER, IMPORTED), tmp_path / "note"
     idle = children.run(pid)
 
     def be_busy() -> None:
@@ -185,7 +185,7 @@ SLOW_CHILD = """
 STOPS_AT_ONCE = """
     import pebble.pool.process as pool
     from pathlib import Path
-    from worker.children import Children
+    from worker.child_pool import ChildPool
 
     stop_process = pool.stop_process
 
@@ -196,7 +196,7 @@ STOPS_AT_ONCE = """
 
     pool.stop_process = slowly
     if __name__ == "__main__":
-        Children(600, "slow_child").stop()
+        ChildPool(600, "slow_child").stop()
 """
 
 
@@ -220,10 +220,10 @@ PARENT = """
     sys.path[:0] = {path}
     from support.child_calls import hang, pid, told
     from support.patience import NEVER
-    from worker.children import Children
+    from worker.child_pool import ChildPool
 
     if __name__ == "__main__":
-        children = Children(NEVER)
+        children = ChildPool(NEVER)
         threading.Thread(target=children.run, args=(hang, Path({note!r})), daemon=True).start()
         told(Path({note!r}))  # one is busy: the next call goes to the other
         print(children.run(pid), flush=True)
@@ -261,7 +261,7 @@ def test_children_end_when_their_parent_is_killed(
                 os.kill(process, signal.SIGKILL)
 
 
-def test_an_input_that_is_wrong_is_so_in_a_child_too(children: Children) -> None:
+def test_an_input_that_is_wrong_is_so_in_a_child_too(children: ChildPool) -> None:
     text = b"sequences: [{protein: {id: A, sequence: nlyiq, msa: empty}}, {ligand: {id: B, ccd: QQQQQ}}]"
     whys = []
     for call in (here, in_child(children)):
@@ -273,14 +273,14 @@ def test_an_input_that_is_wrong_is_so_in_a_child_too(children: Children) -> None
 
 
 def test_what_takes_more_memory_than_a_child_has_is_too_large_an_input() -> None:
-    with Children(NEVER, IMPORTED, memory=128 * 2**20) as children:
+    with ChildPool(NEVER, IMPORTED, memory=128 * 2**20) as children:
         with pytest.raises(FailedError) as caught:
             in_child(children)(bytes, 2**30)
         assert caught.value.failure.code is Code.OUT_OF_MEMORY
 
 
 def test_a_child_that_asks_for_too_much_memory_is_told_so_and_goes_on() -> None:
-    with Children(NEVER, IMPORTED, memory=128 * 2**20) as children:
+    with ChildPool(NEVER, IMPORTED, memory=128 * 2**20) as children:
         with pytest.raises(MemoryError):
             children.run(take, 256)
         assert children.run(take, 32) == 32 * 2**20

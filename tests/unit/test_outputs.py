@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from schemas.failure import Code, FailedError
-from worker.outputs import Expected, collect, scores
+from schemas.options import Options
+from worker.boltz2.workspace import Workspace
+from worker.outputs import Expected, checked, scores
 
 STEM = "3f2a"
 TOKENS = 4
@@ -65,20 +67,27 @@ def out(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def collected(out: Path, expected: Expected) -> dict[str, Path]:
+    """Check what lies under Boltz-2's names, as the predictor hands it on."""
+    options = Options(samples=expected.samples, output_format=expected.output_format)
+    workspace = Workspace(Path(f"{STEM}.yaml"), options, 1, out, out)
+    return checked(workspace.files(affinity=expected.affinity), expected)
+
+
 def boltz_file(out: Path, name: str) -> Path:
     return out / "predictions" / STEM / name
 
 
 def reason(out: Path, expected: Expected = EXPECTED) -> tuple[str | None, str]:
     with pytest.raises(FailedError) as caught:
-        collect(STEM, out, expected)
+        collected(out, expected)
     assert caught.value.failure.code is Code.NO_OUTPUT
     assert caught.value.failure.remedy
     return caught.value.failure.field, caught.value.failure.message
 
 
 def test_a_whole_prediction_is_delivered_under_names_without_the_stem(out: Path) -> None:
-    files = collect(STEM, out, EXPECTED)
+    files = collected(out, EXPECTED)
     assert list(files) == [
         "model_0.cif",
         "confidence_model_0.json",
@@ -97,7 +106,7 @@ def test_a_whole_prediction_is_delivered_under_names_without_the_stem(out: Path)
 
 
 def test_scores_are_those_of_the_best_sample_and_of_the_affinity(out: Path) -> None:
-    assert scores(collect(STEM, out, EXPECTED)) == {
+    assert scores(collected(out, EXPECTED)) == {
         "confidence_score": 0.9,
         "ptm": 0.8,
         "iptm": 0.0,
@@ -108,7 +117,7 @@ def test_scores_are_those_of_the_best_sample_and_of_the_affinity(out: Path) -> N
 
 
 def test_an_affinity_that_nobody_asked_for_is_not_delivered(out: Path) -> None:
-    files = collect(STEM, out, Expected(chains=EXPECTED.chains, samples=2))
+    files = collected(out, Expected(chains=EXPECTED.chains, samples=2))
     assert "affinity.json" not in files
     assert "affinity_pred_value" not in scores(files)
 
@@ -184,7 +193,7 @@ def test_an_affinity_without_its_value_is_no_output(out: Path) -> None:
 
 
 def test_a_pdb_file_is_delivered_as_pdb(out: Path) -> None:
-    files = collect(STEM, out, Expected(chains=EXPECTED.chains, output_format="pdb"))
+    files = collected(out, Expected(chains=EXPECTED.chains, output_format="pdb"))
     assert files["model_0.pdb"].suffix == ".pdb"
     assert "model_0.cif" not in files
 
@@ -196,5 +205,5 @@ def test_a_pdb_line_pushed_out_of_its_columns_is_no_output_and_the_remedy_is_mmc
     expected = Expected(chains={"AB": 3, "L": None}, output_format="pdb")
     assert "does not fit into PDB's columns" in reason(out, expected)[1]
     with pytest.raises(FailedError) as caught:
-        collect(STEM, out, expected)
+        collected(out, expected)
     assert "dropfold-output-format:mmcif" in caught.value.failure.remedy

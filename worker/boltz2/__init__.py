@@ -1,1 +1,1 @@
-"""Boltz-2: one room for all that imports torch and boltz."""
+"""Boltz-2's own code and weights: the only room that imports torch and boltz."""

@@ -34,7 +34,7 @@ LOW_CONFIDENCE = 0.5
 
 
 def write(prediction: Prediction, path: Path) -> None:
-    """Write the page of a prediction that ``worker.outputs.collect`` has found whole."""
+    """Write the page of a prediction that ``worker.outputs.checked`` has found whole."""
     path.write_text(render(prediction), encoding="utf-8")
 
 

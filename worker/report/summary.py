@@ -58,7 +58,7 @@ PAE, SCORES = Box(660, 360, 270, 270), Box(955, 360, 215, 270)
 
 
 def write(prediction: Prediction, path: Path) -> None:
-    """Draw a prediction that ``worker.outputs.collect`` has found whole; its best sample."""
+    """Draw a prediction that ``worker.outputs.checked`` has found whole; its best sample."""
     picture = Picture()
     picture.head(prediction)
     picture.structure(prediction.structure(0))

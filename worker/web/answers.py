@@ -11,12 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.job import Model
 from schemas.options import Options
-from schemas.outputs import BEST_STRUCTURES
-from worker.pipeline import CONTENT_TYPES
+from schemas.outputs import BEST_STRUCTURES, BINARY, content_type_of
 from worker.web.prediction import Predicted
 
 SUMMARY = "prediction.json"
-BINARY = "application/octet-stream"
 
 
 class Format(StrEnum):
@@ -109,6 +107,6 @@ def _summary(predicted: Predicted, *, texts: bool) -> bytes:
 
 
 def _file(name: str, path: Path, *, texts: bool) -> File:
-    kind = CONTENT_TYPES.get(path.suffix, BINARY)
+    kind = content_type_of(path)
     text = path.read_text() if texts and kind != BINARY else None
     return File(name=name, content_type=kind, size=path.stat().st_size, text=text)

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from inputs.read import read_input
 from schemas.job import Job, State
 from schemas.options import Options
-from worker.pipeline import Predictor
+from worker.predictor import Predictor
 from worker.web import asked, documents, problems
 from worker.web.answers import rendered
 from worker.web.asked import Asked

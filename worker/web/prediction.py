@@ -14,7 +14,8 @@ from schemas.job import Model
 from schemas.options import Options
 from schemas.stages import Stage
 from worker import outputs
-from worker.pipeline import Predictor, Stopwatch
+from worker.pipeline import Stopwatch
+from worker.predictor import Predictor
 from worker.prepare import Call, Uploads, check_all, explained, fetch_all, here
 from worker.web.problems import RefusedError, refusal
 from worker.web.queue import Wanted
@@ -74,10 +75,10 @@ class Predictions:
                 input_file = self._laid_out(order, Path(folder) / "input")
             out, seed = Path(folder) / "output", order.options.seed or 0
             begin = lambda: _check(wanted)  # noqa: E731
-            seconds = self.predictor.predict(input_file, order.options, seed, out, begin)
-            watch.seconds |= {stage: round(taken, 3) for stage, taken in seconds.items()}
-            expected = outputs.expected(order.document, order.options)
-            return render(self._predicted(order, outputs.collect(order.job_id, out, expected), watch))
+            predicted = self.predictor.predict(input_file, order.options, seed, out, begin)
+            watch.add(predicted.timings)
+            files = outputs.checked(predicted.files, outputs.expected(order.document, order.options))
+            return render(self._predicted(order, files, watch))
 
     def _predicted(self, order: Order, files: Mapping[str, Path], watch: Stopwatch) -> Predicted:
         scores = outputs.scores(files)

@@ -24,9 +24,9 @@ from boltz.model.layers import initialize
 from boltz.model.models.boltz2 import Boltz2
 
 from schemas.job import Model
-from worker import manifest
-from worker.manifest import AFFINITY, STRUCTURE
-from worker.model.randomness import Draw, Noted
+from worker.boltz2 import manifest
+from worker.boltz2.manifest import AFFINITY, STRUCTURE
+from worker.boltz2.randomness import Fill, Recorded
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class Loaded(NamedTuple):
     """A model on its device, what building it would have drawn from torch's CPU generator, and since when."""
 
     net: Boltz2
-    draws: Sequence[Draw]
+    fills: Sequence[Fill]
     at: datetime
 
 
@@ -49,7 +49,7 @@ def load(path: Path, device: torch.device, **arguments: bool) -> Loaded:
     if the checkpoint lies in a baked cache and is not what was baked.
     """
     manifest.read(path.parent)
-    content, noted = mapped(path), Noted()
+    content, noted = mapped(path), Recorded()
     with _LOADING, _without(initialize, "trunc_normal_init_"), noted:
         net = _build(content["hyper_parameters"] | _commands_arguments() | arguments)
     stored = content["state_dict"]
@@ -61,8 +61,8 @@ def load(path: Path, device: torch.device, **arguments: bool) -> Loaded:
     logger.info(
         "model loaded", extra={"action": "model.loaded", "checkpoint": path.name, "device": str(device)}
     )
-    draws = tuple(noted.draws) if device.type == "cpu" else ()
-    return Loaded(net.eval().to(device), draws, datetime.now(UTC))
+    fills = tuple(noted.fills) if device.type == "cpu" else ()
+    return Loaded(net.eval().to(device), fills, datetime.now(UTC))
 
 
 def mapped(path: Path) -> dict[str, Any]:

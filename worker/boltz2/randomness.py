@@ -1,13 +1,13 @@
-"""Random numbers as ``boltz predict --seed`` draws them, in a process that lives on and in others beside it.
+"""Random numbers as ``boltz predict --seed`` fills them, in a process that lives on and in others beside it.
 
-The command draws in an order that is easily lost, so each of its steps has its line here:
+The command fills in an order that is easily lost, so each of its steps has its line here:
 
 1. it seeds Python, numpy and torch; RDKit's own generator, which makes the conformers, starts at its default;
 2. it builds the model: initial weights are drawn from torch's CPU generator, then replaced;
-3. its DataLoader draws a base seed, with which a worker process featurises (it turns conformers at random);
+3. its DataLoader fills a base seed, with which a worker process featurises (it turns conformers at random);
 4. the model samples; for an affinity, steps 2 to 4 come again with the second model.
 
-Step 2 is not repeated: what it draws is noted down (and not drawn) when the model is loaded, and drawn again
+Step 2 is not repeated: what it fills is noted down (and not drawn) when the model is loaded, and drawn again
 for each input. On CUDA, where sampling has the GPU's generator and no two runs agree to the bit anyway, it is
 left out: half a billion numbers take seconds. Between the steps, and from process to process, the state of
 torch's generator is handed on.
@@ -30,7 +30,7 @@ def seed_all(seed: int) -> None:
     Chem.MolToRandomSmilesVect(Chem.MolFromSmiles("C"), 0, randomSeed=42)
 
 
-class Draw(NamedTuple):
+class Fill(NamedTuple):
     """One tensor that was to be filled with random numbers: by what, of which shape and type."""
 
     fill: Callable[..., Any]
@@ -44,12 +44,12 @@ class Draw(NamedTuple):
         self.fill(torch.empty(self.shape, dtype=self.dtype), *self.args, **self.kwargs)
 
 
-class Noted(TorchFunctionMode):
-    """Within it, filling a tensor with random numbers is noted down in ``draws``, not done."""
+class Recorded(TorchFunctionMode):
+    """Within it, filling a tensor with random numbers is noted down in ``fills``, not done."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.draws: list[Draw] = []
+        self.fills: list[Fill] = []
 
     def __torch_function__(
         self,
@@ -63,7 +63,7 @@ class Noted(TorchFunctionMode):
             return func(*args, **kwargs)
         # torch's initialisers pass the tensor by name, its methods do not
         tensor: torch.Tensor = kwargs.pop("tensor") if "tensor" in kwargs else args[0]
-        self.draws.append(Draw(func, tuple(tensor.shape), tensor.dtype, args[1:], kwargs))
+        self.fills.append(Fill(func, tuple(tensor.shape), tensor.dtype, args[1:], kwargs))
         return tensor
 
 
@@ -79,10 +79,10 @@ _RANDOM_FILLS = frozenset(
 
 
 @contextmanager
-def as_in_a_data_loader(draws: Sequence[Draw]) -> Iterator[None]:
+def as_in_a_data_loader(fills: Sequence[Fill]) -> Iterator[None]:
     """Featurise with the generator of a DataLoader's worker; after it, the state is that before sampling."""
-    for draw in draws:
-        draw.repeat()
+    for fill in fills:
+        fill.repeat()
     base_seed = int(torch.empty((), dtype=torch.int64).random_())
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(base_seed)  # of the CPU alone

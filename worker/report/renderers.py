@@ -1,15 +1,15 @@
-"""What shows a prediction to a person, by public name, each written in a child process."""
+"""Pages and pictures of a prediction, by public name, each written in a child process."""
 
 from collections.abc import Mapping
 
 from schemas.receipt import REPORT, SUMMARY
-from worker.children import Children
-from worker.pipeline import Show
+from worker.child_pool import ChildPool
+from worker.pipeline import Renderer
 from worker.report import page, summary
 
 
-def shows_in(children: Children) -> Mapping[str, Show]:
-    """Have both written by these children."""
+def renderers(children: ChildPool) -> Mapping[str, Renderer]:
+    """Return what has these children write each of them."""
     return {
         REPORT: lambda prediction, path: children.run(page.write, prediction, path),
         SUMMARY: lambda prediction, path: children.run(summary.write, prediction, path),

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from schemas import outputs
 from schemas.options import Options
 
 
 @dataclass(frozen=True)
-class Task:
-    """An input and a fresh folder for it. Boltz's results appear under ``out/predictions/<stem>/``.
+class Workspace:
+    """An input and a fresh folder for it. Boltz writes results under ``out/predictions/<stem>/``.
 
     ``input_file`` and ``out`` are absolute; files that the input refers to lie beside it. ``components`` is
     the folder of chemical components. Features and raw predictions are handed from process to process as
@@ -40,3 +41,14 @@ class Task:
     def raw(self) -> Path:
         """What the model returned: ``prediction``, and ``generator``, torch's state after it."""
         return self.out / "raw.pt"
+
+    def files(self, *, affinity: bool) -> dict[str, Path]:
+        """Return what Boltz should have written, by public name; its own names hold the input's stem."""
+        stem, suffix = self.input_file.stem, outputs.SUFFIXES[self.options.output_format]
+        names = {outputs.AFFINITY: f"affinity_{stem}.json"} if affinity else {}
+        for rank in range(self.options.samples):
+            sample = f"{stem}_model_{rank}"
+            names[outputs.structure(rank, suffix)] = f"{sample}.{suffix}"
+            names[outputs.confidence(rank)] = f"confidence_{sample}.json"
+            names |= {outputs.array(kind, rank): f"{kind}_{sample}.npz" for kind in outputs.ARRAYS}
+        return {public: self.predictions / stem / name for public, name in names.items()}

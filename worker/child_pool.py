@@ -24,7 +24,7 @@ from schemas.failure import Code, FailedError, Failure
 
 PRELOAD = (
     "worker.prepare",
-    "worker.model.reading",
+    "worker.boltz2.featurise",
     "worker.boltz2.write",
     "worker.report.page",
     "worker.report.summary",
@@ -59,7 +59,7 @@ class _Pool(ProcessPool):
         super()._stop_pool()  # type: ignore[no-untyped-call]
 
 
-class Children:
+class ChildPool:
     """A pool of children; ``limit`` is the seconds that one call may take. Start it before CUDA is used.
 
     ``memory`` is the bytes that a child may take beside what it is born with, or None for as many as there
@@ -69,7 +69,7 @@ class Children:
     def __init__(self, limit: float, *preload: str, memory: int | None = None) -> None:
         self._limit, self._memory = limit, memory
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["worker.uncollected", *preload])
+        self._context.set_forkserver_preload(["worker.no_gc", *preload])
         # Boltz takes the first of a set here and there: the same first in every child of every worker.
         os.environ["PYTHONHASHSEED"] = "0"
         self._choosing = threading.Lock()

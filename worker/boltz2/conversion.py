@@ -8,8 +8,8 @@ import torch
 from boltz.data import const
 from boltz.main import download_boltz2
 
-from worker.manifest import CacheError
-from worker.model import weights
+from worker.boltz2 import weights
+from worker.boltz2.manifest import CacheError
 
 _READ = (  # by us or by Lightning when a checkpoint is loaded for inference
     "state_dict",

@@ -21,66 +21,66 @@ from tqdm import tqdm
 
 from inputs.read import REFERENCE_SUFFIXES
 from schemas.stages import Stage
-from worker.model import faults
-from worker.model.randomness import Draw, as_in_a_data_loader, seed_all
-from worker.model.task import Task
+from worker.boltz2 import errors
+from worker.boltz2.randomness import Fill, as_in_a_data_loader, seed_all
+from worker.boltz2.workspace import Workspace
 
 CPU = torch.device("cpu")
 # Boltz's progress bars would share a lock between processes; a child that is killed never gives it up.
 tqdm.set_lock(threading.RLock())
 
 
-class Read(NamedTuple):
-    """What was found, and the seconds it took by stage."""
+class Featurised(NamedTuple):
+    """Whether an affinity is asked for, and the seconds it took by stage."""
 
     affinity: bool
     timings: dict[str, float]
 
 
-def read(task: Task, draws: Sequence[Draw]) -> Read:
-    """Parse and featurise. ``draws`` are the structure model's. Raises FailedError."""
+def featurise(workspace: Workspace, fills: Sequence[Fill]) -> Featurised:
+    """Parse and featurise. ``fills`` are the structure model's. Raises FailedError."""
     timings: dict[str, float] = {}
     Chem.SetDefaultPickleProperties(Chem.PropertyPickleOptions.AllProps)  # as `boltz predict` does
-    with faults.captured() as log, faults.failures_of(CPU):
-        seed_all(task.seed)
+    with errors.captured() as log, errors.failures_of(CPU):
+        seed_all(workspace.seed)
         with _timed(timings, Stage.PARSE):
-            manifest = _parse(task, log)
+            manifest = _parse(workspace, log)
         with _timed(timings, Stage.FEATURISE):
-            _featurise(task, draws, _OneInput(task, manifest))
-    return Read(bool(manifest.records[0].affinity), timings)
+            _save_features(workspace, fills, _OneInput(workspace, manifest))
+    return Featurised(bool(manifest.records[0].affinity), timings)
 
 
-def read_for_affinity(task: Task, draws: Sequence[Draw]) -> dict[str, float]:
-    """Featurise the predicted complex for the affinity model; ``draws`` are its. Raises FailedError."""
+def featurise_affinity(workspace: Workspace, fills: Sequence[Fill]) -> dict[str, float]:
+    """Featurise the predicted complex for the affinity model; ``fills`` are its. Raises FailedError."""
     timings: dict[str, float] = {}
-    with faults.captured(), faults.failures_of(CPU), _timed(timings, Stage.AFFINITY_FEATURISE):
-        torch.set_rng_state(torch.load(task.raw, weights_only=False)["generator"])
-        _featurise(task, draws, _OneInput(task, manifest_of(task), affinity=True))
+    with errors.captured(), errors.failures_of(CPU), _timed(timings, Stage.AFFINITY_FEATURISE):
+        torch.set_rng_state(torch.load(workspace.raw, weights_only=False)["generator"])
+        _save_features(workspace, fills, _OneInput(workspace, manifest_of(workspace), affinity=True))
     return timings
 
 
-def manifest_of(task: Task) -> Manifest:
+def manifest_of(workspace: Workspace) -> Manifest:
     """Load what the parser made of the input."""
-    return Manifest.load(task.processed / "manifest.json")
+    return Manifest.load(workspace.processed / "manifest.json")
 
 
-def _parse(task: Task, log: io.StringIO) -> Manifest:
-    if task.processed.exists():
-        raise FileExistsError(f"{task.out} holds another run; predict into a fresh folder.")
-    with contextlib.chdir(task.input_file.parent):  # where Boltz looks MSAs and templates up
+def _parse(workspace: Workspace, log: io.StringIO) -> Manifest:
+    if workspace.processed.exists():
+        raise FileExistsError(f"{workspace.out} holds another run; predict into a fresh folder.")
+    with contextlib.chdir(workspace.input_file.parent):  # where Boltz looks MSAs and templates up
         process_inputs(
-            data=[task.input_file],
-            out_dir=task.out,
-            ccd_path=task.components.with_name("ccd.pkl"),  # of Boltz-1: not read
-            mol_dir=task.components,
+            data=[workspace.input_file],
+            out_dir=workspace.out,
+            ccd_path=workspace.components.with_name("ccd.pkl"),  # of Boltz-1: not read
+            mol_dir=workspace.components,
             msa_server_url="",
             msa_pairing_strategy="greedy",
             boltz2=True,
         )
-    manifest = manifest_of(task)
+    manifest = manifest_of(workspace)
     if not manifest.records:
-        raise faults.unreadable(log.getvalue(), _beside(task.input_file))
-    _check_msas(task, manifest)
+        raise errors.unreadable(log.getvalue(), _beside(workspace.input_file))
+    _check_msas(workspace, manifest)
     return manifest
 
 
@@ -91,26 +91,26 @@ def _beside(input_file: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in files)
 
 
-def _check_msas(task: Task, manifest: Manifest) -> None:
+def _check_msas(workspace: Workspace, manifest: Manifest) -> None:
     """Refuse an MSA that does not span its chain: Boltz would pair residues with the wrong columns."""
     for chain in manifest.records[0].chains:
         if chain.msa_id == -1:  # none
             continue
-        rows = MSA.load(task.processed / "msa" / f"{chain.msa_id}.npz").sequences
+        rows = MSA.load(workspace.processed / "msa" / f"{chain.msa_id}.npz").sequences
         lengths = rows["res_end"] - rows["res_start"]
         wrong = lengths[lengths != chain.num_residues]
         if wrong.size:
-            raise faults.invalid(
+            raise errors.invalid(
                 f"Chain {chain.chain_name} has {chain.num_residues} residues, but {wrong.size} of "
                 f"{lengths.size} sequences in its MSA span another number of columns (the first {wrong[0]}; "
                 "insertions, in lower case, do not count)."
             )
 
 
-def _featurise(task: Task, draws: Sequence[Draw], dataset: "_OneInput") -> None:
-    with as_in_a_data_loader(draws):
+def _save_features(workspace: Workspace, fills: Sequence[Fill], dataset: "_OneInput") -> None:
+    with as_in_a_data_loader(fills):
         features = collate([dataset[0]])
-    torch.save({"features": features, "generator": torch.get_rng_state()}, task.features)
+    torch.save({"features": features, "generator": torch.get_rng_state()}, workspace.features)
 
 
 class _OneInput(PredictionDataset):  # type: ignore[misc]  # Boltz ships no annotations
@@ -118,22 +118,22 @@ class _OneInput(PredictionDataset):  # type: ignore[misc]  # Boltz ships no anno
 
     _asked = False
 
-    def __init__(self, task: Task, manifest: Manifest, *, affinity: bool = False) -> None:
+    def __init__(self, workspace: Workspace, manifest: Manifest, *, affinity: bool = False) -> None:
         super().__init__(
             manifest,
-            task.predictions if affinity else task.processed / "structures",
-            task.processed / "msa",
-            task.components,
-            constraints_dir=task.processed / "constraints",
-            template_dir=task.processed / "templates",
-            extra_mols_dir=task.processed / "mols",
+            workspace.predictions if affinity else workspace.processed / "structures",
+            workspace.processed / "msa",
+            workspace.components,
+            constraints_dir=workspace.processed / "constraints",
+            template_dir=workspace.processed / "templates",
+            extra_mols_dir=workspace.processed / "mols",
             affinity=affinity,
             override_method="other" if affinity else None,
         )
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         if self._asked:
-            raise faults.unusable(sys.exception())
+            raise errors.unusable(sys.exception())
         self._asked = True
         features: dict[str, Any] = super().__getitem__(index)
         return features

@@ -10,10 +10,10 @@ from boltz.main import BoltzSteeringParams
 from pytorch_lightning.utilities import move_data_to_device
 
 from schemas.options import Options
-from worker.model import faults
-from worker.model.randomness import seed_all
-from worker.model.task import Task
-from worker.model.weights import Loaded
+from worker.boltz2 import errors
+from worker.boltz2.randomness import seed_all
+from worker.boltz2.weights import Loaded
+from worker.boltz2.workspace import Workspace
 
 _UNWRITTEN = {"s", "z", "token_masks"}  # embeddings and masks that no file of ours holds
 
@@ -25,32 +25,32 @@ def configure_libraries() -> None:
         os.environ.setdefault(key, "1")
 
 
-def sample_structure(loaded: Loaded, task: Task, device: torch.device) -> None:
+def sample_structure(loaded: Loaded, workspace: Workspace, device: torch.device) -> None:
     """Predict structure and confidence. Raises FailedError."""
-    options = task.options
+    options = workspace.options
     loaded.net.predict_args = _predict_args(
         options.recycling_steps, options.sampling_steps, options.samples, parallel=5
     )
     loaded.net.steering_args = _steering_args(potentials=options.potentials)
-    _sample(loaded, task, device)
+    _sample(loaded, workspace, device)
 
 
-def sample_affinity(loaded: Loaded, task: Task, device: torch.device) -> None:
+def sample_affinity(loaded: Loaded, workspace: Workspace, device: torch.device) -> None:
     """Predict the affinity of the complex that was predicted before. Raises FailedError."""
-    options: Options = task.options
+    options: Options = workspace.options
     loaded.net.predict_args = _predict_args(
         5, options.sampling_steps_affinity, options.samples_affinity, parallel=1
     )
     loaded.net.steering_args = _steering_args(potentials=False, contacts=False)
-    _sample(loaded, task, device)
+    _sample(loaded, workspace, device)
 
 
-def _sample(loaded: Loaded, task: Task, device: torch.device) -> None:
+def _sample(loaded: Loaded, workspace: Workspace, device: torch.device) -> None:
     """Sample as the Trainer would: inference mode, bfloat16 mixed precision."""
-    read = torch.load(task.features, weights_only=False, mmap=True)
-    seed_all(task.seed)
+    read = torch.load(workspace.features, weights_only=False, mmap=True)
+    seed_all(workspace.seed)
     torch.set_rng_state(read["generator"])
-    with faults.failures_of(device, task.options.samples):
+    with errors.failures_of(device, workspace.options.samples):
         batch = Boltz2InferenceDataModule.transfer_batch_to_device(None, read["features"], device, 0)
         with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16):
             prediction = loaded.net.predict_step(batch, 0)
@@ -58,7 +58,7 @@ def _sample(loaded: Loaded, task: Task, device: torch.device) -> None:
             raise torch.OutOfMemoryError(f"{batch['token_pad_mask'].shape[1]} tokens")
         written = {name: value for name, value in prediction.items() if name not in _UNWRITTEN}
         result = move_data_to_device(written, torch.device("cpu"))  # waits for the device
-    torch.save({"prediction": result, "generator": torch.get_rng_state()}, task.raw)
+    torch.save({"prediction": result, "generator": torch.get_rng_state()}, workspace.raw)
 
 
 def _predict_args(recycling: int, steps: int, samples: int, *, parallel: int) -> dict[str, int]:

@@ -19,9 +19,8 @@ from gcp import logs, project
 from gcp.shutdown import raise_on
 from worker import compose
 from worker.compose import Warm, warm
-from worker.device import DeviceLostError
 from worker.drain import MAX_IN_FLIGHT
-from worker.lease import ShutdownRequestedError
+from worker.errors import DeviceLostError, ShutdownRequestedError
 from worker.settings import WorkerSettings
 
 LOOK_SECONDS = 0.5

@@ -21,6 +21,7 @@ from typing import ParamSpec, Self, TypeVar
 from pebble import CONSTS, ProcessExpired, ProcessFuture, ProcessPool
 
 from schemas.failure import Code, FailedError, Failure
+from worker.errors import StoppedError
 
 PRELOAD = (
     "worker.prepare",
@@ -37,10 +38,6 @@ LOOK_SECONDS = 0.5
 CONSTS.term_timeout = 0.1  # a child in the middle of a call into C does not hear SIGTERM: SIGKILL comes soon
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class StoppedError(BaseException):
-    """The children were stopped under a call. Not an Exception: it is no failure of what was asked for."""
 
 
 class _Pool(ProcessPool):

@@ -8,13 +8,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from schemas.failure import Code, FailedError, Failure
+from worker.errors import DeviceLostError
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-
-
-class DeviceLostError(Exception):
-    """The device hangs or has failed; this process is not to be trusted with another input."""
 
 
 class Device:

@@ -15,8 +15,9 @@ from typing import NamedTuple, Protocol
 from jobs.ledger import UnreadableJobError
 from schemas.job import Job, State
 from schemas.messages import CapacityWanted, PredictionRequested, UndecodableMessageError
+from worker.errors import ShutdownRequestedError, TooLateError
 from worker.job_runner import JobRunner
-from worker.lease import LeasedJob, ShutdownRequestedError, TooLateError
+from worker.lease import LeasedJob
 from worker.slots import Slots
 
 MAX_IN_FLIGHT = 3

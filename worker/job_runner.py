@@ -14,8 +14,8 @@ from jobs.settle import Settler
 from schemas.failure import Code, FailedError, Failure
 from schemas.job import Job, State
 from schemas.storage import StorageUnavailableError
-from worker.device import DeviceLostError
-from worker.lease import LeasedJob, LeaseLostError, TooLateError, holding
+from worker.errors import DeviceLostError, LeaseLostError, TooLateError
+from worker.lease import LeasedJob, holding
 from worker.pipeline import Pipeline
 
 logger = logging.getLogger(__name__)

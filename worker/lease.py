@@ -9,20 +9,9 @@ from datetime import UTC, datetime
 from jobs import lifecycle
 from jobs.ledger import ConflictError, Ledger, UnreadableJobError
 from schemas.job import Job, State
+from worker.errors import LeaseLostError, ShutdownRequestedError, TooLateError
 
 logger = logging.getLogger(__name__)
-
-
-class LeaseLostError(Exception):
-    """Someone else decides about this job now; the result in hand is thrown away."""
-
-
-class TooLateError(Exception):
-    """The process will not be there for long enough to end this job: another one is to take it."""
-
-
-class ShutdownRequestedError(BaseException):
-    """The process has to leave. Not an Exception, so that nothing on the way swallows it."""
 
 
 class LeasedJob:

@@ -12,15 +12,14 @@ from typing import Protocol
 
 from inputs.read import MAX_TOKENS
 from schemas.job import Job, Output, Result
-from schemas.outputs import content_type_of
 from schemas.stages import Stage
-from schemas.storage import ContentDiffersError
 from worker import outputs
 from worker.cache import Ledger, copied, find_cached, fingerprint
 from worker.lease import LeasedJob
 from worker.predictor import Predictor
 from worker.prepare import Call, Prepared, Uploads, here, prepare
 from worker.report.prediction import Prediction
+from worker.upload import Destination, upload
 
 Renderer = Callable[[Prediction, Path], None]
 """Writes a page or picture of a prediction to a path."""
@@ -28,14 +27,8 @@ Renderer = Callable[[Prediction, Path], None]
 logger = logging.getLogger(__name__)
 
 
-class Results(Protocol):
+class Results(Destination, Protocol):
     """The output bucket."""
-
-    def upload(self, path: Path, name: str, content_type: str, over: int = 0) -> Output:
-        """Upload over a generation, 0 for none. Raises ContentDiffersError, StorageUnavailableError."""
-
-    def generation(self, name: str) -> int | None:
-        """Return the generation of the object that has this name now, or None where there is none."""
 
     def download(self, name: str, to: Path, limit: int) -> None:
         """Fetch an object. Raises ObjectGoneError, ObjectTooLargeError."""
@@ -66,10 +59,10 @@ class Stopwatch:
 class Pipeline:
     """What an attempt goes through, and with what: both buckets, the warm model, a folder to work in.
 
-    ``cache`` is where results of earlier jobs are found; without it everything is computed. ``renderers``
-    are for pages and pictures, by public name. ``usd_per_hour`` is the worker's,
-    ``max_tokens`` what its memory holds: intake may have had another limit when it took a job in. ``call``
-    calls what reads the input and what it names.
+    ``cache`` is where results of earlier jobs are found; without it everything is computed. ``renderers`` are
+    for pages and pictures, by public name. ``usd_per_hour`` is the worker's price, ``max_tokens`` what its
+    memory holds: intake may have had another limit when it took a job in. ``call`` calls what reads the input
+    and what it names.
     """
 
     uploads: Uploads
@@ -102,7 +95,7 @@ class Pipeline:
             files, scores = self._predict(leased, prepared, Path(folder) / "output", watch)
             leased.renew()
             with watch.stage(Stage.UPLOAD):
-                uploaded = tuple(self._upload(path, name, leased) for name, path in files.items())
+                uploaded = tuple(upload(path, name, leased, self.results) for name, path in files.items())
         watch.seconds |= self._waited(leased.job)
         return Result(
             outputs=uploaded, scores=scores, timings=watch.seconds, model=model, fingerprint=identity
@@ -153,7 +146,7 @@ class Pipeline:
             files = {name: folder / name for name in names.values()}
             rendered = self._rendered(leased.job, prepared, files, watch, folder)
         leased.renew()
-        return tuple(self._upload(path, name, leased) for name, path in rendered.items())
+        return tuple(upload(path, name, leased, self.results) for name, path in rendered.items())
 
     def _predict(
         self, leased: LeasedJob, prepared: Prepared, out: Path, watch: Stopwatch
@@ -194,23 +187,3 @@ class Pipeline:
             Stage.QUEUED: round((claimed_at - job.created_at).total_seconds(), 3),
             Stage.START_UP: round(max(0.0, starting.total_seconds()), 3),
         }
-
-    def _upload(self, path: Path, public_name: str, leased: LeasedJob) -> Output:
-        """Upload a file over what an earlier attempt may have left, be it the same or not."""
-        name = leased.job.output_prefix + public_name
-        content_type = content_type_of(path)
-        over = self._left(name, leased) if leased.job.attempt > 1 else 0
-        try:
-            return self.results.upload(path, name, content_type, over)
-        except ContentDiffersError:
-            return self.results.upload(path, name, content_type, self._left(name, leased))
-
-    def _left(self, name: str, leased: LeasedJob) -> int:
-        """Return the generation that may be replaced: of what lay there while the lease was still ours.
-
-        The look comes before the lease's check: whoever sleeps in between, or after, finds that the next
-        holder has made another generation of every file.
-        """
-        there = self.results.generation(name) or 0
-        leased.renew()
-        return there

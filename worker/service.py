@@ -22,16 +22,15 @@ from gcp.shutdown import raise_on
 from inputs.read import read_input
 from worker import compose
 from worker.compose import Warm, warm
-from worker.device import DeviceLostError
 from worker.drain import MAX_IN_FLIGHT
-from worker.lease import ShutdownRequestedError
+from worker.errors import DeviceLostError, ShutdownRequestedError
 from worker.settings import ServiceSettings
 from worker.web import app
-from worker.web.app import Desk
-from worker.web.jobs import Jobs
-from worker.web.prediction import Predictions
+from worker.web.app import ServiceState
+from worker.web.deadline import Shutdown
+from worker.web.predict import Predictions
+from worker.web.push import Jobs
 from worker.web.queue import Queue
-from worker.web.waiting import Departure
 
 LAST_SECONDS = 1
 """Between the answers to those who wait still when the grace is over, and the end of their connections."""
@@ -77,10 +76,10 @@ def main() -> int:
 
 
 def _serve(settings: ServiceSettings, ready: Warm) -> int:
-    desk = _desk(settings, ready)
-    threading.Thread(target=_become_ready, args=(desk,), name="ready", daemon=True).start()
+    state = _state(settings, ready)
+    threading.Thread(target=_become_ready, args=(state,), name="ready", daemon=True).start()
     config = uvicorn.Config(
-        app.create(desk),
+        app.create(state),
         host=settings.bind_address,
         port=settings.port,
         log_config=None,
@@ -91,30 +90,30 @@ def _serve(settings: ServiceSettings, ready: Warm) -> int:
         timeout_graceful_shutdown=int(settings.grace_seconds) + LAST_SECONDS,
     )
     try:
-        Server(config, desk.departure.begin).run()
+        Server(config, state.shutdown.begin).run()
     except ShutdownRequestedError:
-        desk.jobs.give_back()
+        state.jobs.give_back()
         logger.info(
             "left as asked",
             extra={
                 "action": "service.left",
                 "execution": settings.holder,
-                "device_lost": desk.predictor.lost,
+                "device_lost": state.predictor.lost,
             },
         )
-        return 1 if desk.predictor.lost else 0
+        return 1 if state.predictor.lost else 0
     return 1  # nobody asked it to leave
 
 
-def _desk(settings: ServiceSettings, ready: Warm) -> Desk:
+def _state(settings: ServiceSettings, ready: Warm) -> ServiceState:
     runner = compose.job_runner(settings, ready.predictor, datetime.now(UTC), ready.children)
     uploads, call = runner.pipeline.uploads, runner.pipeline.call
-    return Desk(
+    return ServiceState(
         predictor=ready.predictor,
         predictions=Predictions(ready.predictor, uploads, settings.work_dir, call),
         jobs=Jobs(runner),
         queue=Queue(settings.queue_limit, MAX_IN_FLIGHT),
-        departure=Departure(settings.grace_seconds),
+        shutdown=Shutdown(settings.grace_seconds),
         input_bucket=settings.input_bucket,
         request_seconds=settings.request_seconds,
         defaults=settings.default_options,
@@ -122,14 +121,14 @@ def _desk(settings: ServiceSettings, ready: Warm) -> Desk:
     )
 
 
-def _become_ready(desk: Desk) -> None:
+def _become_ready(state: ServiceState) -> None:
     """Wait until the model is loaded; where it cannot be, the device counts as lost."""
     try:
-        about = {"model": desk.predictor.model, "ready_at": desk.predictor.ready_at}
+        about = {"model": state.predictor.model, "ready_at": state.predictor.ready_at}
     except DeviceLostError:
         logger.critical("the model cannot be loaded", exc_info=True, extra={"action": "model.failed"})
         return
-    desk.ready.set()
+    state.ready.set()
     logger.info("ready", extra=about | {"action": "service.ready"})
 
 

@@ -31,7 +31,7 @@ from schemas.options import Options
 from worker import compose
 from worker.device import Device
 from worker.drain import MAX_IN_FLIGHT
-from worker.lease import ShutdownRequestedError
+from worker.errors import ShutdownRequestedError
 from worker.predictor import PredictedFiles
 from worker.settings import WorkerSettings
 

@@ -27,9 +27,9 @@ from schemas.options import Options
 from worker import compose
 from worker.child_pool import ChildPool
 from worker.child_server import fork_child_server
-from worker.device import Device, DeviceLostError
+from worker.device import Device
 from worker.drain import MAX_IN_FLIGHT
-from worker.lease import ShutdownRequestedError
+from worker.errors import DeviceLostError, ShutdownRequestedError
 from worker.predictor import PredictedFiles
 from worker.settings import WorkerSettings
 

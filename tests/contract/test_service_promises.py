@@ -20,7 +20,7 @@ from support.patience import HANG
 from support.serving import Service, serving
 
 from worker.web.app import create
-from worker.web.asked import SUFFIXES
+from worker.web.request import SUFFIXES
 
 DOCUMENT = json.loads((Path(__file__).parents[2] / "schemas" / "v1" / "service.openapi.json").read_text())
 EXAMPLES = 40
@@ -38,7 +38,7 @@ def as_text(_context: Any, value: Any) -> Any:  # noqa: ANN401  whatever was gen
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     service = Service(tmp_path_factory.mktemp("work"), PaperPredictor(residues=EXAMPLE_RESIDUES))
     service.queue("a")
-    with serving(create(service.desk)) as served:
+    with serving(create(service.service_state)) as served:
         yield served.url
 
 

@@ -30,7 +30,8 @@ from worker.boltz2.manifest import COMPONENTS, STRUCTURE
 from worker.boltz2.predictor import Boltz2Predictor
 from worker.boltz2.workspace import Workspace
 from worker.child_pool import PRELOAD, ChildPool
-from worker.device import Device, DeviceLostError
+from worker.device import Device
+from worker.errors import DeviceLostError
 
 QUICK = Options(recycling_steps=0, sampling_steps=2)
 PROTEIN = "sequences:\n- protein: {id: A, sequence: MKTAYIAKQRQISFV, msa: empty}\n"

@@ -19,7 +19,7 @@ from local.small_model import DEFAULT, ensure
 from schemas.options import Options
 from worker.boltz2.manifest import AFFINITY, STRUCTURE
 from worker.boltz2.predictor import Boltz2Predictor
-from worker.device import DeviceLostError
+from worker.errors import DeviceLostError
 from worker.outputs import Expected, checked, scores
 from worker.predictor import PredictedFiles
 

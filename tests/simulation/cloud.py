@@ -15,7 +15,7 @@ from simulation.plan import USUAL, Choice, How
 from simulation.pubsub import Topic
 from simulation.stand_ins import Event, at
 from simulation.world import World
-from worker.lease import ShutdownRequestedError
+from worker.errors import ShutdownRequestedError
 
 FINALIZED, DELETED = "OBJECT_FINALIZE", "OBJECT_DELETE"
 RETRIES = 2

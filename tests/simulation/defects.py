@@ -16,7 +16,8 @@ from jobs import lifecycle
 from jobs.ledger import ConflictError
 from schemas.job import Job, State
 from simulation.stand_ins import Datetime
-from worker.lease import LeasedJob, LeaseLostError, ShutdownRequestedError, TooLateError
+from worker.errors import LeaseLostError, ShutdownRequestedError, TooLateError
+from worker.lease import LeasedJob
 
 
 def _too_late_is_leave_now(patch: pytest.MonkeyPatch) -> None:

@@ -33,8 +33,8 @@ from simulation.stand_ins import Semaphore, at, monotonic, sleep
 from simulation.world import World
 from worker.device import Device
 from worker.drain import MAX_IN_FLIGHT, Worker
+from worker.errors import ShutdownRequestedError
 from worker.job_runner import JobRunner
-from worker.lease import ShutdownRequestedError
 from worker.pipeline import Pipeline
 from worker.settings import WorkerSettings
 

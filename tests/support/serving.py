@@ -23,11 +23,11 @@ from support.paper import PaperPredictor
 from support.patience import HANG, NEVER
 from worker.job_runner import JobRunner
 from worker.pipeline import Pipeline
-from worker.web.app import Desk
-from worker.web.jobs import Jobs
-from worker.web.prediction import Predictions
+from worker.web.app import ServiceState
+from worker.web.deadline import Shutdown
+from worker.web.predict import Predictions
+from worker.web.push import Jobs
 from worker.web.queue import Queue
-from worker.web.waiting import Departure
 
 YAML = "sequences:\n  - protein: {id: A, sequence: NLYIQ, msa: empty}\n"
 TYPES = {"yaml": {"Content-Type": "application/yaml"}, "fasta": {"Content-Type": "text/x-fasta"}}
@@ -94,23 +94,23 @@ class Service:
     results: MemoryBucket = field(default_factory=lambda: MemoryBucket("out"))
     asked: MemoryTopic = field(default_factory=MemoryTopic)
     completions: MemoryTopic = field(default_factory=MemoryTopic)
-    desk: Desk = field(init=False)
+    service_state: ServiceState = field(init=False)
     served: Served = field(init=False)
 
     def __post_init__(self) -> None:
         settler = Settler(self.ledger, self.results, self.asked, self.completions)
         pipeline = Pipeline(self.uploads, self.results, self.predictor, self.folder, NOW)
-        self.desk = Desk(
+        self.service_state = ServiceState(
             predictor=self.predictor,
             predictions=Predictions(self.predictor, self.uploads, self.folder),
             jobs=Jobs(JobRunner(self.ledger, settler, pipeline, "service-1", renew_seconds=30)),
             queue=Queue(PLACES, HANDS),
-            departure=Departure(grace=NEVER),
+            shutdown=Shutdown(grace=NEVER),
             input_bucket="in",
             request_seconds=NEVER,
             defaults=Options(sampling_steps=20),
         )
-        self.desk.ready.set()
+        self.service_state.ready.set()
 
     def post(self, path: str = "/predict", body: str | bytes = YAML, **how: Any) -> requests.Response:  # noqa: ANN401
         how.setdefault("headers", {})

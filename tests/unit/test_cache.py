@@ -13,7 +13,8 @@ from schemas.failure import Code, FailedError, Failure
 from schemas.job import Job, Model, Output, Result
 from schemas.options import Options
 from worker.cache import MOST_COPIES, copied, fingerprint
-from worker.lease import LeasedJob, LeaseLostError
+from worker.errors import LeaseLostError
+from worker.lease import LeasedJob
 from worker.pipeline import Pipeline
 from worker.predictor import PredictedFiles
 from worker.prepare import Prepared

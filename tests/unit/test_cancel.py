@@ -7,7 +7,8 @@ from dropfold.commands import cancel
 from jobs import lifecycle
 from schemas.failure import Code
 from schemas.job import Job, State
-from worker.lease import LeasedJob, LeaseLostError
+from worker.errors import LeaseLostError
+from worker.lease import LeasedJob
 
 
 class House(Outside):

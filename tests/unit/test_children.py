@@ -19,7 +19,8 @@ from support.patience import HANG, NEVER, until
 
 from inputs.read import InvalidInputError, read_input
 from schemas.failure import Code, FailedError
-from worker.child_pool import CHILDREN, ChildPool, StoppedError
+from worker.child_pool import CHILDREN, ChildPool
+from worker.errors import StoppedError
 from worker.prepare import here, in_child
 
 PATH = {"PYTHONPATH": str(Path(__file__).parents[2])}

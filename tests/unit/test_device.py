@@ -9,7 +9,8 @@ import pytest
 from support.patience import HANG, NEVER, until
 
 from schemas.failure import Code, FailedError, Failure
-from worker.device import Device, DeviceLostError
+from worker.device import Device
+from worker.errors import DeviceLostError
 
 T = TypeVar("T")
 

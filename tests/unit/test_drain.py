@@ -35,10 +35,10 @@ from schemas.job import Job, Output, State
 from schemas.messages import CapacityWanted, Message, PredictionRequested
 from schemas.options import Options
 from schemas.storage import StorageUnavailableError
-from worker.device import Device, DeviceLostError
+from worker.device import Device
 from worker.drain import Worker
+from worker.errors import DeviceLostError, ShutdownRequestedError
 from worker.job_runner import JobRunner
-from worker.lease import ShutdownRequestedError
 from worker.pipeline import Pipeline
 from worker.prepare import Call, check_all, here
 from worker.slots import Slots

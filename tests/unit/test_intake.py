@@ -20,7 +20,8 @@ from schemas.failure import Code, Failure
 from schemas.job import Job, State, job_id
 from schemas.messages import Message, PredictionCompleted
 from schemas.storage import Look
-from worker.lease import LeasedJob, LeaseLostError
+from worker.errors import LeaseLostError
+from worker.lease import LeasedJob
 
 VALID = b"sequences:\n  - protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"
 WITH_MSA = VALID.replace(b"empty", b"trp.a3m")

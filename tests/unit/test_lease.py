@@ -10,7 +10,8 @@ from support.patience import HANG
 
 from jobs import lifecycle
 from schemas.job import Effect, Job, State
-from worker.lease import LeasedJob, LeaseLostError, ShutdownRequestedError, TooLateError, holding
+from worker.errors import LeaseLostError, ShutdownRequestedError, TooLateError
+from worker.lease import LeasedJob, holding
 
 
 @dataclass

@@ -23,10 +23,10 @@ from inputs.sampling import seed_of
 from schemas.failure import PERMANENT, RETRYABLE, Code, FailedError, Failure
 from schemas.job import State
 from schemas.options import Options
-from worker.web.answers import Format, negotiated
 from worker.web.app import create
-from worker.web.asked import MAX_BODY_BYTES
 from worker.web.problems import STATUSES
+from worker.web.request import MAX_BODY_BYTES
+from worker.web.response import Format, negotiated
 
 FASTA = ">A|protein|empty\nNLYIQ\n"
 WITH_MSA = YAML.replace("empty", "msas/trp.a3m")
@@ -36,7 +36,7 @@ MSA = b">q\nNLYIQ\n"
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
     made = Service(tmp_path / "work")
-    with serving(create(made.desk)) as made.served:
+    with serving(create(made.service_state)) as made.served:
         yield made
     made.predictor.device._thread.shutdown()
 
@@ -260,7 +260,7 @@ def test_ten_are_held_and_the_others_are_asked_to_come_again(
     service: Service, gate: Event, together: ThreadPoolExecutor
 ) -> None:
     held = [together.submit(service.post) for _ in range(PLACES)]
-    until(lambda: service.desk.queue._taken == PLACES)
+    until(lambda: service.service_state.queue._taken == PLACES)
     for _ in range(3):
         refused = service.post()
         problem(refused, 429)
@@ -286,10 +286,10 @@ def test_a_client_that_goes_away_frees_its_place_and_is_not_predicted_for(
     first = together.submit(service.post)
     until(lambda: len(service.predictor.seen) == 1)
     clients = [gone(service) for _ in range(PLACES - 1)]
-    until(lambda: service.desk.queue._taken == PLACES)
+    until(lambda: service.service_state.queue._taken == PLACES)
     for client in clients:
         client.close()
-    until(lambda: service.desk.queue._taken == 1)
+    until(lambda: service.service_state.queue._taken == 1)
     second = together.submit(service.post)
     gate.set()
     assert [first.result().status_code, second.result().status_code] == [200, 200]
@@ -297,7 +297,7 @@ def test_a_client_that_goes_away_frees_its_place_and_is_not_predicted_for(
 
 
 def limit_requests(service: Service, seconds: float) -> None:
-    object.__setattr__(service.desk, "request_seconds", seconds)
+    object.__setattr__(service.service_state, "request_seconds", seconds)
 
 
 def test_an_answer_that_takes_too_long_is_504_with_the_job_id(
@@ -332,7 +332,7 @@ def test_a_dead_device_is_told_to_whoever_looks_and_asks(service: Service) -> No
 
 
 def test_nothing_is_taken_until_the_model_is_loaded(service: Service) -> None:
-    service.desk.ready.clear()
+    service.service_state.ready.clear()
     problem(service.get("/healthz/ready"), 503)
     assert service.get("/healthz/live").json() == {"status": "ok"}
     problem(service.post(), 503)
@@ -341,11 +341,11 @@ def test_nothing_is_taken_until_the_model_is_loaded(service: Service) -> None:
 def test_who_leaves_takes_nothing_new_and_gives_up_after_the_grace(
     service: Service, gate: Event, together: ThreadPoolExecutor
 ) -> None:
-    service.desk.departure._grace = 0.3
+    service.service_state.shutdown._grace = 0.3
     asked = together.submit(service.post)
     until(lambda: len(service.predictor.seen) == 1)
-    service.served.call(service.desk.departure.begin)
-    until(lambda: service.desk.departure.begun)
+    service.served.call(service.service_state.shutdown.begin)
+    until(lambda: service.service_state.shutdown.begun)
     problem(service.post(), 503)
     problem(service.get("/healthz/ready"), 503)
     problem(asked.result(), 503)
@@ -357,7 +357,7 @@ def test_what_ends_within_the_grace_is_answered(
 ) -> None:
     asked = together.submit(service.post)
     until(lambda: len(service.predictor.seen) == 1)
-    service.served.call(service.desk.departure.begin)
+    service.served.call(service.service_state.shutdown.begin)
     gate.set()
     assert asked.result().status_code == 200
 
@@ -413,8 +413,8 @@ def test_a_job_attempted_before_is_alone_in_hand(
     until(lambda: len(service.predictor.seen) == 1)
     suspects = [service.queue(name, attempt=1) for name in "ab"]
     pushed = [together.submit(service.post, f"/jobs/{job.job_id}") for job in suspects]
-    until(lambda: service.desk.queue._taken == 3)
-    assert service.desk.jobs._held == set()
+    until(lambda: service.service_state.queue._taken == 3)
+    assert service.service_state.jobs._held == set()
     gate.set()
     assert first.result().status_code == 200
     assert [each.result().json()["state"] for each in pushed] == ["SUCCEEDED"] * 2
@@ -441,17 +441,17 @@ def test_a_push_whose_time_is_up_goes_on_where_its_job_was_claimed_and_is_droppe
 def test_who_leaves_gives_claimed_jobs_back_and_claims_no_more(
     service: Service, gate: Event, together: ThreadPoolExecutor
 ) -> None:
-    service.desk.departure._grace = 0.3
+    service.service_state.shutdown._grace = 0.3
     pushed: list[Future[requests.Response]] = []
     for name in "ab":
         job = service.queue(name)
         pushed.append(together.submit(service.post, f"/jobs/{job.job_id}"))
-        until(lambda: service.desk.queue._taken == len(pushed))
+        until(lambda: service.service_state.queue._taken == len(pushed))
     until(lambda: State.RUNNING in {service.state("a"), service.state("b")})
-    service.served.call(service.desk.departure.begin)
+    service.served.call(service.service_state.shutdown.begin)
     for push in pushed:
         problem(push.result(), 503)
-    service.desk.jobs.give_back()
+    service.service_state.jobs.give_back()
     assert {service.state("a"), service.state("b")} == {State.QUEUED}
     assert len(service.asked.messages) == 1
     gate.set()

@@ -26,7 +26,8 @@ from worker.boltz2.randomness import Fill
 from worker.boltz2.weights import Loaded
 from worker.boltz2.workspace import Workspace
 from worker.child_pool import ChildPool
-from worker.device import Device, DeviceLostError
+from worker.device import Device
+from worker.errors import DeviceLostError
 from worker.predictor import PredictedFiles
 
 T = TypeVar("T")

@@ -18,14 +18,15 @@ from inputs.read import read_input
 from schemas.job import Job, State
 from schemas.options import Options
 from worker.predictor import Predictor
-from worker.web import asked, documents, problems
-from worker.web.answers import rendered
-from worker.web.asked import Asked
-from worker.web.jobs import Jobs, is_done_with
-from worker.web.ordering import Read, chosen_form, folder_beside, ordered
-from worker.web.prediction import Predictions
+from worker.web import openapi, problems
+from worker.web.deadline import Shutdown, shutting_down, until_answered
+from worker.web.errors import UnavailableError
+from worker.web.predict import Predictions
+from worker.web.push import Jobs, nothing_to_do
 from worker.web.queue import Queue
-from worker.web.waiting import Departure, UnavailableError, answered, leaving
+from worker.web.request import PredictQuery, closed, read_body
+from worker.web.response import rendered
+from worker.web.validation import Read, chosen_form, folder_beside, validated
 
 logger = logging.getLogger(__name__)
 router = APIRouter()
@@ -33,7 +34,7 @@ TITLE, VERSION = "dropfold", "1"
 
 
 @dataclass(frozen=True)
-class Desk:
+class ServiceState:
     """What the routes work with. ``read`` reads an input, ``request_seconds`` is a limit.
 
     ``ready`` is set once the model is loaded.
@@ -43,19 +44,19 @@ class Desk:
     predictions: Predictions
     jobs: Jobs
     queue: Queue
-    departure: Departure
+    shutdown: Shutdown
     input_bucket: str
     request_seconds: float
     defaults: Options
     read: Read = read_input
     ready: Event = field(default_factory=Event)
 
-    def open(self) -> None:
+    def ensure_ready(self) -> None:
         """Make sure that work may begin. Raises UnavailableError."""
         if self.predictor.lost:
             raise UnavailableError("The device of this instance has failed.")
-        if self.departure.begun:
-            raise leaving()
+        if self.shutdown.begun:
+            raise shutting_down()
         if not self.ready.is_set():
             raise UnavailableError("The model is being loaded.")
 
@@ -73,42 +74,42 @@ class Health(BaseModel):
     status: str = "ok"
 
 
-def create(desk: Desk | None = None) -> FastAPI:
-    """Make the application; without a desk it only describes itself."""
+def create(state: ServiceState | None = None) -> FastAPI:
+    """Make the application; without a state it only describes itself."""
     app = FastAPI(
-        title=TITLE, version=VERSION, description=documents.DESCRIPTION, docs_url=None, redoc_url=None
+        title=TITLE, version=VERSION, description=openapi.DESCRIPTION, docs_url=None, redoc_url=None
     )
-    app.state.desk = desk
+    app.state.state = state
     app.include_router(router)
     problems.install(app)
-    app.openapi = partial(documents.openapi, app, app.openapi)  # type: ignore[method-assign]
+    app.openapi = partial(openapi.document, app, app.openapi)  # type: ignore[method-assign]
     return app
 
 
-def _desk(request: Request) -> Desk:
-    desk: Desk = request.app.state.desk
-    return desk
+def _state(request: Request) -> ServiceState:
+    state: ServiceState = request.app.state.state
+    return state
 
 
-AtDesk = Annotated[Desk, Depends(_desk)]
+ServiceDep = Annotated[ServiceState, Depends(_state)]
 JobId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="Id of a job in the ledger.")]
 
 
-@router.post("/predict", response_class=Response, **documents.PREDICT)
-async def predict(request: Request, ask: Annotated[Asked, Query()], desk: AtDesk) -> Response:
+@router.post("/predict", response_class=Response, **openapi.PREDICT)
+async def predict(request: Request, query: Annotated[PredictQuery, Query()], state: ServiceDep) -> Response:
     """Predict the structure of one input."""
     job_id = request.state.job_id = secrets.token_hex(8)
     started = time.monotonic()
-    desk.open()
-    form, options = chosen_form(request.headers.get("accept", "*/*"), ask, desk.defaults)
-    beside = folder_beside(ask, desk.input_bucket)
-    with desk.queue.place():
-        sent = await answered(asked.read(request), desk.request_seconds, desk.departure)
-        with asked.closed(sent):
-            order = await asyncio.to_thread(ordered, job_id, sent, options, beside, desk.read)
-            work = partial(desk.predictions.predict, order, partial(rendered, form=form))
-            left = desk.request_seconds - (time.monotonic() - started)
-            content = await answered(desk.queue.run(work), left, desk.departure, request)
+    state.ensure_ready()
+    form, options = chosen_form(request.headers.get("accept", "*/*"), query, state.defaults)
+    beside = folder_beside(query, state.input_bucket)
+    with state.queue.place():
+        body = await until_answered(read_body(request), state.request_seconds, state.shutdown)
+        with closed(body):
+            checked = await asyncio.to_thread(validated, job_id, body, options, beside, state.read)
+            work = partial(state.predictions.predict, checked, partial(rendered, form=form))
+            left = state.request_seconds - (time.monotonic() - started)
+            content = await until_answered(state.queue.run(work), left, state.shutdown, request)
     logger.info(
         "predicted",
         extra={
@@ -117,34 +118,36 @@ async def predict(request: Request, ask: Annotated[Asked, Query()], desk: AtDesk
             "seconds": round(time.monotonic() - started, 3),
         },
     )
-    return Response(content, media_type=form.value, headers=_about(job_id, desk.predictor))
+    return Response(content, media_type=form.value, headers=_about(job_id, state.predictor))
 
 
-@router.post("/jobs/{job_id}", response_model=JobState, **documents.JOB)
-async def push(request: Request, job_id: JobId, desk: AtDesk) -> JobState:
+@router.post("/jobs/{job_id}", response_model=JobState, **openapi.JOB)
+async def push(request: Request, job_id: JobId, state: ServiceDep) -> JobState:
     """Attempt a queued job and answer when it is settled; at once where it is taken or has ended."""
     request.state.job_id = job_id
-    job = _known(job_id, await asyncio.to_thread(desk.jobs.find, job_id))
-    if not is_done_with(job):
-        desk.open()
-        with desk.queue.place():
-            work = partial(_attempted, desk, job)
-            running = desk.queue.run(work, alone=job.attempt > 0)
-            job = _known(job_id, await answered(running, desk.request_seconds, desk.departure, request))
+    job = _known(job_id, await asyncio.to_thread(state.jobs.find, job_id))
+    if not nothing_to_do(job):
+        state.ensure_ready()
+        with state.queue.place():
+            work = partial(_attempted, state, job)
+            running = state.queue.run(work, alone=job.attempt > 0)
+            job = _known(
+                job_id, await until_answered(running, state.request_seconds, state.shutdown, request)
+            )
     return JobState(job_id=job_id, state=job.state)
 
 
-@router.get("/healthz/ready", response_model=Health, **documents.HEALTH)
-async def ready(desk: AtDesk) -> Health:
+@router.get("/healthz/ready", response_model=Health, **openapi.HEALTH)
+async def ready(state: ServiceDep) -> Health:
     """Tell whether requests are served: the model is loaded."""
-    desk.open()
+    state.ensure_ready()
     return Health()
 
 
-@router.get("/healthz/live", response_model=Health, **documents.HEALTH)
-async def live(desk: AtDesk) -> Health:
+@router.get("/healthz/live", response_model=Health, **openapi.HEALTH)
+async def live(state: ServiceDep) -> Health:
     """Tell whether this process can be kept: its device has not failed."""
-    if desk.predictor.lost:
+    if state.predictor.lost:
         raise UnavailableError("The device of this instance has failed.")
     return Health()
 
@@ -160,5 +163,5 @@ def _known(job_id: str, job: Job | None) -> Job:
     return job
 
 
-def _attempted(desk: Desk, job: Job, wanted: Callable[[], bool]) -> Job | None:
-    return desk.jobs.handle(job, lambda: wanted() and not desk.departure.begun)
+def _attempted(state: ServiceState, job: Job, wanted: Callable[[], bool]) -> Job | None:
+    return state.jobs.handle(job, lambda: wanted() and not state.shutdown.begun)

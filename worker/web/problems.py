@@ -15,9 +15,14 @@ from inputs.read import InvalidInputError
 from jobs.ledger import UnreadableJobError
 from schemas.failure import Code, FailedError, Failure
 from schemas.storage import StorageUnavailableError
-from worker.device import DeviceLostError
-from worker.web.queue import FullError
-from worker.web.waiting import GivenUpError, TooLateError, UnavailableError
+from worker.errors import DeviceLostError
+from worker.web.errors import (
+    AbandonedError,
+    DeadlineExceededError,
+    QueueFullError,
+    RefusedError,
+    UnavailableError,
+)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = "10"
@@ -49,14 +54,6 @@ class Problem(BaseModel):
     detail: str
     job_id: str | None = None
     errors: tuple[Failure, ...] = ()
-
-
-class RefusedError(Exception):
-    """A request that is answered with this status, for these reasons."""
-
-    def __init__(self, status: HTTPStatus, *failures: Failure) -> None:
-        super().__init__("; ".join(failure.message for failure in failures))
-        self.status, self.failures = status, failures
 
 
 def refusal(status: HTTPStatus, code: Code, message: str, remedy: str, **about: str) -> RefusedError:
@@ -148,7 +145,7 @@ def _too_late(request: Request, _error: Any) -> Response:  # noqa: ANN401
 
 def _unavailable(request: Request, error: Any) -> Response:  # noqa: ANN401
     whys = {
-        GivenUpError: "This instance is leaving.",
+        AbandonedError: "This instance is leaving.",
         DeviceLostError: "The device of this instance has failed.",
         StorageUnavailableError: "The input bucket does not answer.",
     }
@@ -174,9 +171,9 @@ _HANDLERS = {
     RefusedError: _refused,
     RequestValidationError: _parameters,
     HTTPException: _http,
-    FullError: _full,
-    TooLateError: _too_late,
-    GivenUpError: _unavailable,
+    QueueFullError: _full,
+    DeadlineExceededError: _too_late,
+    AbandonedError: _unavailable,
     UnavailableError: _unavailable,
     DeviceLostError: _unavailable,
     StorageUnavailableError: _unavailable,

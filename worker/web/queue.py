@@ -7,13 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
+from worker.web.errors import QueueFullError
+
 T = TypeVar("T")
 Wanted = Callable[[], bool]
 """Whether anybody still waits for the work; it changes while the work goes on."""
-
-
-class FullError(Exception):
-    """Every place is taken."""
 
 
 class Queue:
@@ -32,9 +30,9 @@ class Queue:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """Hold a place. Raises FullError."""
+        """Hold a place. Raises QueueFullError."""
         if self._taken >= self.places:
-            raise FullError
+            raise QueueFullError
         self._taken += 1
         try:
             yield

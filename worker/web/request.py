@@ -17,7 +17,8 @@ from starlette.types import Receive
 from inputs.read import INPUT_SUFFIXES, MAX_INPUT_BYTES
 from schemas.failure import Code
 from schemas.options import Options
-from worker.web.problems import RefusedError, refusal
+from worker.web.errors import RefusedError
+from worker.web.problems import refusal
 
 MULTIPART = "multipart/form-data"
 SUFFIXES: Mapping[str, str] = {
@@ -35,7 +36,7 @@ MAX_FILES = 100
 INPUT, FILES = "input", "files"
 
 
-class Asked(Options):
+class PredictQuery(Options):
     """Query parameters: the options of a prediction, and where files lie that are not in the request."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,7 +55,7 @@ class Asked(Options):
 
 
 @dataclass(frozen=True)
-class Sent:
+class Body:
     """A body: the input, the suffix that tells its format, and files by the names they were sent with."""
 
     content: bytes
@@ -63,16 +64,16 @@ class Sent:
 
 
 @contextmanager
-def closed(sent: Sent) -> Iterator[Sent]:
+def closed(body: Body) -> Iterator[Body]:
     """Close the files of a body at the end."""
     try:
-        yield sent
+        yield body
     finally:
-        for file in sent.files.values():
+        for file in body.files.values():
             file.close()
 
 
-async def read(request: Request) -> Sent:
+async def read_body(request: Request) -> Body:
     """Read the body within its limits. Raises RefusedError, starlette's HTTPException, ClientDisconnect."""
     kind = _media_type(request.headers.get("content-type", ""))
     if kind == MULTIPART:
@@ -82,7 +83,7 @@ async def read(request: Request) -> Sent:
     if kind not in SUFFIXES:
         raise _unsupported(kind)
     limited = Request(request.scope, _limited(request, MAX_INPUT_BYTES))
-    return Sent(await limited.body(), SUFFIXES[kind])
+    return Body(await limited.body(), SUFFIXES[kind])
 
 
 def _media_type(header: str) -> str:
@@ -106,7 +107,7 @@ def _limited(request: Request, limit: int) -> Receive:
     return receive
 
 
-async def _of_form(form: FormData) -> Sent:
+async def _of_form(form: FormData) -> Body:
     """Sort the parts. Whatever is refused here is closed here."""
     parts = form.multi_items()
     try:
@@ -114,7 +115,7 @@ async def _of_form(form: FormData) -> Sent:
         if len(given) != 1 or not isinstance(given[0], UploadFile):
             raise _unusable(f"The part {INPUT} has to be there once, as a file.", INPUT)
         content = await _content(given[0])
-        return Sent(content, _suffix(given[0]), dict(_files(parts)))
+        return Body(content, _suffix(given[0]), dict(_files(parts)))
     except RefusedError:
         await form.close()
         raise

@@ -5,10 +5,11 @@ import threading
 from dataclasses import dataclass, field
 
 from schemas.job import Job, State
+from worker.errors import ShutdownRequestedError, TooLateError
 from worker.job_runner import JobRunner
-from worker.lease import LeasedJob, ShutdownRequestedError, TooLateError
+from worker.lease import LeasedJob
+from worker.web.errors import AbandonedError
 from worker.web.queue import Wanted
-from worker.web.waiting import GivenUpError
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ class Jobs:
         """Attempt a queued job and settle it; return it as it is afterwards.
 
         It is not begun where nobody wants it any more when the device is free for it; once begun it is ended.
-        Raises GivenUpError, DeviceLostError.
+        Raises AbandonedError, DeviceLostError.
         """
         leased = self.runner.session(job, lambda _turns: wanted())
         with self._lock:
@@ -37,7 +38,7 @@ class Jobs:
         try:
             self.runner.run(leased)
         except (ShutdownRequestedError, TooLateError) as error:
-            raise GivenUpError(job.job_id) from error
+            raise AbandonedError(job.job_id) from error
         except Exception:
             logger.exception("the job did not end", extra=job.about | {"action": "job.unfinished"})
             raise
@@ -55,6 +56,6 @@ class Jobs:
             self.runner.release(leased)
 
 
-def is_done_with(job: Job) -> bool:
+def nothing_to_do(job: Job) -> bool:
     """Tell whether a push of this job has nothing to do: it is taken, has ended, or waits for a file."""
     return job.state is not State.QUEUED

@@ -7,27 +7,17 @@ from typing import Any, TypeVar
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
+from worker.web.errors import DeadlineExceededError, UnavailableError
+
 T = TypeVar("T")
 
 
-class TooLateError(Exception):
-    """The answer took longer than a request may."""
-
-
-class GivenUpError(Exception):
-    """Work was not begun: nobody waits for it any more, or the process leaves."""
-
-
-class UnavailableError(Exception):
-    """Another process may serve the request, this one cannot; the message is the reason in words."""
-
-
-def leaving() -> UnavailableError:
+def shutting_down() -> UnavailableError:
     """Make the error of a process that has to leave: begins nothing more, and waits for nothing more."""
     return UnavailableError("This instance is leaving.")
 
 
-class Departure:
+class Shutdown:
     """The way out: from ``begin`` on nothing new is taken, ``grace`` seconds later all is given up."""
 
     def __init__(self, grace: float) -> None:
@@ -46,14 +36,14 @@ class Departure:
         await self._over.wait()
 
 
-async def answered(
-    work: Coroutine[Any, Any, T], seconds: float, departure: Departure, client: Request | None = None
+async def until_answered(
+    work: Coroutine[Any, Any, T], seconds: float, shutdown: Shutdown, client: Request | None = None
 ) -> T:
     """Wait for work; what ends before it cancels it. ``client`` is one whose body has been read.
 
-    Raises TooLateError, UnavailableError, ClientDisconnect, and what the work raises.
+    Raises DeadlineExceededError, UnavailableError, ClientDisconnect, and what the work raises.
     """
-    working, over = asyncio.create_task(work), asyncio.create_task(departure.over())
+    working, over = asyncio.create_task(work), asyncio.create_task(shutdown.over())
     gone = [asyncio.create_task(_gone(client))] if client else []
     tasks = {working, over, *gone}
     try:
@@ -61,8 +51,8 @@ async def answered(
         if working.done():
             return working.result()
         if over.done():
-            raise leaving()
-        raise ClientDisconnect if any(task.done() for task in gone) else TooLateError
+            raise shutting_down()
+        raise ClientDisconnect if any(task.done() for task in gone) else DeadlineExceededError
     finally:
         for task in tasks:
             task.cancel()

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.job import Model
 from schemas.options import Options
 from schemas.outputs import BEST_STRUCTURES, BINARY, content_type_of
-from worker.web.prediction import Predicted
+from worker.web.predict import Predicted
 
 SUMMARY = "prediction.json"
 

@@ -17,15 +17,15 @@ from worker import outputs
 from worker.pipeline import Stopwatch
 from worker.predictor import Predictor
 from worker.prepare import Call, Uploads, check_all, explained, fetch_all, here
-from worker.web.problems import RefusedError, refusal
+from worker.web.errors import AbandonedError, RefusedError
+from worker.web.problems import refusal
 from worker.web.queue import Wanted
-from worker.web.waiting import GivenUpError
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Order:
+class PredictionRequest:
     """What to predict: a checked document, its bytes, and files by the names that the document has for them.
 
     ``beside`` is the folder of the input bucket where the other files lie, with a slash at its end.
@@ -61,48 +61,50 @@ class Predictions:
     work_dir: Path
     call: Call = here
 
-    def predict(self, order: Order, render: Callable[[Predicted], T], wanted: Wanted) -> T:
+    def predict(self, request: PredictionRequest, render: Callable[[Predicted], T], wanted: Wanted) -> T:
         """Predict, and hand what there is to ``render``.
 
-        Raises FailedError, RefusedError, StorageUnavailableError, DeviceLostError, and GivenUpError where it
-        is not ``wanted`` any more when the device is free for it.
+        Raises FailedError, RefusedError, StorageUnavailableError, DeviceLostError; AbandonedError where it is
+        not ``wanted`` any more when the device is free for it.
         """
         _check(wanted)
         self.work_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.work_dir, prefix=f"{order.job_id}-") as folder:
+        with tempfile.TemporaryDirectory(dir=self.work_dir, prefix=f"{request.job_id}-") as folder:
             watch = Stopwatch()
             with watch.stage(Stage.DOWNLOAD):
-                input_file = self._laid_out(order, Path(folder) / "input")
-            out, seed = Path(folder) / "output", order.options.seed or 0
+                input_file = self._laid_out(request, Path(folder) / "input")
+            out, seed = Path(folder) / "output", request.options.seed or 0
             begin = lambda: _check(wanted)  # noqa: E731
-            predicted = self.predictor.predict(input_file, order.options, seed, out, begin)
+            predicted = self.predictor.predict(input_file, request.options, seed, out, begin)
             watch.add(predicted.timings)
-            files = outputs.checked(predicted.files, outputs.expected(order.document, order.options))
-            return render(self._predicted(order, files, watch))
+            files = outputs.checked(predicted.files, outputs.expected(request.document, request.options))
+            return render(self._predicted(request, files, watch))
 
-    def _predicted(self, order: Order, files: Mapping[str, Path], watch: Stopwatch) -> Predicted:
+    def _predicted(
+        self, request: PredictionRequest, files: Mapping[str, Path], watch: Stopwatch
+    ) -> Predicted:
         scores = outputs.scores(files)
-        return Predicted(order.job_id, self.predictor.model, order.options, scores, watch.seconds, files)
+        return Predicted(request.job_id, self.predictor.model, request.options, scores, watch.seconds, files)
 
-    def _laid_out(self, order: Order, folder: Path) -> Path:
+    def _laid_out(self, request: PredictionRequest, folder: Path) -> Path:
         """Lay the input and its files into a fresh folder; the checks have let pass every name in it."""
         folder.mkdir()
-        names = references(order.document)
-        _lay_inline({name: order.files[name] for name in names if name in order.files}, folder)
-        if missing := [name for name in names if name not in order.files]:
-            if order.beside is None:
+        names = references(request.document)
+        _lay_inline({name: request.files[name] for name in names if name in request.files}, folder)
+        if missing := [name for name in names if name not in request.files]:
+            if request.beside is None:
                 raise _missing(missing)
             with explained():
-                fetch_all(missing, order.beside, self.uploads, folder)
-        self.call(check_all, order.document, folder)
-        input_file = folder / f"{order.job_id}{order.suffix}"
-        input_file.write_bytes(normalised(order.content))
+                fetch_all(missing, request.beside, self.uploads, folder)
+        self.call(check_all, request.document, folder)
+        input_file = folder / f"{request.job_id}{request.suffix}"
+        input_file.write_bytes(normalised(request.content))
         return input_file
 
 
 def _check(wanted: Wanted) -> None:
     if not wanted():
-        raise GivenUpError
+        raise AbandonedError
 
 
 def _lay_inline(files: Mapping[str, BinaryIO], folder: Path) -> None:

@@ -8,10 +8,11 @@ from inputs.read import BoltzInput, references
 from inputs.sampling import seeded, unwritable
 from schemas.failure import Code
 from schemas.options import Options
-from worker.web.answers import Format, negotiated, offers
-from worker.web.asked import Asked, Sent
-from worker.web.prediction import Order
-from worker.web.problems import RefusedError, refusal
+from worker.web.errors import RefusedError
+from worker.web.predict import PredictionRequest
+from worker.web.problems import refusal
+from worker.web.request import Body, PredictQuery
+from worker.web.response import Format, negotiated, offers
 
 
 class Read(Protocol):
@@ -21,10 +22,10 @@ class Read(Protocol):
         """Return the checked document. Raises InvalidInputError, FailedError where it cost too much."""
 
 
-def chosen_form(accept: str, ask: Asked, defaults: Options) -> tuple[Format, Options]:
+def chosen_form(accept: str, query: PredictQuery, defaults: Options) -> tuple[Format, Options]:
     """Choose the form of the answer, and with it the format of the structures. Raises RefusedError."""
-    given = ask.output_format if "output_format" in ask.model_fields_set else None
-    options = ask.options(defaults)
+    given = query.output_format if "output_format" in query.model_fields_set else None
+    options = query.options(defaults)
     offered = offers(given, options.output_format)
     form = negotiated(accept, offered)
     if form is None:
@@ -40,11 +41,11 @@ def chosen_form(accept: str, ask: Asked, defaults: Options) -> tuple[Format, Opt
     return form, options.model_copy(update={"output_format": formats.get(form, options.output_format)})
 
 
-def folder_beside(ask: Asked, input_bucket: str) -> str | None:
+def folder_beside(query: PredictQuery, input_bucket: str) -> str | None:
     """Return the folder, in the input bucket, of the files that the input names. Raises RefusedError."""
-    if ask.beside is None:
+    if query.beside is None:
         return None
-    bucket, _, folder = ask.beside.removeprefix("gs://").partition("/")
+    bucket, _, folder = query.beside.removeprefix("gs://").partition("/")
     if bucket != input_bucket or ".." in folder.split("/") or not folder.isprintable():
         raise refusal(
             HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -52,17 +53,17 @@ def folder_beside(ask: Asked, input_bucket: str) -> str | None:
             "The parameter beside names no folder of the input bucket.",
             f"Name one as gs://{input_bucket}/FOLDER/, or send the files in the request.",
             field="query.beside",
-            value=ask.beside,
+            value=query.beside,
         )
     return folder
 
 
-def ordered(job_id: str, sent: Sent, options: Options, beside: str | None, read: Read) -> Order:
+def validated(job_id: str, body: Body, options: Options, beside: str | None, read: Read) -> PredictionRequest:
     """Check all that can be before predicting. Raises InvalidInputError, RefusedError, FailedError."""
-    document = read(f"input{sent.suffix}", sent.content)
+    document = read(f"input{body.suffix}", body.content)
     if refused := unwritable(document, options, "query.output_format"):
         raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, refused)
-    files = {posixpath.normpath(name): file for name, file in sent.files.items()}
+    files = {posixpath.normpath(name): file for name, file in body.files.items()}
     if unknown := sorted(files.keys() - references(document)):
         raise refusal(
             HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -72,4 +73,6 @@ def ordered(job_id: str, sent: Sent, options: Options, beside: str | None, read:
             field="body.files",
             value=unknown[0],
         )
-    return Order(job_id, sent.content, sent.suffix, document, seeded(options, document), files, beside)
+    return PredictionRequest(
+        job_id, body.content, body.suffix, document, seeded(options, document), files, beside
+    )

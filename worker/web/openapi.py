@@ -7,9 +7,9 @@ from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 from inputs.read import MAX_INPUT_BYTES
-from worker.web.answers import Format, Prediction
-from worker.web.asked import FILES, INPUT, MULTIPART, SUFFIXES
 from worker.web.problems import MEDIA_TYPE, Problem
+from worker.web.request import FILES, INPUT, MULTIPART, SUFFIXES
+from worker.web.response import Format, Prediction
 
 DESCRIPTION = """\
 Boltz-2 over HTTP: an input in, its structure out. Every error is a problem (RFC 9457) with all reasons, each
@@ -93,7 +93,7 @@ JOB: dict[str, Any] = {"responses": _problems(404, 422, 429, 500, 503, 504)}
 HEALTH: dict[str, Any] = {"responses": _problems(503)}
 
 
-def openapi(app: FastAPI, described: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def document(app: FastAPI, described: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Describe an app, with the models that are told of by hand."""
     if app.openapi_schema is None:
         schema = described()

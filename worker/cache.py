@@ -24,7 +24,7 @@ MOST_COPIES = 100
 
 
 class Ledger(Protocol):
-    """Where jobs that succeeded are found."""
+    """The ledger, as far as jobs that succeeded are looked up."""
 
     def succeeded_as(self, fingerprint: str) -> Job | None:
         """Find a job that succeeded with this fingerprint."""
@@ -54,7 +54,7 @@ def fingerprint(prepared: Prepared, options: Options, model: Model) -> str:
 
 
 def find_cached(ledger: Ledger, fingerprint: str) -> Job | None:
-    """Find a job whose outputs may be copied; none where so many have them that they are computed anew."""
+    """Return a job whose outputs may be copied, or None; after MOST_COPIES they are computed anew."""
     found = ledger.succeeded_as(fingerprint)
     often = found is not None and ledger.count_as(fingerprint, MOST_COPIES) == MOST_COPIES
     return None if often else found
@@ -63,7 +63,7 @@ def find_cached(ledger: Ledger, fingerprint: str) -> Job | None:
 def copied(
     job: Job, prefix: str, results: Results, besides: Container[str] = ()
 ) -> tuple[Output, ...] | None:
-    """Copy a job's outputs under another prefix, or say None where they are not all as they were.
+    """Copy a job's outputs under another prefix; return None if one is gone or changed.
 
     ``besides`` has the public names of those that are left out.
     """

@@ -152,7 +152,7 @@ def _begin(memory: int | None) -> None:
 
 
 def _limit_memory(more: int) -> None:
-    """Have this child fail where it asks for more: past the container's limit the whole worker would end.
+    """Limit this child's memory: past the container's limit the kernel would end the whole worker.
 
     The limit counts what a process may write to and shares with nobody, used or not (getrlimit(2)).
     """
@@ -162,7 +162,7 @@ def _limit_memory(more: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """Have the kernel end this child with its parent, even in the middle of a call into C.
+    """Arrange that the kernel ends this child with its parent, even in the middle of a call into C.
 
     The parent holds the other end of a pipe. SIGIO tells that it was closed, and ends who does not expect it.
     """

@@ -48,7 +48,7 @@ def fork_child_server(*modules: str) -> None:
 
 
 def _serve(listener: int, alive: int) -> Never:
-    """Fork children until nobody is left who might ask for one."""
+    """Fork children until the last process that can ask for one has gone."""
     for number in INHERITED:
         signal.signal(number, signal.SIG_DFL)
     sys.unraisablehook = sys.__unraisablehook__

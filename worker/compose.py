@@ -1,4 +1,4 @@
-"""What Job and Service have in common, put together: the model, its children, and the runner of jobs."""
+"""Composition of Job and Service: the model, its children, and the runner of jobs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ class Warm(NamedTuple):
 
 @contextmanager
 def warm(settings: PredictionSettings) -> Iterator[Warm]:
-    """Make what predicts ready while the block runs; its children end with the block.
+    """Start the predictor, which loads its model while the block runs; its children end with the block.
 
     Call it before anything else starts a thread or a client of Google's. Raises FileNotFoundError, in one
     line, where the model's folder lacks a part.

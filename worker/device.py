@@ -1,4 +1,4 @@
-"""The device and its turns: one prediction at a time, what is ready first, none for ever."""
+"""The device and its turns: one prediction at a time, first come first served, each with a time limit."""
 
 import logging
 import threading
@@ -30,7 +30,7 @@ class Device:
 
     @property
     def busy_share(self) -> float:
-        """Tell which share of the time from the first turn to the end of the last was spent in turns."""
+        """Return the share of time spent in turns, from the first one's start to the last one's end."""
         return self.busy / (self._last - self._first) if self.busy else 0.0
 
     def turn(self, begin: Callable[[], object], work: Callable[[], T]) -> T:

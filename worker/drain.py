@@ -1,9 +1,9 @@
 """The worker's story: take what is queued, attempt it, record how it ended, settle, until nothing comes.
 
-A few jobs are in hand at once, each told as one line by its own thread; the predictor lets them pass one by
+A few jobs are in flight at once, each told as one line by its own thread; the predictor lets them pass one by
 one. A job counts as attempted only when the device is free for it, so that one which brings the process down
-takes hardly any with it. One that has been attempted before is alone in hand: it can only harm itself. So is
-one whose message was delivered before, since nobody knows why; and it counts as attempted from the start.
+takes hardly any with it. One that has been attempted before is in flight alone: it can only harm itself. So
+is one whose message was delivered before, since nobody knows why; it counts as attempted from the start.
 """
 
 import logging
@@ -24,7 +24,7 @@ MAX_IN_FLIGHT = 3
 """One is read, one is predicted, one is written, uploaded and settled."""
 
 GRACE_SECONDS = 3
-"""How long the jobs in hand may still end by themselves when the process has to leave within 10 s."""
+"""Seconds in which jobs in flight may still end by themselves when the process has to leave within 10 s."""
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +38,10 @@ class Delivery(Protocol):
     """How often it was delivered, this time included; 1 where nobody counts."""
 
     def ack(self) -> None:
-        """Tell the queue that the message is done with."""
+        """Acknowledge the message."""
 
     def nack(self) -> None:
-        """Give the message back, by the end of this worker's life."""
+        """Give the message back, for redelivery once this worker has ended."""
 
 
 class InFlight(NamedTuple):
@@ -53,7 +53,7 @@ class InFlight(NamedTuple):
 
 @dataclass(frozen=True)
 class Worker:
-    """What a worker works with, and its limits in seconds.
+    """The consumer of the queue, and its limits in seconds.
 
     ``idle_seconds`` without work end it. It begins nothing that may take longer than until ``ends_at``, a
     time of ``time.monotonic`` at which the platform ends the process; ``needs`` says how long a job may take,
@@ -69,7 +69,7 @@ class Worker:
     def drain(self, deliveries: Iterable[Delivery | None]) -> None:
         """Work on what comes until nothing does; None means that nothing came for a moment.
 
-        Raises DeviceLostError, ShutdownRequestedError; by then nothing is in hand.
+        Raises DeviceLostError, ShutdownRequestedError; by then nothing is in flight.
         """
         slots = Slots(MAX_IN_FLIGHT, self._handle)
         try:
@@ -90,14 +90,14 @@ class Worker:
             except UnreadableJobError as error:
                 logger.error("left to the next execution: %s", error, extra={"action": "job.unreadable"})  # noqa: TRY400  it says all
                 return
-            held = slots.held()  # always asked: it raises what went wrong in a hand
+            held = slots.held()  # always asked: it raises what went wrong in a slot
             if given or held:
                 worked = time.monotonic()
             if not self._in_time() or time.monotonic() - worked > self.idle_seconds:
                 return
 
     def _submit(self, delivery: Delivery, slots: Slots[InFlight]) -> bool:
-        """Take the job that a message asks for in hand; tell whether there was one."""
+        """Submit the job that a message asks for; return whether there was one."""
         try:
             job = self._queued(delivery)
             if job is None:
@@ -149,7 +149,7 @@ class Worker:
 
 
 def _still(look: Callable[[], list[InFlight]]) -> list[InFlight]:
-    """Look at what is in hand, whatever else went wrong there."""
+    """Return what is in flight, whatever else went wrong there."""
     while True:
         try:
             return look()
@@ -160,7 +160,7 @@ def _still(look: Callable[[], list[InFlight]]) -> list[InFlight]:
 
 
 def _asked_for(delivery: Delivery) -> str | None:
-    """Name the job that a message asks for; the bell for launch reaches workers too and asks for none."""
+    """Return the id of the job that is asked for; None for CapacityWanted, which reaches workers too."""
     if delivery.attributes.get("ce-type") == CapacityWanted.model_fields["type"].default:
         return None
     try:

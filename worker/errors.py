@@ -10,7 +10,7 @@ class DeviceLostError(WorkerError):
 
 
 class LeaseLostError(WorkerError):
-    """Someone else decides about this job now; the result in hand is thrown away."""
+    """Someone else decides about this job now; the result is thrown away."""
 
 
 class TooLateError(WorkerError):

@@ -40,7 +40,7 @@ class JobRunner:
         return job
 
     def session(self, job: Job, in_time: Callable[[int], bool], *, suspect: bool = False) -> LeasedJob:
-        """Take a queued job in hand; ``in_time``, by turns on the device, may keep it from being claimed."""
+        """Return a queued job, not yet claimed; ``in_time``, by turns on the device, may refuse its claim."""
         return LeasedJob(self.ledger, job, self.holder, self.renew_seconds, in_time, suspect=suspect)
 
     def run(self, held: LeasedJob) -> None:
@@ -52,7 +52,7 @@ class JobRunner:
             self._attempt(leased)
 
     def release(self, leased: LeasedJob) -> None:
-        """Let another process have a job, because this one has to leave."""
+        """Release a job for another process, because this one shuts down."""
         try:
             if leased.claimed:
                 self._give_up(leased, _failure(Code.PREEMPTED, "The worker had to leave."))
@@ -104,7 +104,7 @@ class JobRunner:
 
 
 def _since_claim(job: Job) -> float:
-    """Say how long an attempt took that has just ended, in seconds."""
+    """Return the seconds that an attempt took which has just ended."""
     claimed = [change.at for change in job.history if change.event == lifecycle.Event.CLAIMED]
     return round((job.updated_at - claimed[-1]).total_seconds(), 3)
 

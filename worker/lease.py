@@ -70,7 +70,7 @@ class LeasedJob:
 
         A conflict alone says neither: the sweep may ask for it once more at this moment. So look again until
         the job is ours or not queued any more. One that has been attempted meanwhile was asked for again:
-        that message is to bring it, so that it is alone in hand.
+        that message is to bring it, so that it is in flight alone.
         """
         job: Job | None = self.job
         while job is not None and job.state is State.QUEUED and job.attempt == self.job.attempt:
@@ -119,7 +119,7 @@ class LeasedJob:
 
 @contextmanager
 def holding(leased: LeasedJob) -> Iterator[LeasedJob]:
-    """Let the job go at the end of the block."""
+    """Stop renewing at the end of the block."""
     try:
         yield leased
     finally:

@@ -27,7 +27,7 @@ _PDB_WIDTH = 80
 
 @dataclass(frozen=True)
 class Expected:
-    """What a prediction must contain, as the input and its options say.
+    """Content that a prediction must have, as the input and its options say.
 
     ``chains`` maps each chain id to its number of residues, or to None for a ligand.
     """
@@ -39,7 +39,7 @@ class Expected:
 
 
 def expected(document: BoltzInput, options: Options) -> Expected:
-    """Say what the prediction of a document must contain."""
+    """Return what the prediction of a document must contain."""
     chains: dict[str, int | None] = {}
     for entry in document.sequences:
         molecule = entry.molecule

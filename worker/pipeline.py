@@ -57,7 +57,7 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What an attempt goes through, and with what: both buckets, the warm model, a folder to work in.
+    """The steps of an attempt, and its collaborators: both buckets, the warm model, a folder to work in.
 
     ``cache`` is where results of earlier jobs are found; without it everything is computed. ``renderers`` are
     for pages and pictures, by public name. ``usd_per_hour`` is the worker's price, ``max_tokens`` what its
@@ -102,7 +102,7 @@ class Pipeline:
         )
 
     def _take_first(self, leased: LeasedJob) -> None:
-        """Have it count as an attempt if this process ends over the job, but not if it has no model."""
+        """Claim before reading, once the model is there: a death over it counts as an attempt."""
         logger.info(
             "its message came before: claimed before it is read",
             extra=leased.job.about | {"action": "job.suspected"},
@@ -180,7 +180,7 @@ class Pipeline:
         return written
 
     def _waited(self, job: Job) -> dict[str, float]:
-        """Say how long the job was queued, until its claim, and how long of that this worker was starting."""
+        """Return the seconds from the job's creation to its claim, and those of them spent on starting up."""
         claimed_at = job.history[-1].at
         starting = self.predictor.ready_at - max(self.started_at, job.created_at)
         return {

@@ -1,4 +1,4 @@
-"""What the worker asks of a model: the seam behind which Boltz-2 is."""
+"""The seam between worker and model: Boltz-2 is behind it."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -10,7 +10,7 @@ from schemas.options import Options
 
 
 class PredictedFiles(NamedTuple):
-    """Where a prediction lies, by the names of ``schemas.outputs``, not checked yet; seconds by stage."""
+    """Paths of a prediction by the names of ``schemas.outputs``, unchecked, and seconds by stage."""
 
     files: Mapping[str, Path]
     timings: Mapping[str, float]
@@ -21,11 +21,11 @@ class Predictor(Protocol):
 
     @property
     def model(self) -> Model:
-        """What computes, for receipts."""
+        """Name, version and digest of the weights, for receipts."""
 
     @property
     def lost(self) -> bool:
-        """Whether its device has failed or hangs, so that this process had better go."""
+        """Whether its device has failed or hangs: this process has to end."""
 
     @property
     def ready_at(self) -> datetime:

@@ -1,4 +1,4 @@
-"""Bring what a job names into a fresh folder: the input, pinned to its generation, and its references."""
+"""Download what a job names into a fresh folder: the input, pinned to its generation, and its references."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -39,7 +39,7 @@ def here(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def in_child(children: ChildPool) -> Call:
-    """Have functions called in a child: they take long, and this process has a device to keep busy."""
+    """Return what calls functions in a child: they take long, and this process has a device to keep busy."""
 
     def call(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
@@ -75,7 +75,7 @@ class Prepared:
 
 
 def check_all(document: BoltzInput, folder: Path) -> None:
-    """Refuse here, by name, what Boltz would refuse late or not at all. Raises FailedError."""
+    """Check all references, by name, for what Boltz would refuse late or not at all. Raises FailedError."""
     for name in references(document):
         with (folder / name).open(encoding="utf-8", errors=kind(name).errors) as lines:
             wrong = check_file(name, lines, document)
@@ -115,7 +115,7 @@ def fetch_all(names: Iterable[str], input_name: str, uploads: Uploads, folder: P
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Put what is wrong with an input or its files into a failure. Raises FailedError."""
+    """Turn what is wrong with an input or its files into a failure. Raises FailedError."""
     try:
         yield
     except InvalidInputError as error:

@@ -10,13 +10,13 @@ from schemas.options import Options
 
 
 class PredictionSettings(Project):
-    """What every way of predicting needs: where the model lies, what it may take, where to work."""
+    """Settings of everything that predicts: where the model lies, its limits, where to work."""
 
     boltz_cache: Path = Field(description="folder of the weights")
     device: str = Field("auto", description="auto (CUDA if there is one), cpu or cuda")
     work_dir: Path = Field(
         Path("/tmp/dropfold"),  # noqa: S108  Cloud Run's only writable folder, private to the task
-        description="folder for the files of jobs in hand",
+        description="folder for the files of jobs in flight",
     )
     renew_seconds: float = Field(30, gt=0, le=60, description="between two renewals of a lease")
     child_memory_mib: int | None = Field(
@@ -46,7 +46,7 @@ class WorkerSettings(PredictionSettings):
     cloud_run_task_attempt: int = Field(0, description="set by Cloud Run: which attempt at that task, from 0")
 
     def needs(self, turns: int) -> float:
-        """Say how long a job may take from its claim to its end, by its turns on the device, in seconds.
+        """Return the most seconds that a job may take from its claim to its end, by its turns on the device.
 
         After each turn what it gave is read and written by children, under their own limit.
         """

@@ -1,5 +1,6 @@
 """What can be said of the worker's image without building it; `make image-test` builds it and runs it."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -76,6 +77,33 @@ def test_the_build_sees_what_it_copies_and_nothing_else() -> None:
     assert {line.removeprefix("!") for line in others if line.startswith("!")} == {
         source.partition("/")[0] for source in copied
     }
+
+
+def test_the_stage_that_bakes_has_all_that_baking_imports() -> None:
+    """It has no more than that: a change elsewhere does not bake gigabytes anew."""
+    stage = DOCKERFILE.partition(" AS baked\n")[2].partition("\nFROM ")[0].replace("\\\n", " ")
+    sources = [
+        ROOT / each for line in re.findall(r"^COPY (.+) \S+$", stage, re.MULTILINE) for each in line.split()
+    ]
+    there = {file for source in sources for file in ([source] if source.is_file() else source.rglob("*.py"))}
+    needed = set(imported(ROOT / "worker" / "bake.py", set()))
+    assert needed <= there
+    assert {file for file in there - needed if file.parent.name != "schemas"} <= {
+        ROOT / "worker" / "__init__.py",
+        ROOT / "worker" / "boltz2" / "__init__.py",
+    }
+
+
+def imported(file: Path, seen: set[Path]) -> set[Path]:
+    """Return a module and all of ours that it imports, wherever in it and however far."""
+    seen.add(file)
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
+                found = ROOT / f"{name.replace('.', '/')}.py"
+                if found.exists() and found not in seen:
+                    imported(found, seen)
+    return seen
 
 
 def ignored() -> list[str]:

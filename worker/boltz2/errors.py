@@ -1,4 +1,4 @@
-"""What Boltz, torch and the device raise or print, turned into failures that name cause and remedy."""
+"""Failures with cause and remedy, of what Boltz, torch and the device raise or print."""
 
 import contextlib
 import io

@@ -31,7 +31,7 @@ tqdm.set_lock(threading.RLock())
 
 
 class Featurised(NamedTuple):
-    """Whether an affinity is asked for, and the seconds it took by stage."""
+    """Result of the first pass: is an affinity asked for, and seconds by stage."""
 
     affinity: bool
     timings: dict[str, float]

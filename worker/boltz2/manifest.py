@@ -1,4 +1,4 @@
-"""What a cache holds, and what a baked one says about its weights: ``weights.json``.
+"""The content of a BOLTZ_CACHE folder, and the manifest of a baked one, ``weights.json``.
 
 Written once at image build (worker/bake.py). With it a worker knows which weights it has without reading
 gigabytes; a folder without one is as good, only slower to identify. Sizes are compared whenever it is read:

@@ -55,7 +55,7 @@ class Boltz2Predictor:
 
     @property
     def model(self) -> Model:
-        """What computes the results; waits for the digest, which is taken beside the loading."""
+        """Name, version and digest of the model; waits for the digest, which is taken beside the loading."""
         return self._sound(self._described)
 
     @property
@@ -65,7 +65,7 @@ class Boltz2Predictor:
 
     @property
     def device_peak_memory(self) -> int:
-        """Tell the most bytes that tensors took on the GPU; 0 without one."""
+        """Return the most bytes that tensors took on the GPU; 0 without one."""
         return torch.cuda.max_memory_allocated() if self._on.type == "cuda" else 0
 
     @property
@@ -114,7 +114,7 @@ class Boltz2Predictor:
         return () if self._on.type == "cuda" else self._sound(model).fills
 
     def _sound(self, part: "Future[T]") -> T:
-        """Wait for a part of the model. A broken one is no input's fault: nobody shall predict here."""
+        """Return a part of the model once it is loaded. Raises DeviceLostError: that is no input's fault."""
         try:
             return part.result()
         except Exception as error:

@@ -1,4 +1,4 @@
-"""Have the kernel read the weights while Python imports: a cold start waits for the disk only once."""
+"""Reading of the weights into the page cache while Python imports: a cold start waits for the disk once."""
 
 import os
 from pathlib import Path

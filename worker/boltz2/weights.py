@@ -66,7 +66,7 @@ def load(path: Path, device: torch.device, **arguments: bool) -> Loaded:
 
 
 def mapped(path: Path) -> dict[str, Any]:
-    """Return a checkpoint's content, its tensors mapped from the file: none is read before it is used."""
+    """Return a checkpoint's content, its tensors mapped from the file and read when they are used."""
     content: dict[str, Any] = torch.load(path, map_location="cpu", mmap=True, weights_only=False)
     return content
 
@@ -90,7 +90,7 @@ def _build(hyper_parameters: Mapping[str, Any]) -> Boltz2:
 
 
 def _fits(net: Boltz2, stored: Mapping[str, torch.Tensor]) -> bool:
-    """Tell whether stored tensors have the types and layouts that the net computes with; else copy them."""
+    """Return whether stored tensors have the types and layouts that the net computes with; else copy them."""
     own = net.state_dict()
     return all(
         (tensor.dtype, tensor.stride()) == (own[name].dtype, own[name].stride())
@@ -124,7 +124,7 @@ def _digest(weights: Sequence[Path]) -> str:
 
 
 def has_random_weights(path: Path) -> bool:
-    """Tell whether a checkpoint says that its weights are random."""
+    """Return whether a checkpoint says that its weights are random."""
     return bool(mapped(path).get("random_weights", False))
 
 

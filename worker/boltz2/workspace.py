@@ -24,22 +24,22 @@ class Workspace:
 
     @property
     def processed(self) -> Path:
-        """Where Boltz keeps the parsed input."""
+        """Boltz's folder of the parsed input."""
         return self.out / "processed"
 
     @property
     def predictions(self) -> Path:
-        """Where Boltz writes results."""
+        """Boltz's folder of results."""
         return self.out / "predictions"
 
     @property
     def features(self) -> Path:
-        """What the model reads: ``features``, and ``generator``, torch's state to sample from."""
+        """File that the model reads: ``features``, and ``generator``, torch's state to sample from."""
         return self.out / "features.pt"
 
     @property
     def raw(self) -> Path:
-        """What the model returned: ``prediction``, and ``generator``, torch's state after it."""
+        """File that the model's output is in: ``prediction``, and ``generator``, torch's state after it."""
         return self.out / "raw.pt"
 
     def files(self, *, affinity: bool) -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""What an affinity means, in words and units.
+"""An affinity in words and units.
 
 Boltz-2's ``affinity_pred_value`` is log10 of IC50 in micromolar, ``affinity_probability_binary`` the
 probability that the ligand binds at all (Boltz's docs/prediction.md).
@@ -14,7 +14,7 @@ LIKELY, UNLIKELY = 0.7, 0.3
 
 
 def in_words(affinity: Mapping[str, float]) -> dict[str, str]:
-    """Say a predicted affinity in words, as a concentration, and as an energy."""
+    """Return a predicted affinity in words, as a concentration, and as an energy."""
     value, probability = affinity[AFFINITY.name], affinity[BINDER.name]
     return {
         "verdict": _verdict(probability),

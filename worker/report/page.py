@@ -87,7 +87,7 @@ def _packed(content: bytes) -> str:
 
 
 def _chains(document: BoltzInput) -> list[dict[str, str]]:
-    """Say of each chain, in Boltz-2's order, what it is."""
+    """Describe each chain, in Boltz-2's order."""
     return [
         {"id": chain, "kind": entry.kind, "what": _what(entry.molecule)}
         for entry in document.sequences

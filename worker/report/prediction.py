@@ -1,4 +1,4 @@
-"""What a page or picture of a prediction is made from."""
+"""Input of the renderers of pages and pictures."""
 
 import json
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ class Prediction:
 
     @property
     def usd(self) -> float | None:
-        """What the turns on the device cost; starting, waiting and idling are not in it."""
+        """Cost of the turns on the device, in USD; starting, waiting and idling are not in it."""
         turns = sum(taken for stage, taken in self.seconds.items() if stage in ON_DEVICE)
         return None if self.usd_per_hour is None else turns * self.usd_per_hour / SECONDS_PER_HOUR
 

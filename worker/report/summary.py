@@ -73,7 +73,7 @@ def write(prediction: Prediction, path: Path) -> None:
 
 
 def alternative(prediction: Prediction) -> str:
-    """Say in words what the picture shows."""
+    """Return the picture's content in words."""
     told = ", ".join(f"{name} {value}" for name, value in scores(prediction))
     warning = f" {RANDOM}." if prediction.model.random_weights else ""
     return f"Predicted structure of {prediction.job.source.name}: {told}.{warning}"

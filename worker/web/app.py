@@ -1,4 +1,4 @@
-"""The Service's routes: predict what a request holds, attempt a job that is pushed, tell how all is."""
+"""The Service's routes: predict what a request holds, attempt a job that is pushed, report health."""
 
 import asyncio
 import logging
@@ -35,7 +35,7 @@ TITLE, VERSION = "dropfold", "1"
 
 @dataclass(frozen=True)
 class ServiceState:
-    """What the routes work with. ``read`` reads an input, ``request_seconds`` is a limit.
+    """Collaborators of the routes. ``read`` reads an input, ``request_seconds`` is a limit.
 
     ``ready`` is set once the model is loaded.
     """

@@ -1,4 +1,4 @@
-"""Waiting for an answer only as long as it is wanted: in time, by a client that is there, by a server too."""
+"""Waiting for an answer within its deadline, while its client is there and the server stays."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -13,12 +13,12 @@ T = TypeVar("T")
 
 
 def shutting_down() -> UnavailableError:
-    """Make the error of a process that has to leave: begins nothing more, and waits for nothing more."""
+    """Return the error of a process that shuts down: it begins nothing more, and waits for nothing more."""
     return UnavailableError("This instance is leaving.")
 
 
 class Shutdown:
-    """The way out: from ``begin`` on nothing new is taken, ``grace`` seconds later all is given up."""
+    """The way out: after ``begin`` nothing new is taken, ``grace`` seconds later all is given up."""
 
     def __init__(self, grace: float) -> None:
         self._grace = grace

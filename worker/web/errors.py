@@ -18,7 +18,7 @@ class DeadlineExceededError(RequestError):
 
 
 class AbandonedError(RequestError):
-    """Work was not begun: nobody waits for it any more, or the process leaves."""
+    """Work was not begun: its client has gone, or the process shuts down."""
 
 
 class UnavailableError(RequestError):

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says beside the types: bodies, answers, problems."""
+"""The OpenAPI document beside the types: bodies, answers, problems."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PredictionRequest:
-    """What to predict: a checked document, its bytes, and files by the names that the document has for them.
+    """A checked document, its bytes, and files by the names that the document has for them.
 
     ``beside`` is the folder of the input bucket where the other files lie, with a slash at its end.
     """
@@ -54,7 +54,7 @@ class Predicted:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Where requests are predicted: the warm model, the input bucket, a folder to work in."""
+    """The predictor of requests: the warm model, the input bucket, a folder to work in."""
 
     predictor: Predictor
     uploads: Uploads
@@ -62,7 +62,7 @@ class Predictions:
     call: Call = here
 
     def predict(self, request: PredictionRequest, render: Callable[[Predicted], T], wanted: Wanted) -> T:
-        """Predict, and hand what there is to ``render``.
+        """Predict, and return what ``render`` makes of it.
 
         Raises FailedError, RefusedError, StorageUnavailableError, DeviceLostError; AbandonedError where it is
         not ``wanted`` any more when the device is free for it.

@@ -1,4 +1,4 @@
-"""What went wrong, as problem details (RFC 9457) with every reason in the words of ``schemas.failure``."""
+"""Problem details (RFC 9457) of every error, each reason in the words of ``schemas.failure``."""
 
 import logging
 from collections.abc import Mapping, Sequence

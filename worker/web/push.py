@@ -1,4 +1,4 @@
-"""Jobs that are pushed to the Service: the attempt of the worker's job, one request for each."""
+"""Jobs that are pushed to the Service: run as the worker runs them, one request for each."""
 
 import logging
 import threading
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Jobs:
-    """The jobs in hand. Whoever goes away gives them back."""
+    """The jobs in flight, which are given back at shutdown."""
 
     runner: JobRunner
     _held: set[LeasedJob] = field(default_factory=set)
@@ -48,7 +48,7 @@ class Jobs:
         return self.find(job.job_id)
 
     def give_back(self) -> None:
-        """Give back what is in hand, because the process goes."""
+        """Give back what is in flight, because the process shuts down."""
         with self._lock:
             held = list(self._held)
         for leased in held:
@@ -57,5 +57,5 @@ class Jobs:
 
 
 def nothing_to_do(job: Job) -> bool:
-    """Tell whether a push of this job has nothing to do: it is taken, has ended, or waits for a file."""
+    """Return whether a push of this job has nothing to do: it is taken, has ended, or waits for a file."""
     return job.state is not State.QUEUED

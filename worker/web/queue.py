@@ -1,4 +1,4 @@
-"""The queue in front of the one model: so many requests at once, a few of them in hand, the others wait."""
+"""The queue in front of the one model: so many requests at once, a few of them in slots, the others wait."""
 
 import asyncio
 import threading
@@ -18,11 +18,11 @@ class Queue:
     """Belongs to one event loop. ``places`` bounds what is held, ``slots`` what is worked on at once.
 
     Who leaves its place early is not waited for: work that has not begun does not begin any more, work that
-    has begun keeps its hand until it ends.
+    has begun keeps its slot until it ends.
     """
 
     def __init__(self, places: int, slots: int) -> None:
-        self.places, self._hands = places, slots
+        self.places, self._slots = places, slots
         self._taken = 0
         self._free = asyncio.Semaphore(slots)
         self._entrance = asyncio.Lock()
@@ -40,16 +40,16 @@ class Queue:
             self._taken -= 1
 
     async def run(self, work: Callable[[Wanted], T], *, alone: bool = False) -> T:
-        """Wait for a free hand, or with ``alone`` for all of them, and work in a thread.
+        """Wait for a free slot, or with ``alone`` for all of them, and work in a thread.
 
         Raises what ``work`` raises. Cancelled, it tells the work that nobody wants it any more.
         """
-        slots = self._hands if alone else 1
+        slots = self._slots if alone else 1
         await self._take(slots)
         given_up = threading.Event()
         working = asyncio.get_running_loop().run_in_executor(self._pool, work, lambda: not given_up.is_set())
         working.add_done_callback(lambda _: self._release(slots))
-        working.add_done_callback(_heard)
+        working.add_done_callback(_retrieved)
         try:
             return await asyncio.shield(working)
         finally:
@@ -71,7 +71,7 @@ class Queue:
             self._free.release()
 
 
-def _heard(working: "asyncio.Future[T]") -> None:
-    """Take note of an error that nobody waits for any more; it has been logged where it happened."""
+def _retrieved(working: "asyncio.Future[T]") -> None:
+    """Retrieve an error whose client has gone; it has been logged where it happened."""
     if not working.cancelled():
         working.exception()

@@ -1,4 +1,4 @@
-"""What a request asks for: options in the query, the format in Accept, input and files in the body."""
+"""A request taken apart: options in the query, the format in Accept, input and files in the body."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -129,7 +129,7 @@ async def _content(part: UploadFile) -> bytes:
 
 
 def _suffix(part: UploadFile) -> str:
-    """Tell the format by the part's media type, else by the suffix of its file name."""
+    """Return the suffix of the part's media type, else that of its file name."""
     kind = _media_type(part.content_type or "")
     suffix = SUFFIXES.get(kind) or PurePosixPath(part.filename or "").suffix.lower()
     if suffix not in INPUT_SUFFIXES:

@@ -18,7 +18,7 @@ SUMMARY = "prediction.json"
 
 
 class Format(StrEnum):
-    """What a client may accept."""
+    """Media types that a client may accept."""
 
     CIF = "chemical/x-cif"
     PDB = "chemical/x-pdb"
@@ -30,7 +30,7 @@ STRUCTURES: Mapping[Literal["mmcif", "pdb"], Format] = {"mmcif": Format.CIF, "pd
 
 
 class File(BaseModel):
-    """One file of a prediction. ``text`` is its content; arrays have none, they are in the archive."""
+    """One file of a prediction. ``text`` is its content; None for arrays, which are in the archive."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,4 +1,4 @@
-"""From what a request asks for to what is predicted: everything is checked before it waits for its turn."""
+"""Validation of a request: everything is checked before it waits for its turn."""
 
 import posixpath
 from http import HTTPStatus

@@ -70,6 +70,11 @@ def can_share(one: str, other: str) -> bool:
     )
 
 
+def same_residues(row: str, sequence: str) -> bool:
+    """Return whether a row is a protein's sequence to Boltz, which has one token for all unknown residues."""
+    return row.translate(_ONE_TOKEN) == sequence.translate(_ONE_TOKEN)
+
+
 def check_beginning(file: str, content: bytes, document: BoltzInput, *, whole: bool) -> Failure | None:
     """Check the query of the MSA ``file``, named as `references` does, if the content reaches so far."""
     text = content.decode(errors="replace")

@@ -1,4 +1,4 @@
-"""Alignments that an input lacks, as data: the question to an MSA server, its answer, and Boltz's merge of it.
+"""Alignments that an input lacks, as data: question to an MSA server, its answer, Boltz's merge of it.
 
 The same as ``boltz predict --use_msa_server`` (boltz 2.2.1: compute_msa in boltz/main.py, run_mmseqs2 in
 boltz/data/msa/mmseqs2.py), without its client. Proteins without ``msa`` are aligned, each sequence once. A

@@ -22,7 +22,7 @@ from inputs.read import read_input
 from simulation.clockwork import Clockwork, Task, current
 
 T = TypeVar("T")
-ROOMS = ("functions", "jobs", "worker")
+ROOMS = ("functions", "inputs", "jobs", "worker")
 """Packages of the product whose modules are told virtual time."""
 
 _running: list[Clockwork] = []

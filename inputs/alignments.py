@@ -87,24 +87,29 @@ def question(sequences: Iterable[str]) -> str:
     return "".join(f">{number}\n{sequence}\n" for number, sequence in enumerate(sequences, _FIRST))
 
 
-def blocks(files: Iterable[Iterable[str]], sequences: Sequence[str]) -> list[str]:
-    """Return the a3m of each sequence from the lines of an answer's files, at most MAX_ROWS rows of each.
+def blocks(lines: Iterable[str], sequences: Sequence[str]) -> list[str]:
+    """Return the a3m of each sequence from a file of an answer, at most MAX_ROWS rows; "" where it has none.
 
     Every block has to begin with its query, and its rows to be as wide. Raises AnswerError.
     """
     found: list[list[str]] = [[] for _ in sequences]
-    for lines in files:
-        at = -1
-        for record in _records(lines):
-            if record.first:
-                at = _begun(record, sequences)
-            elif len(record.row.translate(_INSERTIONS)) != len(sequences[at]):
-                raise AnswerError(f"a row of another width than sequence {at + 1} of {len(sequences)}")
-            if len(found[at]) < MAX_ROWS:
-                found[at].append(f">{record.header}\n{record.row}\n")
-    if not all(found):
-        raise AnswerError(f"no alignment of sequence {found.index([]) + 1} of {len(sequences)}")
+    at = -1
+    for record in _records(lines):
+        if record.first:
+            at = _begun(record, sequences)
+        elif len(record.row.translate(_INSERTIONS)) != len(sequences[at]):
+            raise AnswerError(f"a row of another width than sequence {at + 1} of {len(sequences)}")
+        if len(found[at]) < MAX_ROWS:
+            found[at].append(f">{record.header}\n{record.row}\n")
     return ["".join(rows) for rows in found]
+
+
+def joined(files: Iterable[Sequence[str]]) -> list[str]:
+    """Return the a3m of each sequence over all files of an answer. Raises AnswerError where one has none."""
+    together = ["".join(parts) for parts in zip(*files, strict=True)]
+    if not all(together):
+        raise AnswerError(f"no alignment of sequence {together.index('') + 1} of {len(together)}")
+    return together
 
 
 def merged(paired: str, unpaired: str) -> str:

@@ -9,6 +9,7 @@ from inputs.alignments import (
     MAX_ROWS,
     AnswerError,
     blocks,
+    joined,
     merged,
     needed,
     question,
@@ -35,8 +36,8 @@ def document(text: str) -> BoltzInput:
     return read_input("a.yaml", text.encode(), msa_service=True)
 
 
-def answer(*texts: str) -> list[StringIO]:
-    return [StringIO(text) for text in texts]
+def answered(sequences: list[str], *texts: str) -> list[str]:
+    return joined([blocks(StringIO(text), sequences) for text in texts])
 
 
 def test_each_distinct_sequence_without_msa_is_aligned_once_in_order_of_its_first_chain() -> None:
@@ -76,23 +77,21 @@ def test_a_document_names_the_files_and_is_else_as_it_was() -> None:
 
 
 def test_blocks_of_one_sequence_in_several_files_are_one_alignment() -> None:
-    found = blocks(
-        answer(
-            ">101\nGSGS\n>hit one\nGAGS\n\0>102\nNLYIQ\n\0",
-            ">101\nGSGS\n>other\nG-gaGS\n\0>102\nNLYIQ\n>far\nNL---\n\0",
-        ),
+    found = answered(
         ["GSGS", "NLYIQ"],
+        ">101\nGSGS\n>hit one\nGAGS\n\0>102\nNLYIQ\n\0",
+        ">101\nGSGS\n>other\nG-gaGS\n\0>102\nNLYIQ\n>far\nNL---\n\0",
     )
     assert [rows(each) for each in found] == [["GSGS", "GAGS", "GSGS", "G-gaGS"], ["NLYIQ", "NLYIQ", "NL---"]]
     assert ">hit one\n" in found[0]
 
 
 def test_unknown_residues_come_back_as_x() -> None:
-    assert rows(blocks(answer(">101\nGXGX\n"), ["GUGB"])[0]) == ["GXGX"]
+    assert rows(answered(["GUGB"], ">101\nGXGX\n")[0]) == ["GXGX"]
 
 
 def test_what_cannot_be_printed_in_a_header_parts_no_lines() -> None:
-    [found] = blocks(answer(">101\nGSGS\n>a\x0bb\u2028c\nGAGS\n"), ["GSGS"])
+    [found] = answered(["GSGS"], ">101\nGSGS\n>a\x0bb\u2028c\nGAGS\n")
     assert rows(found) == ["GSGS", "GAGS"]
 
 
@@ -114,16 +113,16 @@ def test_what_cannot_be_printed_in_a_header_parts_no_lines() -> None:
 )
 def test_an_answer_that_is_no_alignment_of_the_question_is_refused(text: str, said: str) -> None:
     with pytest.raises(AnswerError, match=said):
-        blocks(answer(text), ["GSGS"])
+        answered(["GSGS"], text)
 
 
 def test_a_sequence_that_is_not_answered_is_named() -> None:
     with pytest.raises(AnswerError, match="no alignment of sequence 2 of 2"):
-        blocks(answer(">101\nGSGS\n"), ["GSGS", "NLYIQ"])
+        answered(["GSGS", "NLYIQ"], ">101\nGSGS\n")
 
 
 def test_no_more_rows_are_kept_than_boltz_takes() -> None:
-    [found] = blocks(answer(">101\nGSGS\n" + ">a\nGAGS\n" * MAX_ROWS), ["GSGS"])
+    [found] = answered(["GSGS"], ">101\nGSGS\n" + ">a\nGAGS\n" * MAX_ROWS)
     assert len(rows(found)) == MAX_ROWS
 
 

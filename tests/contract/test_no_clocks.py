@@ -42,6 +42,7 @@ ALLOWED = {
     "integration/test_eventarc_bridge.py: receiver.changed.wait_for("
     "lambda: len(receiver.deliveries) > 16, timeout=0.5)": NOTHING,
     "integration/test_eventarc_bridge.py: time.monotonic()": LOWER,
+    "integration/test_alignments_in_boltz.py: time.sleep(0.05)": PAUSE,
     "integration/test_webhook.py: time.time()": "when a token was issued, which is good for ten minutes",
     "support/serving.py: asyncio.sleep(0.01)": PAUSE,
     "unit/test_device.py: gate.wait(0.1)": LOWER,

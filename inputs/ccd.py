@@ -1,4 +1,4 @@
-"""The Chemical Component Dictionary (CCD) of the wwPDB: which codes there are, and the atoms of each.
+"""The Chemical Component Dictionary (CCD) of the wwPDB: its codes, and the atoms of each.
 
 Read from ``ccd.txt.xz``, which ``python -m tools.ccd`` makes (the dictionary is in the public
 domain, CC0 1.0). A line is ``CODE<tab>POLYMER<tab>ATOMS<tab>NAME NAME- ...``: POLYMER is P for residues of
@@ -17,7 +17,7 @@ from typing import NamedTuple
 FILE = Path(__file__).with_name("ccd.txt.xz")
 
 NO_ELEMENT = "?"
-"""Stands for the polymer where atoms have no element."""
+"""Polymer of a component that has atoms without an element."""
 
 _LETTERS = string.digits + string.ascii_uppercase
 _MAX_CODE = 5
@@ -42,7 +42,7 @@ class Component(NamedTuple):
 
 @lru_cache(maxsize=512)  # an input names the same ones again and again
 def component(code: str) -> Component:
-    """Find a component by its code. Raises KeyError."""
+    """Return the component of this code. Raises KeyError."""
     polymer, atoms, names = _lines()[code].decode().split("\t")
     marked = names.split()
     return Component(
@@ -55,9 +55,9 @@ def component(code: str) -> Component:
 
 
 def nearest(code: str) -> str | None:
-    """Suggest a known code: in capitals, or one slip away.
+    """Return the nearest known code: the same in capitals, or one edit away (Damerau-Levenshtein); else None.
 
-    Among several the beginning of the wrong one (HEM for HEME), else the oldest, which is the best known.
+    Of several the beginning of the wrong one (HEM for HEME), else the oldest, which is the best known.
     """
     wanted = code.upper()
     if wanted in _lines():
@@ -81,7 +81,7 @@ def _one_slip(code: str) -> Iterator[str]:
 
 @cache
 def _lines() -> Mapping[str, bytes]:
-    """Lines by code; undecoded, for only a few are ever looked at."""
+    """Return the lines by code; undecoded, since only a few are ever read."""
     lines = lzma.decompress(FILE.read_bytes()).splitlines()[1:]
     split = (line.partition(b"\t") for line in lines)
     return {code.decode(): rest for code, _, rest in split}

@@ -1,9 +1,9 @@
-"""What must fit together across a Boltz-2 input: ids, shared sequences, templates, affinity.
+"""Checks across a Boltz-2 input: ids, shared sequences, templates, affinity.
 
 Constraints are in constraints.py.
 
 Each check is a generator of problems over a document that keeps to the grammar; a new one is added to CHECKS.
-What is checked is what Boltz 2.2.1 refuses late, or silently reads otherwise than it is written.
+They find what Boltz 2.2.1 refuses late, or silently reads otherwise than it is written.
 """
 
 import posixpath
@@ -21,14 +21,14 @@ from inputs.tree import MAX_PROBLEMS, Loc, Problem, shorten
 from inputs.values import EMPTY_MSA
 
 MAX_AFFINITY_ATOMS = 128
-"""Of the binder. Boltz counts a CCD component's hydrogens, and of a SMILES only those that are isotopes."""
+"""Most atoms of a binder. Hydrogens count in a CCD component; in a SMILES, to Boltz, only isotopes do."""
 
 MAX_AFFINITY_BORONS = 7
 NOT_FOR_AFFINITY = (
     "Sc Ti V Cr Mn Fe Co Ni Cu Ga Ge Y Zr Nb Mo Tc Ru Rh Pd Cd In Sn Sb Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi "
     "Po La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr"
 )
-"""With these a SMILES is no binder: chembl_structure_pipeline, which standardises it, refuses them."""
+"""Elements that a binder's SMILES cannot have: chembl_structure_pipeline, which standardises it, refuses."""
 
 _RESIDUES = {"P": "a protein", "N": "a nucleic acid"}
 
@@ -36,7 +36,7 @@ Check = Callable[[BoltzInput], Iterator[Problem]]
 
 
 def problems(document: BoltzInput) -> list[Problem]:
-    """Run every check, until there are more problems than are told."""
+    """Return the problems that the checks find, at most MAX_PROBLEMS + 1."""
     found = chained.from_iterable(check(document) for check in CHECKS)
     return list(islice(found, MAX_PROBLEMS + 1))
 
@@ -55,7 +55,7 @@ def unique_chains(document: BoltzInput) -> Iterator[Problem]:
 
 
 def same_sequence(document: BoltzInput) -> Iterator[Problem]:
-    """Require that chains of one sequence share everything: Boltz takes it from the first of them."""
+    """Require that chains of one sequence agree in all else: Boltz takes it from the first of them."""
     first: dict[tuple[str, str], tuple[str, dict[str, object]]] = {}
     for at, entry in enumerate(document.sequences):
         polymer = entry.molecule
@@ -95,7 +95,7 @@ def ligand_texts(document: BoltzInput) -> Iterator[Problem]:
 
 
 def ligand_text(ligand: Ligand) -> str:
-    """Return what Boltz groups the copies of a ligand by."""
+    """Return the text by which Boltz groups the copies of a ligand."""
     return ligand.smiles or ",".join(ligand.ccd or ())
 
 
@@ -162,7 +162,7 @@ def _replacements(loc: Loc, polymer: Polymer, wanted: str) -> Iterator[Problem]:
 
 
 def templates(document: BoltzInput) -> Iterator[Problem]:
-    """Require templates of proteins of the file, as many chains on both sides, and stems of their own."""
+    """Require for templates proteins of the file, as many chains on both sides, and distinct file stems."""
     known, files = chains(document), dict[str, str]()
     if document.templates and not any(entry.protein for entry in document.sequences):
         what = "is there, but the file has no protein"
@@ -197,7 +197,7 @@ def _template_settings(loc: Loc, template: Template) -> Iterator[Problem]:
 
 
 def affinity(document: BoltzInput) -> Iterator[Problem]:
-    """Require for the affinity one ligand of one residue that is there once, and that Boltz standardises."""
+    """Require as binder a ligand of one residue, in one copy, that Boltz can standardise."""
     known = chains(document)
     for at, wanted in enumerate(document.properties):
         if wanted.affinity:

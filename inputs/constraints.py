@@ -1,4 +1,4 @@
-"""Whether constraints name what is there: chains of the file, residues and atoms of the chains.
+"""Checks that constraints name chains of the file, and residues and atoms of these chains.
 
 Boltz 2.2.1 fails on an atom that it does not know, and drops a residue behind the end without a word.
 """
@@ -13,11 +13,11 @@ from inputs.tokens import atoms, residues
 from inputs.tree import Loc, Problem, shorten
 
 MAX_SUGGESTED = 50
-"""Chain ids that a wrong one is compared with; bounds the time when both are thousands."""
+"""Most chain ids that an unknown one is compared with; bounds the time when both are thousands."""
 
 
 class Mention(NamedTuple):
-    """A constraint's word about a chain: where it stands, and which residue and atom of the chain it means.
+    """A chain, residue or atom that a constraint names, and its place in the document.
 
     A ligand's atom in a pocket or contact is of the ligand's first residue: Boltz looks nowhere else.
     """
@@ -46,12 +46,12 @@ def constraints(document: BoltzInput) -> Iterator[Problem]:
 
 
 def chains(document: BoltzInput) -> dict[str, Entry]:
-    """Map each chain id to its entry."""
+    """Return the entry of each chain id."""
     return {chain: entry for entry in document.sequences for chain in entry.molecule.id}
 
 
 def unknown_chain(loc: Loc, chain: str, known: dict[str, Entry]) -> Problem:
-    """Make the problem of a chain id that no entry has."""
+    """Return the problem of a chain id that no entry has."""
     some = list(islice(known, MAX_SUGGESTED))
     near = difflib.get_close_matches(chain, some, n=1)
     hint = f"Did you mean {near[0]}? " if near else ""
@@ -60,7 +60,7 @@ def unknown_chain(loc: Loc, chain: str, known: dict[str, Entry]) -> Problem:
 
 
 def mentions(document: BoltzInput) -> Iterator[Mention]:
-    """List every chain that a constraint names, in document order."""
+    """Yield what constraints name, in document order."""
     for at, constraint in enumerate(document.constraints):
         for mention in _mentions(constraint):
             yield mention._replace(loc=("constraints", at, constraint.kind, *mention.loc))

@@ -1,4 +1,4 @@
-"""Puts pydantic's findings into the words of the person who wrote the file, and problems into failures."""
+"""Translates pydantic's errors into the words of whoever wrote the file, and problems into failures."""
 
 import difflib
 from collections.abc import Iterable
@@ -28,18 +28,18 @@ _WORDS = {
     "literal_error": ("must be {expected}", "Write {expected}, without quotes."),
     "string_unicode": ("holds half a character (a surrogate)", "Write the character itself."),
 }
-"""What is wrong and the remedy, for each of pydantic's error types that the grammar can raise."""
+"""Problem and remedy for each of pydantic's error types that the grammar can raise."""
 
 _KINDS = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a mapping"}
 
 
 def from_grammar(error: ValidationError, tree: Tree) -> list[Problem]:
-    """Translate everything that the grammar found in ``tree.data``."""
+    """Return the problems that the grammar found in ``tree.data``."""
     return [_translate(detail, tree) for detail in error.errors(include_url=False) if not _echo(detail, tree)]
 
 
 def to_failures(file: str, problems: Iterable[Problem], tree: Tree) -> tuple[Failure, ...]:
-    """Make the failures in document order, at most MAX_PROBLEMS; the last one may say that there are more."""
+    """Return the failures in document order, at most MAX_PROBLEMS; the last may say that there are more."""
     placed = [(problem, problem.place or tree.place(problem.loc)) for problem in problems]
     placed.sort(key=lambda pair: pair[1][:2] if pair[1] else (0, 0))
     failures = [_failure(file, problem, place) for problem, place in placed[:MAX_PROBLEMS]]
@@ -69,7 +69,7 @@ def _more(file: str) -> Failure:
 
 
 def _echo(detail: ErrorDetails, tree: Tree) -> bool:
-    """Whether pydantic calls a list too short only because its items have problems of their own."""
+    """Return whether pydantic calls a list too short only because its items have problems of their own."""
     return detail["type"] == "too_short" and _locate(detail["loc"], tree.data)[1] != []
 
 
@@ -80,7 +80,7 @@ def _translate(detail: ErrorDetails, tree: Tree) -> Problem:
 
 
 def _locate(loc: Loc, data: object) -> tuple[Loc, object]:
-    """Follow pydantic's location as far as the file goes: ``id: A`` is validated as a list of one."""
+    """Return pydantic's location as far as the file has it, and the value: ``id: A`` is read as a list."""
     way: list[str | int] = []
     for part in loc:
         if isinstance(data, dict):

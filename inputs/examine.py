@@ -1,4 +1,4 @@
-"""Whether an upload can be predicted: the same answer before it is sent as after, in the same words."""
+"""Checks whether an upload can be predicted: the same before it is sent as after, in the same words."""
 
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -25,16 +25,16 @@ from schemas.upload import why_ignored
 
 
 class Uploads(Protocol):
-    """Where the upload lies, and what it refers to: a bucket, or a folder before it is sent."""
+    """Storage of the upload and of the files that it refers to: a bucket, or a folder before it is sent."""
 
     def read(self, name: str, generation: int, limit: int) -> bytes:
-        """Read one generation of an object.
+        """Return the content of one generation of an object.
 
         Raises ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError.
         """
 
     def look(self, name: str, most: int) -> Look | None:
-        """Look at the object that has this name now, and at its ``most`` first bytes; None where none is.
+        """Return the size and first ``most`` bytes of the object of this name, or None if it is missing.
 
         Raises ObjectUnreadableError.
         """
@@ -50,18 +50,18 @@ class Accepted:
 
     @property
     def seed(self) -> int:
-        """The seed that the input's content gives."""
+        """The seed derived from the input's content."""
         return seed_of(self.document)
 
     @property
     def tokens(self) -> int:
-        """Tokens, as Boltz-2 counts them."""
+        """The number of tokens, as Boltz-2 counts them."""
         return count_tokens(self.document)
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What a deployment takes: which options it gives where none is asked for, and what it demands.
+    """The rules of a deployment: its default options, and what it accepts.
 
     Without ``msa_service`` every protein must say where its MSA is.
     """
@@ -79,7 +79,7 @@ class Examiner:
     rules: Rules
 
     def examine(self, source: Source) -> Accepted | tuple[Failure, ...]:
-        """Accept an upload, or say every reason why not. Raises ObjectGoneError."""
+        """Return the accepted upload, or every reason against it. Raises ObjectGoneError."""
         if refused := _refuse_unread(source):
             return (refused,)
         asked = read_metadata(source.metadata, self.rules.default_options)
@@ -108,12 +108,12 @@ class Examiner:
 
 
 def is_input(name: str) -> bool:
-    """Tell whether an upload of this name gets a receipt."""
+    """Return whether an upload of this name gets a receipt."""
     return why_ignored(name) is None and not is_reference(name)
 
 
 def is_reference(name: str) -> bool:
-    """Tell whether an upload of this name is a file that inputs refer to."""
+    """Return whether an upload of this name is a file that inputs refer to."""
     return _suffix(name) in REFERENCE_SUFFIXES
 
 

@@ -1,4 +1,4 @@
-"""What the grammar is made of: types of its single values, and what all of its models have in common."""
+"""Building blocks of the grammar: the types of its single values, and the base class of its models."""
 
 from dataclasses import dataclass, field
 from itertools import islice
@@ -25,15 +25,15 @@ from inputs.tree import MAX_PROBLEMS, UnreadableError
 T = TypeVar("T")
 
 MAX_SMILES = 99
-"""Different ones in a file. Boltz keeps five letters of their names LIG1, LIG2, …: LIG100 would be LIG10."""
+"""Most different SMILES of a file. Boltz keeps five letters of LIG1, LIG2, …: LIG100 would be LIG10."""
 
 
 @dataclass
 class Reading:
     """Context of one validation: whether a missing MSA is left to a service, the form and limit of the file.
 
-    ``smiles`` are those that are right, ``atoms`` how many they have together, ``problems`` how many items
-    are wrong: they bound the time for one file.
+    ``smiles`` are the valid ones, ``atoms`` is the number of their atoms, ``problems`` the number of invalid
+    items: they bound the time for one file.
     """
 
     msa_service: bool = True
@@ -45,7 +45,7 @@ class Reading:
 
     @classmethod
     def of(cls, info: ValidationInfo) -> "Reading":
-        """Return the context of a validation; one without is lenient."""
+        """Return the context of a validation, by default a lenient one."""
         return info.context if isinstance(info.context, cls) else cls()
 
 
@@ -62,17 +62,17 @@ def _listed(value: object) -> object:
 
 
 def _one_or_list(item: Any) -> BeforeValidator:  # noqa: ANN401 - a type expression, which has no type of its own
-    """Take one text for a list of one; editors are told that both may be written."""
+    """Return a validator that takes one text for a list of one; the JSON Schema has both."""
     return BeforeValidator(_listed, json_schema_input_type=item | Annotated[list[item], Field(min_length=1)])
 
 
 def _pattern(expression: str) -> WithJsonSchema:
-    """Tell editors the form of a text; the check beside it has the better words."""
+    """Return the JSON Schema of a text, for editors; the check beside it has the better words."""
     return WithJsonSchema({"type": "string", "pattern": expression})
 
 
 def _of_shape(*shape: str) -> BeforeValidator:
-    """Refuse a list of another length, which pydantic would report item by item."""
+    """Return a validator that refuses a list of another length, which pydantic would report item by item."""
 
     def check(value: object) -> object:
         if not isinstance(value, list | tuple) or len(value) != len(shape):
@@ -117,7 +117,7 @@ def _smiles(value: str, info: ValidationInfo) -> str:
 
 
 def _counted(value: object, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
-    """Check an item of a list; leave it out where enough items of the file are wrong already.
+    """Check an item of a list; omit it once more than MAX_PROBLEMS items of the file are wrong.
 
     The file is refused for those, and the time and memory for their problems are bounded.
     """
@@ -132,10 +132,10 @@ def _counted(value: object, check: ValidatorFunctionWrapHandler, info: Validatio
 
 
 Omittable = Annotated[T | None, BeforeValidator(_not_null)]
-"""May be left out; null is refused, since Boltz does not take it for an absent key."""
+"""A key that may be left out; null is refused, since Boltz does not take it for an absent key."""
 
 Items = tuple[Annotated[T, WrapValidator(_counted)], ...]
-"""Any number, of which only so many may be wrong."""
+"""A list of any length, checked until too many of its items are wrong."""
 
 Flag = Annotated[bool, Field(strict=True)]
 Position = Annotated[int, Field(strict=True, ge=1)]
@@ -162,7 +162,7 @@ Msa = Annotated[str | None, AfterValidator(_msa), _pattern(r"^empty$|\.a3m$|\.cs
 
 
 def _finish_schema(schema: dict[str, Any], model: type["Part"]) -> None:
-    """Say in JSON Schema what the model says in code: no nulls, and exactly one of these keys."""
+    """Add to the JSON Schema what the model's validators check: no nulls, and exactly one of these keys."""
     for key in schema["properties"].values():
         if {"type": "null"} in key.get("anyOf", ()):
             key["anyOf"].remove({"type": "null"})
@@ -182,7 +182,7 @@ class Part(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _few_unknown(cls, data: object) -> object:
-        """Leave out unknown keys beyond those that are told."""
+        """Omit unknown keys beyond those that are reported."""
         if not isinstance(data, dict) or len(data) <= MAX_PROBLEMS:
             return data
         unknown = (key for key in data if key not in cls.model_fields)

@@ -1,4 +1,4 @@
-"""The grammar of a Boltz-2 input file (boltz 2.2.1): which keys there are, and what each may hold.
+"""The grammar of a Boltz-2 input file (boltz 2.2.1): its keys, and the values of each.
 
 Stricter than Boltz, which ignores unknown keys and turns unknown letters into unknown residues. What concerns
 several parts of a file at once is in checks.py. Distances are in ångström, positions count from 1.

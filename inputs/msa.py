@@ -1,4 +1,4 @@
-"""Whether an alignment is one that Boltz 2.2.1 uses for the chains that name it.
+"""Checks that Boltz 2.2.1 uses an alignment for the chains that name it.
 
 Where the first row, the query, is not the chain's sequence, Boltz predicts without the MSA and only prints
 so; a row of another width shifts its residues to wrong columns. Formats: a3m as Boltz reads it, where every
@@ -22,10 +22,10 @@ from inputs.tree import dotted, shorten
 from schemas.failure import Code, Failure
 
 MAX_ROWS = 8192
-"""--max_msa_seqs of `boltz predict`, which is also what the model pairs at most."""
+"""Most different rows that are used: --max_msa_seqs of `boltz predict`, also the limit of pairing."""
 
 MAX_READ = 1_000_000
-"""Rows that are read at most: 8,192 that differ come among the first of any alignment, or none do."""
+"""Most rows that are read: an alignment that has 8,192 different ones has them before."""
 
 _NOT_OF_A_ROW = re.compile("[^A-Za-z-]", re.ASCII)
 _INSERTIONS = str.maketrans("", "", string.ascii_lowercase)
@@ -33,7 +33,7 @@ _UNKNOWN = "X"
 _ONE_TOKEN = str.maketrans("BJOUZ", _UNKNOWN * 5)  # Boltz has one token for all unknown residues
 _COLUMNS = ["key", "sequence"]
 _LETTERS = {code: letter for letter, code in AMINO_ACIDS.items()} | {"MSE": "M"}
-"""Components that a modification may name and that keep a letter of their own; all others are unknown."""
+"""One-letter codes of the components that Boltz knows in a chain; a modification by another is unknown."""
 
 
 class _Row(NamedTuple):
@@ -49,14 +49,14 @@ class _Row(NamedTuple):
 
 
 class _WrongError(Exception):
-    """Why the file is no alignment for a chain; ``what`` completes a sentence that begins with the file."""
+    """The file is not an alignment of a chain; ``what`` completes a sentence that begins with the file."""
 
     def __init__(self, what: str, remedy: str, field: str | None = None) -> None:
         super().__init__(what)
         self.what, self.remedy, self.field = what, remedy, field
 
     def of(self, file: str) -> Failure:
-        """Tell it to the person who uploaded the file."""
+        """Return the failure for the person who uploaded the file."""
         message = f"The MSA {shorten(file, 300)} {self.what}."
         return Failure(
             code=Code.INVALID_INPUT, message=message, field=self.field, value=file, remedy=self.remedy
@@ -64,7 +64,7 @@ class _WrongError(Exception):
 
 
 def can_share(one: str, other: str) -> bool:
-    """Tell whether one query can be that of two chains, each told by its own."""
+    """Return whether two chains, given by their `letters`, can have the same query."""
     return len(one) == len(other) and all(
         _UNKNOWN in pair for pair in zip(one, other, strict=True) if len(set(pair)) > 1
     )
@@ -129,7 +129,7 @@ def _a3m_rows(lines: Iterable[str]) -> Iterator[_Row]:
 
 
 def _unnamed(row: _Row) -> _WrongError:
-    """Make the problem of a row without a header: Boltz keeps each row with what its header says."""
+    """Return the error of a row without a header: Boltz keeps each row with what its header says."""
     remedy = "Begin the file with a line that begins with > and names the first row."
     return _WrongError(f"has a row in line {row.line} before any header", remedy)
 
@@ -166,7 +166,7 @@ def _check_query(file: str, query: _Row | None, document: BoltzInput) -> _Row:
 
 
 def _compare(query: _Row, columns: str, chain: Protein, field: str) -> None:
-    """Compare as Boltz does: all differences are in unknown residues, or all are X in place of M (MSE)."""
+    """Raise _WrongError unless, as in Boltz, all differences are unknown residues, or all X for M (MSE)."""
     ours, theirs = letters(chain), columns.translate(_ONE_TOKEN)
     differing = [at for at, pair in enumerate(zip(ours, theirs, strict=False)) if len(set(pair)) > 1]
     if len(ours) != len(theirs):
@@ -181,7 +181,7 @@ def _compare(query: _Row, columns: str, chain: Protein, field: str) -> None:
 
 
 def letters(chain: Protein) -> str:
-    """Write a chain in the letters that Boltz knows, modified residues included."""
+    """Return a chain's sequence in the letters that Boltz knows, modified residues included."""
     modified = {at: _LETTERS.get(code, _UNKNOWN) for at, code in chain.modified.items()}
     known = chain.sequence.translate(_ONE_TOKEN)
     return "".join(modified.get(at, letter) for at, letter in enumerate(known, 1))
@@ -213,5 +213,5 @@ def _check_width(query: _Row, rows: Iterable[_Row]) -> None:
 
 
 def _identity(row: _Row) -> int:
-    """Tell rows apart as Boltz does, which drops a sequence that it has seen; numbers take less memory."""
+    """Return a hash that is equal for rows that are duplicates to Boltz; it takes less memory than a row."""
     return hash(row.text.replace("-", "").upper())

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from inputs.tree import MAX_PROBLEMS, Loc, Place, Problem, Tree, UnreadableError, shorten
 
 MAX_RECORDS = 1_000
-"""Chains in one file; more than fit on any device."""
+"""Most chains in one file; more than fit on any device."""
 
 _KEYS = {
     "protein": ("protein", "sequence"),
@@ -33,7 +33,7 @@ class _Record(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """Type of the molecule; Boltz does not mind its case."""
+        """Type of the molecule, in lower case: Boltz ignores the case."""
         return self.fields[1].lower()
 
 

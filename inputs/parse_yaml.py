@@ -15,10 +15,10 @@ import yaml
 from inputs.tree import MAX_PROBLEMS, Loc, Place, Problem, Tree, UnreadableError, shorten
 
 MAX_DEPTH = 20
-"""Mappings and lists within each other; the grammar itself needs 7."""
+"""Deepest nesting of mappings and lists; the grammar itself needs 7."""
 
 MAX_NODES = 20_000
-"""Keys, values, lists and mappings. Bounds the time: as many take 0.3 s, 1 MiB of one text takes 1 s."""
+"""Most keys, values, lists and mappings. Bounds the time: as many take 0.3 s, 1 MiB of one text takes 1 s."""
 
 _TEXT = "tag:yaml.org,2002:str"
 _WORDS = frozenset({"tag:yaml.org,2002:null", "tag:yaml.org,2002:bool"})
@@ -30,7 +30,7 @@ _SYNTAX = "Check the indentation (spaces, no tabs), and put text with : # [ ] { 
 
 
 class _Mark(Protocol):
-    """What both of PyYAML's marks have, counted from 0."""
+    """The part that PyYAML's two classes of marks have in common, counted from 0."""
 
     line: int
     column: int
@@ -45,7 +45,7 @@ class _Loader(yaml.SafeLoader):
         self._nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Compose the next node unless no input file needs such a one."""
+        """Compose the next node. Raises UnreadableError for one that no input file needs."""
         event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call] # the stubs leave it out
         _refuse_reference(event)
         self._nodes += 1
@@ -138,9 +138,9 @@ def read_yaml(text: str) -> Tree:
 
 
 def residues_in(text: str) -> int:
-    """Count the letters of all that stands under a key ``sequence``, as libyaml reads it.
+    """Count the letters of all values of a key ``sequence``, up to the first error, with libyaml.
 
-    It takes a tenth of the time of ``read_yaml``, which says what is wrong where libyaml goes no further.
+    It takes a tenth of the time of ``read_yaml``, which then reports the error.
     """
     residues, under_key = 0, False
     with suppress(yaml.YAMLError, ValueError):
@@ -152,7 +152,7 @@ def residues_in(text: str) -> int:
 
 
 def _events(text: str) -> Iterator[yaml.Event]:
-    """Parse with libyaml, as far as an input may go: to go deeper takes it long."""
+    """Yield libyaml's events, as deep and as many as an input may have: to go deeper takes it long."""
     depth = 0
     for event in islice(yaml.parse(text, Loader=yaml.CSafeLoader), 3 * MAX_NODES):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)

@@ -19,7 +19,7 @@ from inputs.parse_yaml import read_yaml, residues_in
 from inputs.size import MAX_TOKENS, least_tokens, too_many
 from inputs.suffixes import SIDECARS
 from inputs.tokens import count_tokens
-from inputs.tree import Place, Problem, Tree, UnreadableError
+from inputs.tree import InputError, Place, Problem, Tree, UnreadableError
 from inputs.values import EMPTY_MSA
 from schemas.failure import Code, Failure
 
@@ -40,17 +40,17 @@ MAX_INPUT_BYTES = 1024 * 1024
 YAML_SUFFIXES = frozenset({".yaml", ".yml"})
 FASTA_SUFFIXES = frozenset({".fasta", ".fas", ".fa"})
 INPUT_SUFFIXES = YAML_SUFFIXES | FASTA_SUFFIXES
-"""Compared in lower case."""
+"""Suffixes of input files, compared in lower case."""
 
 REFERENCE_SUFFIXES = frozenset(SIDECARS)
 
 _LARGE = 64 * 1024
-"""Letters from which a look pays whether a file has too many residues in any case: to read it takes long."""
+"""Length of a text from which its residues are counted before it is read, which takes long."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 
 
-class InvalidInputError(Exception):
+class InvalidInputError(InputError):
     """The file cannot be predicted. ``failures``: 1 to 20 in document order; the last may tell of more."""
 
     def __init__(self, failures: tuple[Failure, ...]) -> None:
@@ -80,7 +80,7 @@ def read_input(
 
 
 def read_tree(name: str, tree: Tree, reading: Reading) -> BoltzInput:
-    """Check what a file says. Raises InvalidInputError."""
+    """Return the document of a parsed file, checked. Raises InvalidInputError."""
     try:
         _hold_to(reading.max_tokens, least_tokens(tree.data), known=False)
         document = BoltzInput.model_validate(tree.data, context=reading)
@@ -102,7 +102,7 @@ def _hold_to(most: int, tokens: int, *, known: bool = True) -> None:
 
 
 def normalised(content: bytes) -> bytes:
-    """Return an input that was read as Boltz shall get it: without byte order mark, and with line feeds.
+    """Return the bytes of a valid input as Boltz is given them: without byte order mark, and with line feeds.
 
     Biopython would skip a FASTA file's first record behind a byte order mark.
     """
@@ -110,7 +110,7 @@ def normalised(content: bytes) -> bytes:
 
 
 def references(document: BoltzInput) -> tuple[str, ...]:
-    """List the files that a document refers to, relative to its folder, each once, MSAs first.
+    """Return the files that a document refers to, relative to its folder, each once, MSAs first.
 
     Names are normalised as a file system would: ``./msa//a.a3m`` is ``msa/a.a3m``.
     """
@@ -134,7 +134,7 @@ def _suffix(name: str) -> str:
 
 
 def _decode(content: bytes) -> str:
-    """Decode UTF-8, without a byte order mark, and with a line feed for every line end."""
+    """Return the text without byte order mark, and with line feeds. Raises UnreadableError."""
     if len(content) > MAX_INPUT_BYTES:
         what = f"has {len(content)} bytes; at most {MAX_INPUT_BYTES} are read"
         remedy = "Put alignments and structures in files of their own, and other predictions in other inputs."

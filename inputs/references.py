@@ -1,4 +1,4 @@
-"""The files that an input refers to, as the bucket has them: which are missing, and which will not do."""
+"""The files that an input refers to, looked up in the bucket: which are missing, and which cannot be used."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
@@ -11,28 +11,28 @@ from schemas.failure import Code, Failure
 from schemas.storage import Look, ObjectUnreadableError
 
 BEGINNING = 128 * 1024
-"""Bytes of an MSA that are read. Its query is among them, or for the worker to find: no chain is so long."""
+"""First bytes of an MSA that are read, more than any chain is long; the worker checks a query behind them."""
 
 
 class Uploads(Protocol):
     """The input bucket, as far as references go."""
 
     def look(self, name: str, most: int) -> Look | None:
-        """Look at the object that has this name now, and at its ``most`` first bytes; None where none is.
+        """Return the size and first ``most`` bytes of the object of this name, or None if it is missing.
 
         Raises ObjectUnreadableError.
         """
 
 
 class Found(NamedTuple):
-    """Names of objects that are not there yet, and why others will not do."""
+    """Names of the missing objects, and failures of those that cannot be used."""
 
     missing: tuple[str, ...]
     failures: tuple[Failure, ...]
 
 
 def find(input_name: str, document: BoltzInput, uploads: Uploads) -> Found:
-    """Look at every file that a document refers to."""
+    """Return which of the files that a document refers to are missing or cannot be used."""
     names = references(document)
     if refused := unreachable(input_name, names):
         return Found((), (refused,))
@@ -51,7 +51,7 @@ def find(input_name: str, document: BoltzInput, uploads: Uploads) -> Found:
 
 
 def any_missing(names: Iterable[str], uploads: Uploads) -> bool:
-    """Tell whether an object is not there, without a look into the others."""
+    """Return whether an object is missing, without reading any."""
     try:
         return any(uploads.look(name, 0) is None for name in names)
     except ObjectUnreadableError:
@@ -59,7 +59,7 @@ def any_missing(names: Iterable[str], uploads: Uploads) -> bool:
 
 
 def unreadable(error: ObjectUnreadableError) -> Failure:
-    """Refuse what is stored in an encoding that is none, or that nobody here reads."""
+    """Return the failure of an object whose `Content-Encoding` is wrong or unsupported."""
     return Failure(
         code=Code.INVALID_INPUT,
         message=str(error),

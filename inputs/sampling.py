@@ -1,4 +1,4 @@
-"""What an input and the options for it mean together, wherever the two come from."""
+"""The combination of an input and its options, wherever the two come from."""
 
 import hashlib
 
@@ -8,19 +8,19 @@ from schemas.options import Options
 
 
 def seeded(options: Options, document: BoltzInput) -> Options:
-    """Give options without a seed the one of the document."""
+    """Return the options, with the seed of the document unless they have their own."""
     return options if options.seed is not None else options.model_copy(update={"seed": seed_of(document)})
 
 
 def seed_of(document: BoltzInput) -> int:
-    """Derive the seed from what the file says, so that the same input gives the same result again."""
+    """Return 32 bits of the document's SHA-256, so that the same input gives the same result again."""
     return int.from_bytes(hashlib.sha256(document.model_dump_json().encode()).digest()[:4], "big")
 
 
 def unwritable(document: BoltzInput, options: Options, field: str) -> Failure | None:
-    """Refuse early what would fail after the prediction: PDB has one column for the chain id.
+    """Return the failure of a chain id that the PDB format's one column cannot hold, or None.
 
-    ``field`` names the option as whoever asked for it wrote it.
+    Else the job would fail after its prediction. ``field`` names the option as the caller wrote it.
     """
     ids = [chain for entry in document.sequences for chain in entry.molecule.id if len(chain) > 1]
     if options.output_format != "pdb" or not ids:

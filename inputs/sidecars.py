@@ -11,20 +11,20 @@ from schemas.failure import Code, Failure
 from schemas.job import MAX_NAME_BYTES
 
 MAX_FILES = 100
-"""Files of one input: intake looks at each. More different chains than that fit on no device."""
+"""Most files of one input: intake looks at each. No device has room for more different chains."""
 
 MAX_TOGETHER_BYTES = 512 * 1024 * 1024
-"""Of all files of one input: they lie in memory where the worker runs."""
+"""Most bytes of all files of one input: where the worker runs, they lie in memory."""
 
 
 def beside(input_name: str, reference: str) -> str:
-    """Name the object that an input refers to: in the same folder, whatever slashes that has."""
+    """Return the name of the object that an input refers to: in its folder, whatever slashes that has."""
     folder, slash, _ = input_name.rpartition("/")
     return f"{folder}{slash}{reference}"
 
 
 def too_large(name: str, size: int) -> Failure | None:
-    """Refuse a file by its size."""
+    """Return the failure of a file that is too large for its kind, or None."""
     sort = kind(name)
     if size <= sort.most_bytes:
         return None
@@ -42,14 +42,14 @@ def too_large(name: str, size: int) -> Failure | None:
 
 
 def check_file(name: str, lines: Iterable[str], document: BoltzInput) -> Failure | None:
-    """Refuse what Boltz would refuse late or not at all."""
+    """Check a file's content for what Boltz would refuse late or not at all."""
     if kind(name).msa:
         return msa.check_file(name, lines, document)
     return template.check_file(name, lines)
 
 
 def unreachable(input_name: str, references: Iterable[str]) -> Failure | None:
-    """Refuse names that no object can have, or that cannot lie beside each other in a folder."""
+    """Return the failure of too many files, impossible object names, or a file that is also a folder."""
     names = sorted(references)
     if len(names) > MAX_FILES:
         what = f"refers to {len(names)} files; at most {MAX_FILES} are fetched"

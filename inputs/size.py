@@ -1,4 +1,4 @@
-"""How large an input may be, in tokens: residues of polymers, and atoms of ligands.
+"""The size of an input in tokens, residues of polymers and atoms of ligands, and its limits.
 
 Time and memory grow with them, of a check as of a prediction. So they are counted first, and nothing else is
 looked at where they are too many: by lengths before the grammar, SMILES by SMILES as they are read, then
@@ -9,14 +9,14 @@ from inputs.tree import Problem
 from schemas.failure import Code
 
 USUAL_TOKENS = 1_500
-"""A deployment's limit where it sets none: what 16 GiB of a worker's memory hold (docs/operations.md)."""
+"""Default limit of a deployment: what 16 GiB of a worker's memory hold (docs/operations.md)."""
 
 MAX_TOKENS = 10_000
 """Beyond any device: 80 GB hold about 2,400 tokens, memory grows by their square, so these need over 1 TB."""
 
 
 def too_many(tokens: int, most: int, *, known: bool = True) -> Problem:
-    """Make the problem of too many tokens; where they are not ``known``, they are that many at least."""
+    """Return the problem of too many tokens; unless ``known``, their number is a lower bound."""
     count = f"{tokens:,}" if known else f"at least {tokens:,}"
     what = f"has {count} tokens (residues, and atoms of ligands); there is memory for {most:,}"
     remedy = "Predict the chains that touch each other, or domains; a deployment's limit is its MAX_TOKENS."
@@ -24,7 +24,7 @@ def too_many(tokens: int, most: int, *, known: bool = True) -> Problem:
 
 
 def least_tokens(data: object) -> int:
-    """Count the tokens that a document has at least, whatever else is right or wrong in it."""
+    """Return a lower bound of a document's number of tokens, whatever else is right or wrong in it."""
     entries = data.get("sequences") if isinstance(data, dict) else None
     return sum(map(_least_of_entry, entries)) if isinstance(entries, list) else 0
 

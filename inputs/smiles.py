@@ -17,10 +17,10 @@ MAX_LETTERS = 2_000
 """Longest SMILES; those of 999 atoms are shorter unless each atom is in brackets."""
 
 MAX_ATOMS = 999
-"""With hydrogens: the name of the thousandth would have five characters, whatever its element."""
+"""Most atoms, hydrogens included: the name of the thousandth would have five characters at least."""
 
 MAX_RINGS = 50
-"""Independent rings. Buckminsterfullerene has 31; the time to find them grows by more than their square."""
+"""Largest cyclomatic number. Buckminsterfullerene has 31; the time grows by more than its square."""
 
 MAX_MESSAGES = 20
 MAX_NAME = 4
@@ -32,14 +32,14 @@ _WORDS = {
     "extra open parentheses": "opens a parenthesis that it does not close",
     "extra close parentheses": "closes a parenthesis that it did not open",
 }
-"""Plain words for what RDKit's parser says."""
+"""Plain words for the messages of RDKit's parser."""
 
 _POSITION = re.compile(r"around position (\d+)")
 _SPELLING = "Check it with the program that it comes from; in YAML write it in 'single quotes'."
 
 
 class Molecule(NamedTuple):
-    """What a SMILES says: Boltz-2's names of the atoms that are not hydrogen, and their elements' symbols.
+    """The molecule of a SMILES: Boltz-2's names of the heavy atoms, and their elements' symbols.
 
     ``counted`` is the number of atoms that the affinity's limit counts: isotopes of hydrogen are among them.
     """
@@ -50,7 +50,7 @@ class Molecule(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Why a SMILES cannot be used; ``what`` completes a sentence that begins with the field."""
+    """The reason why a SMILES cannot be used; ``what`` completes a sentence that begins with the field."""
 
     what: str
     remedy: str
@@ -66,7 +66,7 @@ class _RefusedError(Exception):
 
 @lru_cache(maxsize=256)  # each is read for the grammar, for the checks, and for the count of tokens
 def read_smiles(smiles: str) -> Molecule | Refusal:
-    """Read printable characters without blanks; whoever asks again gets the same answer at once."""
+    """Return the molecule of printable characters without blanks, or why they cannot be used."""
     try:
         return _read(smiles)
     except _RefusedError as error:
@@ -123,7 +123,7 @@ def _check(graph: Any) -> None:  # noqa: ANN401 (RDKit has no annotations)
 
 
 def _impossible(graph: Any) -> _RefusedError:  # noqa: ANN401 (RDKit has no annotations)
-    """Say which atom RDKit's chemistry does not allow; atoms count from 1, in the order of the SMILES."""
+    """Return the error of the atom that RDKit's chemistry refuses; atoms count from 1, as in the SMILES."""
     problem: Any = next(iter(Chem.DetectChemistryProblems(graph)), None)
     kind = problem.GetType() if problem else ""
     if kind == "AtomValenceException":
@@ -144,7 +144,7 @@ def _impossible(graph: Any) -> _RefusedError:  # noqa: ANN401 (RDKit has no anno
 
 
 def _named(molecule: Any) -> Molecule:  # noqa: ANN401 (RDKit has no annotations)
-    """Name the atoms as boltz/data/parse/schema.py does; hydrogens are atoms of the molecule here."""
+    """Return the molecule, named as in boltz/data/parse/schema.py, of a graph with explicit hydrogens."""
     if molecule.GetNumAtoms() > MAX_ATOMS:
         raise _too_many(molecule.GetNumAtoms())
     symbols = [atom.GetSymbol() for atom in molecule.GetAtoms()]
@@ -168,10 +168,10 @@ def _too_many(atoms: int) -> _RefusedError:
 
 
 class _Listener(logging.Handler):
-    """Keeps what RDKit says in this thread, for the reading that goes on there."""
+    """Keeps the messages of RDKit for the thread that reads a SMILES."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a message; none where nobody reads a SMILES, as when Boltz uses RDKit."""
+        """Keep a message, unless this thread reads no SMILES, as when Boltz uses RDKit."""
         if hasattr(_said, "messages") and len(_said.messages) < MAX_MESSAGES:
             _said.messages.append(record.getMessage())
 

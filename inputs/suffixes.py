@@ -10,7 +10,7 @@ _MIB = 1024 * 1024
 class Kind(NamedTuple):
     """A kind of file: its format's name, whether it is an MSA or else a template, the most bytes of one.
 
-    ``errors`` says how bytes are taken that are not UTF-8, in Python's words.
+    ``errors`` is the error handler of ``bytes.decode``.
     """
 
     format: str
@@ -20,11 +20,11 @@ class Kind(NamedTuple):
 
 
 _MSA_BYTES = 256 * _MIB
-"""The 8,192 rows that Boltz reads are 20 MiB for 2,400 residues; the rest is for headers, insertions, and
-rows that it does not read."""
+"""Most bytes of an MSA. The 8,192 rows that Boltz reads are 20 MiB for 2,400 residues; the rest is for
+headers, insertions, and rows that it does not read."""
 
 _TEMPLATE_BYTES = 64 * _MIB
-"""As mmCIF, half a million atoms. Larger than any protein chain that fits on a device."""
+"""Most bytes of a template: half a million atoms as mmCIF, more than any protein that fits on a device."""
 
 SIDECARS: Mapping[str, Kind] = {
     ".a3m": Kind("A3M", msa=True, most_bytes=_MSA_BYTES, errors="strict"),
@@ -32,11 +32,11 @@ SIDECARS: Mapping[str, Kind] = {
     ".cif": Kind("mmCIF", msa=False, most_bytes=_TEMPLATE_BYTES, errors="replace"),
     ".pdb": Kind("PDB", msa=False, most_bytes=_TEMPLATE_BYTES, errors="replace"),
 }
-"""Compared as they are written; Boltz minds the case."""
+"""Kinds by suffix, which is case-sensitive, as in Boltz."""
 
 MSAS = tuple(suffix for suffix, kind in SIDECARS.items() if kind.msa)
 
 
 def kind(name: str) -> Kind:
-    """Return the kind of a file that an input refers to: the grammar let only these suffixes pass."""
+    """Return the kind of a file that an input refers to: the grammar accepts only these suffixes."""
     return SIDECARS[PurePosixPath(name).suffix]

@@ -1,4 +1,4 @@
-"""Whether a file can be the template that its name promises: told by its lines, not by reading the structure.
+"""Checks that a template has the format that its name promises: by its lines, not by reading the structure.
 
 What these leave to Boltz, its own parser refuses. Formats: mmCIF begins with a data block and has a table of
 atoms; PDB has a line for each atom.
@@ -12,7 +12,7 @@ from schemas.failure import Code, Failure
 
 
 def check_file(file: str, lines: Iterable[str]) -> Failure | None:
-    """Refuse what is another kind of file. Bytes that are not UTF-8 do not matter."""
+    """Check that a file has the format of its suffix. Bytes that are not UTF-8 do not matter."""
     if kind(file).format == "mmCIF":
         wrong = _not_mmcif(line.lstrip().lower() for line in lines)
     else:

@@ -1,4 +1,4 @@
-"""How many residues, atoms and tokens Boltz-2 2.2.1 makes of a molecule, and what it calls the atoms.
+"""Residues, atoms and tokens of a molecule in Boltz-2 2.2.1, and its names of the atoms.
 
 A token is a residue of a polymer, modified or not, or an atom of a ligand (boltz/data/tokenize/boltz2.py).
 Hydrogens are never there; nor, in a polymer, what a residue loses when it is bound.
@@ -14,7 +14,7 @@ _UNKNOWN = ("N", "CA", "C", "O", "CB")
 
 
 def count_tokens(document: BoltzInput) -> int:
-    """Count what memory and time of a prediction grow with, for all chains together."""
+    """Return the number of tokens of all chains: memory and time of a prediction grow with it."""
     molecules = (entry.molecule for entry in document.sequences)
     return sum(len(molecule.id) * _tokens(molecule) for molecule in molecules)
 
@@ -26,14 +26,14 @@ def _tokens(molecule: Polymer | Ligand) -> int:
 
 
 def residues(molecule: Polymer | Ligand) -> int:
-    """Count the residues; a SMILES is one, and so is each CCD code."""
+    """Return the number of residues; a SMILES is one, and so is each CCD code."""
     if isinstance(molecule, Polymer):
         return len(molecule.sequence)
     return len(molecule.ccd or ("",))
 
 
 def atoms(molecule: Polymer | Ligand, residue: int) -> tuple[str, ...]:
-    """Name the atoms of a residue, which counts from 1."""
+    """Return the names of the atoms of a residue, which counts from 1."""
     if isinstance(molecule, Polymer):
         return _bound(_code(molecule, residue))
     if molecule.ccd:
@@ -42,10 +42,10 @@ def atoms(molecule: Polymer | Ligand, residue: int) -> tuple[str, ...]:
 
 
 def read_valid(ligand: Ligand) -> Molecule:
-    """Read the SMILES of a ligand that has one and keeps to the grammar."""
+    """Return the molecule of a SMILES that the grammar has accepted. Raises TypeError for another."""
     molecule = read_smiles(ligand.smiles or "")
     if not isinstance(molecule, Molecule):
-        raise TypeError(f"{ligand.smiles!r} was accepted, and is none: {molecule}")
+        raise TypeError(f"{ligand.smiles!r} was accepted, and cannot be read: {molecule}")
     return molecule
 
 

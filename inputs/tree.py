@@ -1,4 +1,4 @@
-"""What a reader of input files hands on: plain data, the place of each part, and what is wrong."""
+"""The result of parsing an input file: plain data, the place of each part, and problems."""
 
 import re
 from collections.abc import Mapping
@@ -7,16 +7,16 @@ from typing import NamedTuple
 from schemas.failure import Code
 
 Loc = tuple[str | int, ...]
-"""Way into the document, keys and list positions: ``("sequences", 0, "protein", "id")``."""
+"""Path into the document, keys and list positions: ``("sequences", 0, "protein", "id")``."""
 
 MAX_PROBLEMS = 20
-"""Of a file, that are told. Whoever looks for them stops at one more, which tells that there are more."""
+"""Most problems of a file that are reported. Checks stop at one more, which shows that there are more."""
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][\w-]{0,39}", re.ASCII)
 
 
 class Place(NamedTuple):
-    """Where a part stands, line and column counted from 1, and the start of its source text."""
+    """Place of a part, line and column counted from 1, and the start of its source text."""
 
     line: int
     column: int
@@ -34,7 +34,11 @@ class Problem(NamedTuple):
     code: Code = Code.INVALID_INPUT
 
 
-class UnreadableError(Exception):
+class InputError(Exception):
+    """Root of the errors of this room: a file is not an input that can be predicted."""
+
+
+class UnreadableError(InputError):
     """The bytes do not make a document; carries every reason found."""
 
     def __init__(self, *problems: Problem) -> None:
@@ -49,19 +53,19 @@ class Tree(NamedTuple):
     places: Mapping[Loc, Place]
 
     def place(self, loc: Loc) -> Place | None:
-        """Find the place of this part, or of the nearest part around it."""
+        """Return the place of this part, or of the nearest part around it."""
         around = (loc[:end] for end in range(len(loc), -1, -1))
         return next((self.places[outer] for outer in around if outer in self.places), None)
 
 
 def dotted(loc: Loc) -> str:
-    """Write a way into the document as ``sequences[0].protein.id``."""
+    """Return a path into the document as ``sequences[0].protein.id``."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{_key(part)}" for part in loc)
     return text.removeprefix(".")
 
 
 def shorten(text: str, limit: int = 80) -> str:
-    """Cut a text for a message; what cannot be printed is escaped, so that it cannot garble a terminal."""
+    """Return a text cut for a message, unprintable characters escaped, which could garble a terminal."""
     cut = text if len(text) <= limit else f"{text[: limit - 20]}… ({len(text)} characters)"
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in cut)
 

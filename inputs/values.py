@@ -1,4 +1,4 @@
-"""What the single texts of a Boltz-2 input may look like: sequences, ids, codes, SMILES, file names.
+"""Checks of the single texts of a Boltz-2 input: sequences, ids, codes, SMILES, file names.
 
 Each check returns its value or raises an error whose words reach the person who uploaded the file.
 """
@@ -27,19 +27,19 @@ EMPTY_MSA = "empty"
 
 MAX_REFERENCE_BYTES = 512
 MAX_PART_BYTES = 255
-"""Of a folder or file, where the worker lays it down."""
+"""Most bytes of the name of a folder or file, where the worker writes it."""
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _NAME_REMEDY = "Write the file's name relative to this one, such as msa/chain_a.a3m, and upload both."
 
 
 def wrong(what: str, remedy: str) -> PydanticCustomError:
-    """Make an error that is reported word for word; ``what`` completes a sentence: the field ..."""
+    """Return an error that is reported word for word; ``what`` completes a sentence: the field ..."""
     return PydanticCustomError("boltz_input", "{what}", {"what": what, "remedy": remedy})
 
 
 def no_msa(chain: str, *, fasta: bool) -> PydanticCustomError:
-    """Make the error for a protein whose MSA nobody provides."""
+    """Return the error of a protein without an MSA where no service provides one."""
     single, named = (
         (f"Write `>{chain}|protein|empty`", f"`>{chain}|protein|NAME.a3m`")
         if fasta
@@ -50,36 +50,36 @@ def no_msa(chain: str, *, fasta: bool) -> PydanticCustomError:
 
 
 def check_protein(value: str) -> str:
-    """Let pass one-letter amino acids in capitals."""
+    """Check a sequence of one-letter amino acids in capitals."""
     return _check_letters(value, PROTEIN, "a protein (A to Z)")
 
 
 def check_dna(value: str) -> str:
-    """Let pass bases of DNA in capitals."""
+    """Check a sequence of DNA in capitals."""
     return _check_letters(value, DNA, "DNA (A, C, G, T, N)")
 
 
 def check_rna(value: str) -> str:
-    """Let pass bases of RNA in capitals."""
+    """Check a sequence of RNA in capitals."""
     return _check_letters(value, RNA, "RNA (A, C, G, U, N)")
 
 
 def check_chain_id(value: str) -> str:
-    """Let pass a chain id that Boltz keeps whole and that mmCIF holds without quotes."""
+    """Check a chain id: Boltz has to keep it whole, and mmCIF to hold it without quotes."""
     if not re.fullmatch(CHAIN_ID, value, re.ASCII):
         raise wrong("must be 1 to 5 letters or digits", 'Rename the chain, for example "A" or "B2".')
     return value
 
 
 def check_template_chain(value: str) -> str:
-    """Let pass a chain id of a template; Boltz keeps five characters of it."""
+    """Check a chain id of a template; Boltz keeps five characters of it."""
     if not re.fullmatch(TEMPLATE_CHAIN, value):
         raise wrong("must be 1 to 5 characters without blanks", "Name a chain of the template, such as A1.")
     return value
 
 
 def check_ccd_code(value: str) -> str:
-    """Let pass a code of the Chemical Component Dictionary alone: Boltz opens a file of that name."""
+    """Check a code of the Chemical Component Dictionary: Boltz opens a file of that name."""
     if not re.fullmatch(CCD_CODE, value, re.ASCII):
         what = "must be 1 to 5 capitals or digits"
         raise wrong(what, f"{_did_you_mean(value)}Write one code in capitals, such as ATP, SEP or MG.")
@@ -100,14 +100,14 @@ def _did_you_mean(code: str) -> str:
 
 
 def check_atom_name(value: str) -> str:
-    """Let pass an atom name as the CCD has it, such as CA or O5'; Boltz keeps four characters."""
+    """Check an atom name as the CCD has it, such as CA or O5'; Boltz keeps four characters."""
     if not re.fullmatch(ATOM_NAME, value):
         raise wrong("must be an atom name of 1 to 4 characters", "Use the name in the component's CIF file.")
     return value
 
 
 def check_smiles(value: str) -> Molecule:
-    """Read a SMILES in one piece that RDKit reads and Boltz can name the atoms of."""
+    """Check a SMILES, and return its molecule: RDKit has to read it, and Boltz to name its atoms."""
     if not re.fullmatch(SMILES, value):
         # RDKit would take what follows a blank for the molecule's name.
         what = "holds blanks or characters that SMILES does not have" if value else "is empty"
@@ -119,17 +119,17 @@ def check_smiles(value: str) -> Molecule:
 
 
 def check_msa(value: str) -> str:
-    """Let pass the word ``empty`` or the name of an alignment."""
+    """Check the name of an alignment, or the word ``empty``."""
     return value if value == EMPTY_MSA else _check_reference(value, *MSAS)
 
 
 def check_cif(value: str) -> str:
-    """Let pass the name of an mmCIF file."""
+    """Check the name of an mmCIF file."""
     return _check_reference(value, ".cif")
 
 
 def check_pdb(value: str) -> str:
-    """Let pass the name of a PDB file."""
+    """Check the name of a PDB file."""
     return _check_reference(value, ".pdb")
 
 
@@ -168,7 +168,7 @@ def _check_reference(value: str, *suffixes: str) -> str:
 
 
 def _complaint(value: str) -> str | None:
-    """Say why a name could lead out of the input's folder, or garble a log."""
+    """Return why a name could lead out of the input's folder or garble a log, or None."""
     complaints = {
         "is too long": len(value.encode(errors="replace")) > MAX_REFERENCE_BYTES,
         f"has a part of more than {MAX_PART_BYTES} bytes": any(

@@ -1,4 +1,4 @@
-"""Checksums as Cloud Storage writes them: crc32c, big-endian, in base64."""
+"""Checksums as Cloud Storage writes them: CRC-32C, big-endian, in base64 (RFC 4648)."""
 
 import base64
 from pathlib import Path
@@ -9,7 +9,7 @@ CHUNK = 1024 * 1024
 
 
 def crc32c(path: Path) -> str:
-    """Compute the checksum of a file."""
+    """Return the checksum of a file."""
     checksum = google_crc32c.Checksum()
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):

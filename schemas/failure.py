@@ -34,12 +34,12 @@ PERMANENT = frozenset(Code) - WITHDRAWN - RETRYABLE
 
 
 def shortened(text: str, limit: int) -> str:
-    """Return the text, or its beginning where it has more letters than that."""
+    """Return the text, cut to at most ``limit`` characters."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def _shortened(limit: int) -> BeforeValidator:
-    """Cut what an uploader wrote to a length that a person reads and a ledger holds."""
+    """Return a validator that cuts an uploader's text to a length that people read and the ledger holds."""
     return BeforeValidator(lambda text: shortened(text, limit) if isinstance(text, str) else text)
 
 

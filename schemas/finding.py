@@ -1,11 +1,11 @@
-"""What a look at a part of the project found, in words that every room shares."""
+"""Results of checking a part of the project, in words that every room shares."""
 
 from enum import StrEnum
 from typing import NamedTuple
 
 
 class Found(StrEnum):
-    """How a part was found."""
+    """State of a part."""
 
     OK = "ok"
     MISSING = "missing"  # it is not there
@@ -15,7 +15,7 @@ class Found(StrEnum):
 
 
 class Finding(NamedTuple):
-    """What was found, and in the API's words why."""
+    """State of a part, and the reason in the API's words."""
 
     found: Found
     detail: str = ""

@@ -18,38 +18,38 @@ MAX_NAME_BYTES = 1024
 
 
 def job_id(bucket: str, name: str, generation: int) -> str:
-    """Identify the upload: the same event twice is the same job, an overwrite is a new one."""
+    """Return the id of an upload's job: the same for the same event twice, another for an overwrite."""
     return hashlib.sha256(f"{bucket}/{name}#{generation}".encode()).hexdigest()[:16]
 
 
 class State(StrEnum):
-    """Where a job is; jobs/lifecycle.py says how it moves."""
+    """State of a job; jobs/lifecycle.py has the transitions."""
 
     WAITING = "WAITING"  # valid, but a file it refers to is not there yet
     QUEUED = "QUEUED"  # work for any worker
     RUNNING = "RUNNING"  # one worker holds the lease
     SUCCEEDED = "SUCCEEDED"  # its outputs are proven and uploaded
-    FAILED = "FAILED"  # a worker could not predict it, or none could take it
+    FAILED = "FAILED"  # a worker could not predict it, or no worker could take it
     REJECTED = "REJECTED"  # cannot be predicted, which intake saw, or a file that it refers to never came
     CANCELLED = "CANCELLED"  # the object was deleted, or a person does not want it any more
     SUPERSEDED = "SUPERSEDED"  # a newer generation of the object took its place
 
     @property
     def terminal(self) -> bool:
-        """True where nothing can happen any more."""
+        """Whether a job ends in this state."""
         return self in TERMINAL
 
 
 Terminal = Literal[State.SUCCEEDED, State.FAILED, State.REJECTED, State.CANCELLED, State.SUPERSEDED]
 TERMINAL: tuple[State, ...] = get_args(Terminal)
-"""How a job may end. All else that lists them derives from it, or is compared with it by a test."""
+"""Terminal states. All else that lists them derives from this, or is compared with it by a test."""
 
 
 UNFINISHED = tuple(state for state in State if not state.terminal)
 
 
 class Effect(Vocabulary):
-    """What must follow a state change, kept in the record until it is done (the outbox)."""
+    """Side effect of a state change, kept in the record until it is done (transactional outbox)."""
 
     REQUEST = "REQUEST"  # publish to the requested topic
     RECEIPT = "RECEIPT"  # write receipt.json
@@ -80,7 +80,7 @@ class Source(Record):
 
 
 class Lease(Record):
-    """Who may work on the job, and until when. The fencing token is the job's attempt."""
+    """The worker that holds the job, and until when. The fencing token is the job's attempt."""
 
     holder: str
     expires_at: AwareDatetime
@@ -95,7 +95,7 @@ class Output(Record):
 
 
 class Model(Record):
-    """What computed the result. ``random_weights`` marks a result that means nothing."""
+    """The model that computed the result. ``random_weights`` marks a result that means nothing."""
 
     name: str
     version: str
@@ -104,7 +104,7 @@ class Model(Record):
 
 
 class Result(Record):
-    """What a successful attempt adds to its job. Timings are seconds by stage, scores are Boltz-2's.
+    """Fields that a successful attempt adds to its job. Timings are seconds by stage, scores are Boltz-2's.
 
     ``fingerprint`` identifies all that the result depends on; ``cached_from`` is the job whose outputs were
     copied, where one with the same fingerprint had succeeded before.
@@ -132,7 +132,7 @@ class Change(Record):
 
 @dataclass(frozen=True)
 class Revision:
-    """What a job was read from: the whole document, and by what the storage tells this version of it."""
+    """The document that a job was read from, and the mark by which the storage knows this version of it."""
 
     mark: object = None
     document: Mapping[str, object] = field(default_factory=dict)
@@ -141,17 +141,17 @@ class Revision:
 class Job(Record):
     """One document of the ledger. Changed by ``evolve`` alone; times are timezone-aware UTC."""
 
-    # Which upload it is, and what was asked for. Intake writes these once.
+    # The upload and its request. Intake writes these once.
     job_id: str  # of the upload's bucket, name and generation: ``job_id()``; the document's id
     source: Source
     batch: str  # under which the result is filed: as asked for, else the object's folder; "" for the root
-    options: Options = Options()  # with the seed of the file where none was asked for
+    options: Options = Options()  # with the seed of the file unless one was asked for
     tokens: int | None = None  # residues of polymers, atoms of ligands; None where the file could not be read
     trace: str  # W3C trace id of the upload's event: finds all log lines about it
     output_prefix: str  # of everything that it writes to the output bucket, with a slash at its end
     created_at: AwareDatetime  # when it was taken in
 
-    # Where it is. Whoever moves it writes these, all by ``jobs.lifecycle``.
+    # Its state. Whoever changes it writes these, all by ``jobs.lifecycle``.
     state: State
     updated_at: AwareDatetime  # of the last change, if only that it was asked for once more
     history: tuple[Change, ...] = ()  # its moves, the oldest first
@@ -179,18 +179,18 @@ class Job(Record):
 
     # Of this process alone, and never stored.
     unknown_options: Annotated[SkipJsonSchema[tuple[str, ...]], Field(exclude=True, repr=False)] = ()
-    """What was asked for and is none of this release's options: a later one's, to whom the job is left."""
+    """Names of options of a later release; the job is left to one that knows them."""
     # by a factory: pydantic would copy a default, deeply, for each job that is read
     revision: SkipJsonSchema[Revision] = Field(default_factory=Revision, exclude=True, repr=False)
 
     @property
     def about(self) -> dict[str, object]:
-        """What every log line about the job carries."""
+        """The fields of every log line about the job."""
         return {"job_id": self.job_id, "attempt": self.attempt, "trace": self.trace}
 
     @property
     def left_to_others(self) -> tuple[Effect, ...]:
-        """What is pending and only a later release can do."""
+        """The pending effects that only a later release knows."""
         return tuple(effect for effect in self.pending if not effect.known)
 
     def evolve(self, **changes: object) -> Self:

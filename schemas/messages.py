@@ -20,6 +20,7 @@ from schemas.failure import Failure
 from schemas.job import MAX_NAME_BYTES, TERMINAL, Job, Record, State, Terminal
 from schemas.receipt import receipt_name
 from schemas.trace import TRACEPARENT, traceparent
+from schemas.undecodable import UndecodableError
 
 MAX_ATTRIBUTE_BYTES = 1024
 """Longest attribute value that Pub/Sub takes, in bytes of UTF-8."""
@@ -28,13 +29,13 @@ PLAIN = frozenset({"batch", "state"})
 """Fields of an event that become attributes under their own name."""
 
 
-class UndecodableMessageError(ValueError):
-    """The message is not one of ours."""
+class UndecodableMessageError(UndecodableError):
+    """The message is not an event of this type."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """What is published: JSON bytes and string attributes."""
+    """A message of a topic: JSON bytes and string attributes."""
 
     data: bytes
     attributes: Mapping[str, str]
@@ -53,9 +54,10 @@ class Event(Record):
     data: Record
 
     def encode(self) -> Message:
-        """Write the event as a message.
+        """Return the event as a message.
 
-        What Pub/Sub would refuse (the URI of a name near its 1,024 bytes) is left out: the data has it.
+        Attributes that Pub/Sub would refuse (the URI of a name near its 1,024 bytes) are left out: the data
+        has them.
         """
         event = self.model_dump(mode="json", exclude_none=True)
         data = json.dumps(self.data.model_dump(mode="json"), separators=(",", ":"), ensure_ascii=False)
@@ -68,7 +70,7 @@ class Event(Record):
 
     @classmethod
     def decode(cls, data: bytes, attributes: Mapping[str, str]) -> Self:
-        """Read a message, but not what a later release says besides. Raises UndecodableMessageError."""
+        """Return the event of a message, without a later release's fields. Raises UndecodableMessageError."""
         known = {
             name: attributes[key] for name in cls.model_fields if (key := _attribute(name)) in attributes
         }
@@ -99,7 +101,7 @@ class PredictionRequested(Event):
 
     @classmethod
     def of(cls, job: Job) -> Self:
-        """Ask for a prediction; the id differs by attempt, since a released job is asked for again."""
+        """Return the request of a job; its id differs by attempt, since a released job is asked for again."""
         return cls(
             id=f"{job.job_id}-requested-{job.attempt}",
             time=job.updated_at,
@@ -121,7 +123,7 @@ class CapacityWanted(Event):
 
     @classmethod
     def at(cls, time: datetime) -> Self:
-        """Ring the bell."""
+        """Return the event of this time."""
         return cls(id=f"capacity-{time.isoformat()}", time=time)
 
 
@@ -143,7 +145,7 @@ class ReferenceArrived(Event):
 
     @classmethod
     def of(cls, name: str, time: datetime, after: str = "") -> Self:
-        """Tell of a file, for the jobs behind one."""
+        """Return the event of a file, for the jobs whose ids come after one."""
         digest = sha256(name.encode()).hexdigest()[:16]
         return cls(
             id=f"{digest}-arrived-{after}-{time.isoformat()}",
@@ -177,7 +179,7 @@ class Completion(Record):
 
 
 def completed_type(state: State) -> str:
-    """Name the type of the event that announces an end in this state."""
+    """Return the type of the event of a job that ended in this state."""
     return f"dev.dropfold.prediction.{state.lower()}.v1"
 
 
@@ -192,7 +194,7 @@ class PredictionCompleted(Event):
 
     @classmethod
     def of(cls, job: Job, output_bucket: str) -> Self:
-        """Announce the end of a job: the same job in the same state is the same event, byte for byte.
+        """Return the event of a job's end: for the same job in the same state the same, byte for byte.
 
         Raises pydantic's ValidationError for a job that has not ended.
         """

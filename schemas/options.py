@@ -1,4 +1,4 @@
-"""What an uploader may ask for, beside the file: object metadata ``dropfold-*`` becomes options.
+"""Options of an upload, read from the object's metadata ``dropfold-*``.
 
 ``gsutil -h x-goog-meta-dropfold-samples:5 cp foo.yaml gs://IN/run42/`` asks for five samples.
 """
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from schemas.failure import Code, Failure
 
 PREFIX = "dropfold-"
-"""Metadata keys without it are the uploader's own business and are left alone."""
+"""Prefix of the metadata keys that are read; all others are the uploader's own."""
 
 
 class Options(BaseModel):
@@ -41,7 +41,7 @@ class Request(BaseModel):
 
 
 def read_metadata(metadata: Mapping[str, str], defaults: Options) -> Request | tuple[Failure, ...]:
-    """Turn an object's custom metadata into a request, or into every reason why it cannot be one.
+    """Return the request in an object's custom metadata, or every reason why it cannot be one.
 
     Keys are compared in lower case with dashes for underscores, since HTTP header names have no case.
     """

@@ -1,4 +1,4 @@
-"""What a prediction's files are called, in the folder of its job. ``rank`` counts samples, the best first."""
+"""Names of a prediction's files in the folder of its job. ``rank`` counts samples from 0, the best first."""
 
 from pathlib import Path
 
@@ -12,28 +12,28 @@ CONTENT_TYPES = {
 }
 
 SUFFIXES = {"mmcif": "cif", "pdb": "pdb"}
-"""Of structures, by output format."""
+"""Suffixes of structures, by output format."""
 
 ARRAYS = {"plddt": 1, "pae": 2, "pde": 2}
-"""Kinds of arrays, and of how many dimensions: by token (0 to 1), by pairs of tokens (angstrom)."""
+"""Dimensions of each kind of array: [tokens] (0 to 1), or [tokens, tokens] (ångström)."""
 
 AFFINITY = "affinity.json"
 BEST_STRUCTURES = ("model_0.cif", "model_0.pdb")
-"""What the best sample's structure may be called."""
+"""Possible names of the best sample's structure."""
 
 
 def structure(rank: int, suffix: str) -> str:
-    """Name a sample's structure; the suffix is cif or pdb."""
+    """Return the name of a sample's structure; the suffix is cif or pdb."""
     return f"model_{rank}.{suffix}"
 
 
 def confidence(rank: int) -> str:
-    """Name the file of a sample's scores."""
+    """Return the name of the file of a sample's scores."""
     return f"confidence_model_{rank}.json"
 
 
 def array(kind: str, rank: int) -> str:
-    """Name a sample's array: plddt by token, pae or pde by pairs of tokens."""
+    """Return the name of a sample's array; the kind is plddt, pae or pde."""
     return f"{kind}_model_{rank}.npz"
 
 

@@ -9,7 +9,7 @@ from schemas.job import Job, Model, Output, Record, Source, Terminal
 from schemas.options import Options
 
 RECEIPT, REPORT, SUMMARY = "receipt.json", "report.html", "summary.png"
-"""Names in the folder of a job's outputs: what became of it, the page and the picture of a prediction."""
+"""Names in the folder of a job's outputs: the receipt, the page and the picture of a prediction."""
 
 MAX_RECEIPT_BYTES = 4 * 1024 * 1024
 
@@ -41,21 +41,21 @@ class Receipt(Record):
 
     @classmethod
     def of(cls, job: Job) -> Self:
-        """Write the receipt of a job in a terminal state: a pure function of its record."""
+        """Return the receipt of a job in a terminal state: a pure function of its record."""
         shared = {name: getattr(job, name) for name in cls.model_fields.keys() & Job.model_fields.keys()}
         first = job.errors[0] if job.errors else None
         return cls.model_validate({**shared, "error": first, "finished_at": job.updated_at})
 
     @classmethod
     def decode(cls, body: bytes) -> Self:
-        """Read a receipt, but not what a later release says besides. Raises pydantic's ValidationError."""
+        """Return the receipt, without a later release's fields. Raises pydantic's ValidationError."""
         return cls.model_validate_json(body, extra="ignore")
 
     def encode(self) -> bytes:
-        """Serialise as the bytes of receipt.json."""
+        """Return the bytes of receipt.json."""
         return self.model_dump_json(indent=2).encode() + b"\n"
 
 
 def receipt_name(job: Job) -> str:
-    """Name the receipt's object in the output bucket."""
+    """Return the name of the receipt's object in the output bucket."""
     return f"{job.output_prefix}{RECEIPT}"

@@ -1,4 +1,4 @@
-"""The scores of a prediction: what Boltz-2 calls them, and how people read them."""
+"""The scores of a prediction: Boltz-2's names of them, and how people read them."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -14,11 +14,11 @@ class Score(NamedTuple):
     times: int = 1
 
     def of(self, scores: Mapping[str, float]) -> float | None:
-        """Return its value among others, or None if it is not there."""
+        """Return the value of this score, or None if it is missing."""
         return scores.get(self.name)
 
     def shown(self, scores: Mapping[str, float]) -> str:
-        """Write its value as people read it; nothing if it is not there."""
+        """Return the value as people read it, or an empty text if it is missing."""
         value = self.of(scores)
         return "" if value is None else f"{self.times * value:.{self.digits}f}"
 
@@ -28,7 +28,7 @@ PTM = Score("ptm", "pTM", 3)
 IPTM = Score("iptm", "ipTM", 3)
 PLDDT = Score("complex_plddt", "mean pLDDT", 1, times=100)
 AFFINITY = Score("affinity_pred_value", "affinity", 3, higher_is_better=False)
-"""log10 of IC50 in micromolar."""
+"""log10 of the IC50 in micromolar."""
 
 BINDER = Score("affinity_probability_binary", "binder, probability", 3)
 

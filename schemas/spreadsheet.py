@@ -1,13 +1,16 @@
-"""Texts that others wrote, in a CSV that a person opens: spreadsheets compute what begins like a formula."""
+"""Protection against CSV injection: spreadsheets compute a text of others that begins like a formula.
+
+Source: https://owasp.org/www-community/attacks/CSV_Injection
+"""
 
 _FORMULA = tuple("=+-@\t\r'")
 
 
 def guarded(text: str) -> str:
-    """Put an apostrophe in front of what would be computed, and of what has one."""
+    """Return a text with an apostrophe in front if it would be computed, or has one already."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def unguarded(text: str) -> str:
-    """Take away the apostrophe that ``guarded`` put there."""
+    """Return the text that ``guarded`` was given."""
     return text.removeprefix("'")

@@ -1,10 +1,10 @@
-"""The stages of an attempt, under which a receipt has their seconds."""
+"""The stages of an attempt, by which a receipt lists seconds."""
 
 from enum import StrEnum
 
 
 class Stage(StrEnum):
-    """A part of an attempt. The first two are what a job waited for before."""
+    """A part of an attempt. The first two are the wait before it."""
 
     QUEUED = "queued"  # until its claim
     START_UP = "start_up"  # of that, while its worker was starting

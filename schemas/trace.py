@@ -8,15 +8,15 @@ import hashlib
 import re
 
 TRACEPARENT = r"^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$"
-"""Version, trace id, span id, flags; an id of zeros only is none."""
+"""Version, trace id, span id, flags; an all-zero id is invalid."""
 
 
 def trace_of(job_id: str, given: str | None) -> str:
-    """Return the trace id (32 hexadecimal digits) that an event brought, or one that follows from the job."""
+    """Return the trace id (32 hexadecimal digits) of an event's header, or one that follows from the job."""
     found = re.match(TRACEPARENT, given or "")
     return found[1] if found and found[1].strip("0") else hashlib.sha256(job_id.encode()).hexdigest()[:32]
 
 
 def traceparent(trace: str, job_id: str) -> str:
-    """Write the header of a trace whose span is the job: a job id has the length of a span id."""
+    """Return the header of a trace whose span is the job: a job id has the length of a span id."""
     return f"00-{trace}-{job_id}-01"

@@ -1,4 +1,4 @@
-"""The event that an upload raises, and which uploads are nobody's input.
+"""The event of an upload, and the uploads that are ignored.
 
 Format: data of ``google.cloud.storage.object.v1.finalized``, a Cloud Storage object resource in JSON.
 """
@@ -13,6 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from schemas.job import MAX_NAME_BYTES, Source
 from schemas.options import PREFIX
+from schemas.undecodable import UndecodableError
 
 MAX_KEY = 100
 """Characters of a metadata key that are kept; no option has so long a name."""
@@ -21,25 +22,25 @@ MAX_VALUE = 1000
 """Characters of a metadata value that are kept; no option takes so long a one, and a cut one ends in …"""
 
 MAX_KEYS = 32
-"""Metadata keys of ours that are kept; there are fewer options."""
+"""Metadata keys with our prefix that are kept; there are fewer options."""
 
 
 EPOCH, END = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 
 
-class UndecodableEventError(ValueError):
+class UndecodableEventError(UndecodableError):
     """The event is not what its type promises; retrying cannot help, the dead-letter topic keeps it."""
 
 
 def _of_this_age(time: datetime) -> datetime:
-    """Refuse times that no object has and that not every date library takes."""
+    """Check that a time is one that an object can have and every date library takes. Raises ValueError."""
     if not EPOCH <= time < END:
         raise ValueError("no object is of that time")
     return time
 
 
 def ours(given: object) -> dict[str, str]:
-    """Keep what is meant for us, as text: no metadata may cost an upload its receipt."""
+    """Return the metadata with our prefix, as text: no metadata may cost an upload its receipt."""
     pairs = given.items() if isinstance(given, Mapping) else ()
     ours = {str(key)[:MAX_KEY]: value for key, value in pairs if str(key).lower().startswith(PREFIX)}
     return {_clean(key): _clean(_text(value)) for key, value in list(ours.items())[:MAX_KEYS]}
@@ -51,7 +52,7 @@ def _text(value: object) -> str:
 
 
 def _clean(text: str) -> str:
-    """Replace halves of characters, which JSON can hold and UTF-8 cannot."""
+    """Return the text with lone surrogates replaced, which JSON can hold and UTF-8 cannot."""
     return text.encode(errors="replace").decode()
 
 
@@ -70,7 +71,7 @@ class ObjectFinalized(BaseModel):
 
 
 def decode_upload(data: object) -> Source:
-    """Read the event's data; raises UndecodableEventError."""
+    """Return the object of an event's data. Raises UndecodableEventError."""
     try:
         return Source(**ObjectFinalized.model_validate(data).model_dump())
     except ValueError as error:  # also of an integer too long to be read
@@ -87,5 +88,5 @@ _IGNORED: Mapping[str, re.Pattern[str]] = {
 
 
 def why_ignored(name: str) -> str | None:
-    """Say why an object is no upload of anybody's, or None if it deserves a receipt."""
+    """Return why an object is not a user upload, or None."""
     return next((why for why, pattern in _IGNORED.items() if pattern.search(name)), None)

@@ -1,11 +1,11 @@
-"""Enumerations to which later releases add. Decision 010 says why."""
+"""Enumerations that later releases extend. Decision 010 says why."""
 
 from enum import StrEnum
 from typing import Self
 
 
 class Vocabulary(StrEnum):
-    """Words, of which a later release may know more: one that is unknown here is read, and kept as it is."""
+    """Words that a later release may extend: one that is unknown here is read, and kept as it is."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
@@ -17,5 +17,5 @@ class Vocabulary(StrEnum):
 
     @property
     def known(self) -> bool:
-        """Whether this release has the word."""
+        """Whether this release knows the word."""
         return self in type(self).__members__.values()

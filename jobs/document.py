@@ -1,7 +1,7 @@
 """A job as a document of the ledger, which an earlier or a later release may have written. Decision 010.
 
-A field that this release does not know is not read, and is still there after a write: what has not changed is
-written as it was stored.
+A field that this release does not know is not read, and is still there after a write: unchanged fields are
+written as they were stored.
 """
 
 import logging
@@ -16,20 +16,20 @@ from schemas.job import Job, Revision, State
 from schemas.options import Options
 
 LONGEST = 100
-"""Characters of a value that a message shows."""
+"""Most characters of a value that a message shows."""
 
 logger = logging.getLogger(__name__)
 
 
 def encode(job: Job) -> dict[str, object]:
-    """Return the fields to store: as they are stored, but for what has changed since the job was read."""
+    """Return the fields to store: those changed since the job was read, all others as they were stored."""
     stored, after = job.revision.document, job.model_dump()
     before = _read(stored).model_dump() if stored else {}
     return _fields(stored, before, after)
 
 
 def decode(job_id: str, document: Mapping[str, Any], mark: object) -> Job:
-    """Read the document of this id. Raises UnreadableJobError."""
+    """Return the job of a document. Raises UnreadableJobError."""
     try:
         job = _read(document)
     except ValidationError as error:
@@ -40,7 +40,7 @@ def decode(job_id: str, document: Mapping[str, Any], mark: object) -> Job:
 
 
 def decode_or_log(job_id: str, document: Mapping[str, Any], mark: object) -> Job | None:
-    """Read one document of many: what cannot be read is logged, and keeps nobody from the others."""
+    """Return the job of a document, or None for an unreadable one, which is logged."""
     try:
         return decode(job_id, document, mark)
     except UnreadableJobError as error:
@@ -49,7 +49,7 @@ def decode_or_log(job_id: str, document: Mapping[str, Any], mark: object) -> Job
 
 
 def state_of(document: Mapping[str, object]) -> State | None:
-    """Return the state that a document names, or None where this release does not know it."""
+    """Return the state that a document names, or None if this release does not know it."""
     return next((state for state in State if state == document.get("state")), None)
 
 
@@ -73,7 +73,7 @@ def _fields(
 
 
 def _merged(stored: object, before: object, after: object) -> object:
-    """Put a change into what is stored; an element of a list that has changed is another one."""
+    """Return the stored value with a change merged in; a changed element of a list is replaced whole."""
     if before == after:
         return stored
     match stored, before, after:

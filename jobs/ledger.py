@@ -1,4 +1,4 @@
-"""What the stages need from the ledger: one document per job, every write a compare-and-set."""
+"""The ledger as the stages need it: one document per job, every write a compare-and-set."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -7,18 +7,22 @@ from typing import Protocol
 from schemas.job import Job, State
 
 NEWEST = 50
-"""Generations of an object that are looked at, at most: it gets one a second, and each looks as it comes."""
+"""Most generations of an object that are searched: it gets one a second, and each searches as it comes."""
 
 
-class AlreadyRecordedError(Exception):
+class LedgerError(Exception):
+    """Root of the errors of the ledger."""
+
+
+class AlreadyRecordedError(LedgerError):
     """The job exists: its event came before."""
 
 
-class ConflictError(Exception):
+class ConflictError(LedgerError):
     """Someone else changed the job since it was read."""
 
 
-class UnreadableJobError(Exception):
+class UnreadableJobError(LedgerError):
     """The job is there, and this release cannot read it: a later one wrote it, or its record is damaged."""
 
     def __init__(self, job_id: str, why: str) -> None:
@@ -38,55 +42,55 @@ class Ledger(Protocol):
         """Record a new job. Raises AlreadyRecordedError."""
 
     def get(self, job_id: str) -> Job | None:
-        """Read a job, or None. Raises UnreadableJobError."""
+        """Return a job, or None if it is missing. Raises UnreadableJobError."""
 
     def replace(self, job: Job) -> Job:
         """Write the job if it still has the revision that ``job`` was read at. Raises ConflictError."""
 
     def count(self, state: State, most: int) -> int:
-        """Count the jobs in a state, and stop at so many."""
+        """Return the number of jobs in a state, at most ``most``."""
 
     def succeeded_as(self, fingerprint: str) -> Job | None:
-        """Find a job that succeeded with this fingerprint."""
+        """Return a job that succeeded with this fingerprint, or None."""
 
     def count_as(self, fingerprint: str, most: int) -> int:
-        """Count the jobs that succeeded with this fingerprint, and stop at so many."""
+        """Return the number of jobs that succeeded with this fingerprint, at most ``most``."""
 
     def waits(self, name: str) -> bool:
-        """Tell whether any job waits for an object of this name."""
+        """Return whether any job waits for an object of this name."""
 
     def waiting_for(self, name: str, after: str = "") -> Iterable[Job]:
-        """Find all jobs, behind one by their ids, that wait for an object of this name.
+        """Yield the jobs that wait for an object of this name, by their ids, from the one after ``after``.
 
-        They come in pages, each page as it is when it is asked for.
+        They are read in pages, each page when it is asked for.
         """
 
     def generations(self, bucket: str, name: str) -> Sequence[Job]:
-        """Find the jobs of the newest generations of an object, the newest first; the NEWEST at most."""
+        """Return the jobs of the newest generations of an object, the newest first, NEWEST at most."""
 
     def unfinished(self, bucket: str, prefix: str) -> Sequence[Job]:
-        """Find the jobs that have not ended, of objects whose names begin with a prefix, by name."""
+        """Return the jobs that have not ended, of objects whose names begin with a prefix, by name."""
 
     def count_unfinished(self, bucket: str, prefix: str, most: int) -> int:
-        """Count the same, and stop at so many."""
+        """Return the number of these, at most ``most``."""
 
     def unknown(self, job_ids: Sequence[str]) -> set[str]:
         """Return those of these ids (any number) that no job has."""
 
     def waiting(self) -> Iterable[Job]:
-        """Find all jobs that wait for files, by their ids, in pages as above."""
+        """Yield all jobs that wait for files, by their ids, in pages as above."""
 
     def unsettled(self, before: datetime) -> Sequence[Job]:
-        """Find ended jobs, last changed before a time, whose receipt or event is pending."""
+        """Return ended jobs, last changed before a time, whose receipt or event is pending."""
 
     def unserved(self, before: datetime) -> Sequence[Job]:
-        """Find queued jobs last changed before a time, the longest unchanged first; a page of them."""
+        """Return queued jobs last changed before a time, the longest unchanged first; a page of them."""
 
     def newest_running(self) -> Job | None:
-        """Find the running job that was taken in last."""
+        """Return the running job that was taken in last, or None."""
 
     def last_ended(self, since: datetime) -> Job | None:
-        """Find the job that ended last, if that was after a time."""
+        """Return the job that ended last if that was after a time, else None."""
 
     def lapsed(self, now: datetime) -> Sequence[Job]:
-        """Find running jobs whose lease has expired."""
+        """Return running jobs whose lease has expired."""

@@ -1,6 +1,6 @@
-"""How a job moves: everything that decides a job's next state lives in this file.
+"""The state machine of jobs: everything that decides a job's next state lives in this file.
 
-``TABLE`` is the whole truth; ``advance`` is pure; the verbs below it say what else changes with the state.
+``TABLE`` has all transitions; ``advance`` is pure; the verbs below it say what else changes with the state.
 """
 
 from collections.abc import Mapping
@@ -11,19 +11,19 @@ from schemas.failure import RETRYABLE, Code, Failure
 from schemas.job import Change, Effect, Job, Lease, Result, State
 
 MAX_ATTEMPTS = 3
-"""A job that lost its worker this often is the likely reason, and fails."""
+"""Attempts after which a job fails: one that lost its worker this often is the likely reason."""
 
 LEASE = timedelta(seconds=120)
 WAIT = timedelta(hours=24)
 UNTAKEN = timedelta(hours=24)
-"""A queued job that no worker took for so long fails, so that whoever sent it hears of it: decision 005."""
+"""Time after which a queued job that no worker took fails, so that its sender hears of it: decision 005."""
 
 KEEP = timedelta(days=90)
-"""How long the ledger keeps a finished job; its receipt stays as long as the bucket keeps it."""
+"""Time for which the ledger keeps an ended job; its receipt stays as long as the bucket keeps it."""
 
 
 class Event(StrEnum):
-    """What can happen to a job."""
+    """Event of the state machine."""
 
     TAKEN_IN = "TAKEN_IN"  # an upload became a job
     ARRIVED = "ARRIVED"  # the last file that it waited for is there
@@ -78,7 +78,7 @@ ENTERING: Mapping[State, tuple[Effect, ...]] = {
     State.QUEUED: (Effect.REQUEST,),
     **{state: (Effect.RECEIPT, Effect.EVENT) for state in State if state.terminal},
 }
-"""What must follow the arrival in a state; kept in ``pending`` until done, a request until it is served."""
+"""Effects of entering a state; kept in ``pending`` until done, a request until it is served."""
 
 
 class IllegalTransitionError(Exception):
@@ -86,7 +86,7 @@ class IllegalTransitionError(Exception):
 
 
 def enter(job: Job, event: str, state: State, at: datetime, code: Code | None = None) -> Job:
-    """Put a job into a state, with all that belongs to arriving there."""
+    """Return the job in a state, with all fields that entering it sets."""
     return job.evolve(
         state=state,
         updated_at=at,
@@ -100,7 +100,7 @@ def enter(job: Job, event: str, state: State, at: datetime, code: Code | None = 
 
 
 def begin(job: Job, state: State, at: datetime, code: Code | None = None) -> Job:
-    """Put a new job into its first state. Raises IllegalTransitionError."""
+    """Return a new job in its first state. Raises IllegalTransitionError."""
     if state not in BEGINNINGS:
         raise IllegalTransitionError(f"job {job.job_id} cannot begin as {state}")
     return enter(job, Event.TAKEN_IN, state, at, code)
@@ -122,7 +122,7 @@ def claim(job: Job, holder: str, at: datetime) -> Job:
 
 
 def renew(job: Job, at: datetime) -> Job:
-    """Prolong the lease of a running job."""
+    """Prolong the lease of a running job. Raises IllegalTransitionError."""
     if job.lease is None:
         raise IllegalTransitionError(f"job {job.job_id} is {job.state}: no lease to renew")
     return job.evolve(lease=job.lease.model_copy(update={"expires_at": at + LEASE}))
@@ -139,14 +139,14 @@ def fail(job: Job, failure: Failure, at: datetime) -> Job:
 
 
 def end_attempt(job: Job, failure: Failure, at: datetime) -> Job:
-    """End an attempt that came to nothing: another one may do better, or the job fails for good."""
+    """End a failed attempt: release the job after a retryable failure, else fail it."""
     if failure.code in RETRYABLE:
         return release(job, Event.RELEASED, failure, at)
     return fail(job, failure, at)
 
 
 def release(job: Job, event: Event, failure: Failure, at: datetime) -> Job:
-    """Give a running job back to the queue, or give up when its attempts are spent."""
+    """Return a running job to the queue, or fail it when its attempts are spent."""
     if job.attempt < MAX_ATTEMPTS:
         return advance(job, event, at, failure.code)
     message = f"Given up after {job.attempt} attempts. The last one: {failure.message}"
@@ -155,21 +155,24 @@ def release(job: Job, event: Event, failure: Failure, at: datetime) -> Job:
 
 
 def remembered(uploaded_at: datetime, now: datetime) -> bool:
-    """Tell whether the ledger still has the job of an upload of that time, if it ever had one."""
+    """Return whether the ledger still has the job of an upload of that time, if it ever had one."""
     return now - uploaded_at < KEEP
 
 
 def request_again(job: Job, at: datetime) -> Job:
-    """Note that a worker was asked for once more: the last request may be lost; two of them do no harm."""
+    """Note the time of another request for a queued job: the last may be lost; two do no harm.
+
+    Raises IllegalTransitionError for a job that is not queued.
+    """
     if job.state is not State.QUEUED:
         raise IllegalTransitionError(f"job {job.job_id} is {job.state}: nothing to ask a worker for")
     return job.evolve(updated_at=at)
 
 
 def undelivered(job: Job, at: datetime) -> Job:
-    """Ask again for a queued job whose request Pub/Sub gave up on; fail it where no worker took it for long.
+    """Request a queued job again whose request was dead-lettered; fail it if no worker took it for UNTAKEN.
 
-    Only the last time that it was given up on stays in the history, which would grow with each.
+    Only the last such event stays in the history, which would grow with each.
     """
     steps = list(job.history)
     if steps and steps[-1].event == Event.UNDELIVERED:
@@ -192,7 +195,7 @@ def supersede(job: Job, at: datetime) -> Job:
 
 
 def cancel(job: Job, at: datetime, why: str) -> Job:
-    """End a job that nobody wants any more; ``why`` is the sentence that says how that is known."""
+    """Cancel a job; ``why`` is the sentence that gives the reason."""
     failure = _unwanted(why)
     return advance(job.evolve(errors=(failure,)), Event.CANCELLED, at, failure.code)
 
@@ -209,24 +212,24 @@ def expire(job: Job, at: datetime) -> Job:
 
 
 def refuse(job: Job, failures: tuple[Failure, ...], at: datetime) -> Job:
-    """Reject a job that waited, for what the files have that it waited for."""
+    """Reject a waiting job for failures of the files that it waited for."""
     return advance(job.evolve(errors=failures), Event.REFUSED, at, failures[0].code)
 
 
 def take_in(job: Job, at: datetime) -> Job:
-    """Put a new job into its first state: with errors REJECTED, with missing files WAITING, else QUEUED."""
+    """Return a new job in its first state: with errors REJECTED, with missing files WAITING, else QUEUED."""
     state = State.REJECTED if job.errors else State.WAITING if job.waits_for else State.QUEUED
     return begin(job, state, at)
 
 
 def supersede_unread(job: Job, at: datetime) -> Job:
-    """Close a new job whose object was replaced before anyone read it."""
+    """End a new job whose object was overwritten before it was read."""
     failure = _overwritten(job)
     return begin(job.evolve(errors=(failure,)), State.SUPERSEDED, at, failure.code)
 
 
 def cancel_unread(job: Job, at: datetime, why: str) -> Job:
-    """Close a new job whose object was deleted before anyone read it."""
+    """End a new job whose object was deleted before it was read."""
     failure = _unwanted(why)
     return begin(job.evolve(errors=(failure,)), State.CANCELLED, at, failure.code)
 

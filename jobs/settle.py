@@ -1,7 +1,7 @@
-"""Do what must follow a state change, and clear it from the outbox.
+"""Do the effects of a state change, and clear them from the outbox.
 
 Every effect is idempotent: a receipt is created once, an event has a fixed id, a second request finds the job
-taken. So whoever dies between an effect and its clearing loses nothing: the sweep settles again.
+taken. So a process that dies between an effect and its clearing loses nothing: the sweep settles again.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from schemas.receipt import Receipt, receipt_name
 
 
 class Topic(Protocol):
-    """Where messages go."""
+    """A topic of Pub/Sub."""
 
     def publish(self, message: Message) -> None:
         """Publish and wait until the topic has it."""
@@ -31,7 +31,7 @@ class Receipts(Protocol):
 
 @dataclass(frozen=True)
 class Settler:
-    """The outside world, as far as a state change reaches it."""
+    """The ledger, the output bucket and the topics, as far as a state change reaches them."""
 
     ledger: Ledger
     receipts: Receipts
@@ -39,7 +39,7 @@ class Settler:
     completions: Topic
 
     def settle(self, job: Job) -> Job:
-        """Do all that is pending, in order, and clear it. One changed meanwhile is its changer's.
+        """Do all pending effects, in order, and clear them; a job changed meanwhile is left to its changer.
 
         A request stays pending until a worker claims the job: decision 006.
         """

@@ -1,4 +1,4 @@
-"""End a job that is not wanted any more, whatever it does meanwhile."""
+"""End a job that is not wanted any more, whatever happens to it meanwhile."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,9 +12,9 @@ End = Callable[[Job, datetime], Job]
 
 
 def withdraw(settler: Settler, job: Job, end: End) -> Job:
-    """End the job, though a worker claims it or renews its lease, and settle it; return it as it ended.
+    """End the job, even if a worker claims it or renews its lease meanwhile; settle it, and return it.
 
-    One that has ended by itself before stays as it is, and is settled in case nobody did.
+    One that has ended before stays as it is, and is settled again in case nobody did.
     """
     known: Job | None = job
     while known is not None and not known.state.terminal:

@@ -1,4 +1,4 @@
-"""Entry point of the command, and where it is put together: ``dropfold``, or ``python -m dropfold``."""
+"""Entry point and composition root of the command: ``dropfold``, or ``python -m dropfold``."""
 
 import signal
 
@@ -25,14 +25,14 @@ COMMANDS = (drop, status, watch, results, cancel, events, validate, doctor, stat
 
 
 class Commands(click.Group):
-    """The commands in the order in which a person needs them; trouble is one line."""
+    """The commands in the order in which a person needs them; an error is one line."""
 
     def list_commands(self, _context: click.Context) -> list[str]:
-        """Return them as they were added."""
+        """Return the names in the order in which they were added."""
         return list(self.commands)
 
     def invoke(self, context: click.Context) -> object:
-        """Run a command, and say in one line what kept it."""
+        """Run a command; raise its expected errors as click.ClickException, in one line."""
         try:
             return super().invoke(context)
         except (StorageUnavailableError, ObjectGoneError, ObjectUnreadableError, LostError) as error:

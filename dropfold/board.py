@@ -1,4 +1,4 @@
-"""How far jobs have come, as a person watches it: a bar per state, throughput, time left, workers alive."""
+"""Progress of jobs for a person who watches: a bar per state, throughput, time left, workers alive."""
 
 import time
 from collections import deque
@@ -26,29 +26,29 @@ ORDER = (*(state for state in State if state.terminal), State.RUNNING, State.QUE
 
 @dataclass(frozen=True)
 class Tally:
-    """How many jobs are in each state; ``arriving`` are uploads that no job knows yet."""
+    """Number of jobs in each state; ``arriving`` is the number of uploads without a job yet."""
 
     counts: Mapping[State, int]
     arriving: int = 0
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """Number of all jobs and arriving uploads."""
         return sum(self.counts.values()) + self.arriving
 
     @property
     def ended(self) -> int:
-        """Those to which nothing happens any more."""
+        """Number of jobs in a terminal state."""
         return sum(count for state, count in self.counts.items() if state.terminal)
 
     @property
     def left(self) -> int:
-        """Those that have not ended."""
+        """Number of jobs that have not ended, arriving uploads included."""
         return self.total - self.ended
 
     @property
     def all_succeeded(self) -> bool:
-        """Whether every one succeeded."""
+        """Whether every job succeeded."""
         return self.counts.get(State.SUCCEEDED, 0) == self.total
 
     def __str__(self) -> str:
@@ -63,19 +63,19 @@ class Pace:
     seen: deque[tuple[float, int]] = field(default_factory=deque)
 
     def add(self, at: float, ended: int) -> None:
-        """Take note of how many had ended at a time, in seconds."""
+        """Record the number of ended jobs at a time, in seconds."""
         self.seen.append((at, ended))
         while self.seen[0][0] < at - WINDOW:
             self.seen.popleft()
 
     @property
     def per_second(self) -> float:
-        """Jobs that ended, a second."""
+        """Ended jobs per second."""
         (began, first), (now, last) = self.seen[0], self.seen[-1]
         return (last - first) / (now - began) if now > began else 0.0
 
     def describe(self, left: int) -> str:
-        """Say throughput and time left, where they are known."""
+        """Return throughput and time left in words; empty without throughput."""
         if not (rate := self.per_second):
             return ""
         return f"{rate * 60:.1f} jobs a minute, {_duration(left / rate)} left"
@@ -83,7 +83,7 @@ class Pace:
 
 @dataclass
 class Board:
-    """What is shown: bars where somebody watches, else a line now and then when something has changed."""
+    """Display of progress: bars on a terminal, else a line now and then when something has changed."""
 
     live: Live
     pace: Pace = field(default_factory=Pace)
@@ -91,7 +91,7 @@ class Board:
     said_at: float = float("-inf")
 
     def show(self, tally: Tally, workers: int | None) -> None:
-        """Show how far it has come now."""
+        """Show the progress now."""
         now = time.monotonic()
         self.pace.add(now, tally.ended)
         alive = [] if workers is None else [f"{workers} worker{'' if workers == 1 else 's'} alive"]

@@ -1,4 +1,4 @@
-"""The project that the command works on, put together as it is needed, so that help needs none."""
+"""The project that the command works on, opened part by part when needed, so that help needs no project."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,7 +13,7 @@ from dropfold.settings import CommandSettings
 from inputs.examine import Rules
 from schemas.finding import Finding, Found
 
-if TYPE_CHECKING:  # Google's clients take a second to import, and checking files and help need none
+if TYPE_CHECKING:  # Google's clients take a second to import, which checking files and help do not need
     from gcp.cloud_run import WorkerJob
     from gcp.health import Health
     from gcp.ledger import FirestoreLedger
@@ -26,7 +26,7 @@ Part = TypeVar("Part")
 HOLD = 100
 LOOK_SECONDS = 0.2
 WORKERS_SECONDS = 5
-"""How long a count of workers is good for."""
+"""Time for which a count of workers is reused."""
 
 
 class Delivery(Protocol):
@@ -34,14 +34,14 @@ class Delivery(Protocol):
 
     @property
     def data(self) -> bytes:
-        """What it says."""
+        """Payload."""
 
     @property
     def attributes(self) -> Mapping[str, str]:
-        """What it says about itself."""
+        """Attributes of the message."""
 
     def ack(self) -> None:
-        """Take it as read."""
+        """Acknowledge the message."""
 
 
 class Cloud:
@@ -52,7 +52,7 @@ class Cloud:
 
     @cached_property
     def settings(self) -> CommandSettings:
-        """What the environment says. Raises click.UsageError."""
+        """The settings in the environment. Raises click.UsageError."""
         try:
             return CommandSettings()
         except ValidationError as error:
@@ -60,7 +60,7 @@ class Cloud:
 
     @cached_property
     def ledger(self) -> "FirestoreLedger":
-        """Where the jobs are."""
+        """The ledger."""
         from gcp import project
 
         return _reached(self.health.ledger(), project.ledger(self.settings))
@@ -77,25 +77,25 @@ class Cloud:
 
     @cached_property
     def settler(self) -> "Settler":
-        """What follows a change of a job."""
+        """The settler of a job's effects."""
         from gcp import project
 
         return project.settler(self.settings)
 
     @cached_property
     def health(self) -> "Health":
-        """Looks at each part."""
+        """The checks of each part."""
         from gcp.health import Health
 
         return Health(self.settings)
 
     @property
     def rules(self) -> Rules:
-        """What uploads are held to."""
+        """The rules for uploads."""
         return Rules(msa_service=self.settings.msa_service, max_tokens=self.settings.max_tokens)
 
     def workers(self) -> int | None:
-        """Count the workers alive, as of the last seconds; None where nobody tells."""
+        """Return the number of workers alive, as of the last seconds, or None if it is unknown."""
         counted_at, count = self._workers
         if time.monotonic() - counted_at > WORKERS_SECONDS:
             count = self._count_workers()
@@ -140,12 +140,12 @@ class Cloud:
 
 
 def pass_cloud(command: Callable[Concatenate[Cloud, P], R]) -> Callable[P, R]:
-    """Call a command with the project first."""
+    """Return a command that is called with the project as its first argument."""
     return click.pass_obj(command)
 
 
 def _reached(look: Finding, part: Part) -> Part:
-    """Return a part that answers: Google's clients knock for minutes where nobody does."""
+    """Return the part. Raises click.ClickException if it is silent: clients would retry for minutes."""
     if look.found is Found.SILENT:
         what = "see whether the network, or for a local stack `make up`, is there"
         raise click.ClickException(f"{look.detail}: {what}; `dropfold doctor` looks at each part.")

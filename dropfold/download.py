@@ -1,4 +1,4 @@
-"""Fetch what receipts name, and hold it to their digests."""
+"""Download the files of receipts, and verify their digests."""
 
 import posixpath
 from collections.abc import Iterator
@@ -18,24 +18,24 @@ class Outputs(Protocol):
     """The output bucket."""
 
     def download(self, name: str, to: Path, limit: int) -> None:
-        """Fetch an object. Raises ObjectGoneError, ObjectTooLargeError."""
+        """Download an object. Raises ObjectGoneError, ObjectTooLargeError."""
 
 
 @dataclass(frozen=True)
 class Fetch:
-    """A file to fetch, and where it goes."""
+    """A file to download, and the folder for it."""
 
     output: Output
     folder: Path
 
     @property
     def path(self) -> Path:
-        """Where it goes: its object's name under the folder."""
+        """Path of the file: its object's name under the folder."""
         return self.folder / self.output.name
 
 
 def wanted(receipt: Receipt, folder: Path) -> Iterator[Fetch]:
-    """Choose structures and report from what a receipt names."""
+    """Yield the structures and the report among a receipt's files."""
     for output in receipt.outputs:
         name = PurePosixPath(output.name)
         if name.suffix in STRUCTURES or name.name == REPORT:
@@ -48,9 +48,9 @@ def folder_of(receipt: Receipt) -> str:
 
 
 def fetched(outputs: Outputs, fetch: Fetch) -> str | None:
-    """Fetch a file unless it is there, and return what is wrong with it, if anything.
+    """Download a file unless it is there; return what is wrong with it, or None.
 
-    What is not what the receipt says is not left in its place.
+    A file that differs from the receipt is not kept.
     """
     if not _is_inside(fetch):
         return f"{fetch.output.name} is not fetched: its name leads out of {fetch.folder}."
@@ -77,5 +77,5 @@ def _is_right(path: Path, output: Output) -> bool:
 
 
 def _is_inside(fetch: Fetch) -> bool:
-    """Tell whether a name stays in the folder, whatever an uploader wrote into it."""
+    """Return whether the path stays in the folder, whatever name an uploader chose."""
     return fetch.path.resolve().is_relative_to(fetch.folder.resolve())

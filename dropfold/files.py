@@ -1,4 +1,4 @@
-"""Files on this machine as the objects that they will be, and whether they can be predicted."""
+"""Files on this machine as the objects that they will be, and the check of inputs among them."""
 
 import os
 import posixpath
@@ -43,7 +43,7 @@ class LocalFile:
 
 @dataclass(frozen=True)
 class Checked:
-    """An input after the check: why it will not do, or which files it refers to, here and not here."""
+    """A checked input: its failures, or the files that it refers to, present and missing."""
 
     file: LocalFile
     failures: tuple[Failure, ...] = ()
@@ -52,10 +52,10 @@ class Checked:
 
 
 def found(paths: Iterable[Path], to: str | None) -> list[LocalFile]:
-    """Find the files under paths, by name.
+    """Return the files under paths, by name.
 
     A folder's files keep their names in it, under ``to`` or else the folder's own name. Hidden files are left
-    out. Raises click.UsageError where two files would be one object, or one can be none, and where none is.
+    out. Raises click.UsageError for two files of one name, a name that no object can have, and for no file.
     """
     given = list(paths)
     files = [file for path in given for file in _under(path, to)]
@@ -71,7 +71,7 @@ def found(paths: Iterable[Path], to: str | None) -> list[LocalFile]:
 
 
 def check(file: LocalFile, metadata: dict[str, str], rules: Rules) -> Checked:
-    """Check an input as the intake will."""
+    """Return an input, checked as the intake will check it."""
     try:
         return _check(file, metadata, rules)
     except OSError as error:
@@ -98,7 +98,7 @@ class _Beside:
     file: LocalFile
 
     def read(self, name: str, generation: int, limit: int) -> bytes:
-        """Read the file of an object. Raises ObjectTooLargeError, OSError."""
+        """Return the content of an object's file. Raises ObjectTooLargeError, OSError."""
         with self._path(name).open("rb") as opened:
             content = opened.read(limit + 1)
         if len(content) > limit:
@@ -106,7 +106,7 @@ class _Beside:
         return content
 
     def look(self, name: str, most: int) -> Look | None:
-        """Look at the file that would have this name. Raises OSError."""
+        """Return a look at the file of an object's name, or None if it is missing. Raises OSError."""
         path = self._path(name)
         if not path.is_file():
             return None

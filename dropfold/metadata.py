@@ -1,4 +1,4 @@
-"""The options of an upload as flags of the command: made from their model, so that neither has one more."""
+"""The options of an upload as flags of the command, made from their model, so that both have the same."""
 
 from collections.abc import Callable, Mapping
 
@@ -10,19 +10,19 @@ Command = Callable[..., None]
 
 
 def flags(command: Command) -> Command:
-    """Give a command a flag for each option; what a person leaves out arrives as None."""
+    """Return the command with a flag for each option; a flag that is left out arrives as None."""
     for name in reversed(Options.model_fields):
         command = _flag(name)(command)
     return command
 
 
 def metadata(given: Mapping[str, object]) -> dict[str, str]:
-    """Write the flags that were given as the metadata of an object."""
+    """Return the given flags as an object's metadata."""
     return {header(name): _text(value) for name, value in given.items() if value is not None}
 
 
 def header(name: str) -> str:
-    """Name the metadata key of an option."""
+    """Return the metadata key of an option."""
     return PREFIX + name.replace("_", "-")
 
 

@@ -1,4 +1,4 @@
-"""How a person names objects and jobs: an id, a prefix, or a ``gs://`` URI of either."""
+"""Names by which a person means objects and jobs: an id, a prefix, or a ``gs://`` URI."""
 
 import re
 from pathlib import PurePosixPath
@@ -11,7 +11,7 @@ ID = re.compile(r"[0-9a-f]{16}")
 
 
 def prefix(bucket: str, target: str) -> str:
-    """Return the prefix of object names that is meant. Raises click.UsageError for another bucket."""
+    """Return the prefix of object names that a target means. Raises click.UsageError for another bucket."""
     if not target.startswith("gs://"):
         return target
     its, _, name = target.removeprefix("gs://").partition("/")
@@ -21,7 +21,7 @@ def prefix(bucket: str, target: str) -> str:
 
 
 def is_id(target: str) -> bool:
-    """Tell a job's id from a prefix."""
+    """Return whether a target has the form of a job's id."""
     return ID.fullmatch(target) is not None
 
 

@@ -6,7 +6,7 @@ from gcp.settings import Project
 
 
 class CommandSettings(Project):
-    """What the command may know of the workers; without it they are not counted."""
+    """Settings of the command. Those of the workers are optional: without them workers are not counted."""
 
     cloud_run_job_name: str = Field("", description="name of the worker's Cloud Run job, to count workers")
     cloud_run_region: str = Field("", description="region of that job")

@@ -1,7 +1,7 @@
-"""What goes to the terminal: results to standard output, progress and trouble to standard error.
+"""Output: results to standard output, progress and errors to standard error.
 
-Rich leaves colours out where NO_COLOR is set, and all that moves where nobody watches. A table is then lines
-of values with tabs between them.
+Rich leaves colours out if NO_COLOR is set, and animation without a terminal. A table is then lines of values
+with tabs between them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,23 +26,23 @@ COLOURS = {
 
 
 def clean(text: object) -> str:
-    """Show what others wrote without what a terminal would obey."""
+    """Return a text of others without control characters, which a terminal would obey."""
     return "".join(letter if letter.isprintable() else "�" for letter in str(text))
 
 
 def say(*words: object) -> None:
-    """Write a line of results; above the progress where both are on the same terminal."""
+    """Write a line of results; above the progress if both are on the same terminal."""
     console = ERR if OUT.is_terminal and ERR.is_terminal else OUT
     console.print("  ".join(clean(word) for word in words))
 
 
 def tell(text: str, style: str = "") -> None:
-    """Write a line that is no result."""
+    """Write a line to standard error."""
     ERR.print(clean(text), style=style)
 
 
 def complain(failures: Iterable[Failure]) -> None:
-    """Write why a file will not do, and what to change."""
+    """Write failures to standard error, with their remedies."""
     for failure in failures:
         where = f" ({clean(failure.field)})" if failure.field else ""
         line = Text.assemble(
@@ -52,7 +52,7 @@ def complain(failures: Iterable[Failure]) -> None:
 
 
 def write(text: str) -> None:
-    """Write what a program reads, as it is."""
+    """Write a text for programs, as it is."""
     click.echo(text)
 
 

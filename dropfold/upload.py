@@ -1,4 +1,4 @@
-"""Send files as new objects, many at once; what is there already is not sent again."""
+"""Send files as new objects, many at once; an object that is there already is not sent again."""
 
 import signal
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from schemas.job import Source
 from schemas.options import PREFIX
 
 THREADS = 8
-"""Fewer than the connections that the storage client keeps open."""
+"""Files sent at once: fewer than the connections that the storage client keeps open."""
 
 LOOK_FIRST = 1024 * 1024
 """Bytes from which it is cheaper to ask whether a file is there than to send it and be refused."""
@@ -28,14 +28,14 @@ class Inputs(Protocol):
     name: str
 
     def source(self, name: str) -> Source | None:
-        """Return the object that has this name now, or None where there is none."""
+        """Return the object that has this name now, or None if it is missing."""
 
     def drop(self, path: Path, name: str, metadata: Mapping[str, str], over: int = 0) -> Source | None:
-        """Upload a file over this generation of its object, 0 for none; None where it has another."""
+        """Upload a file over this generation, 0 for a new object; return None if the object has another."""
 
 
 class Outcome(StrEnum):
-    """What became of a file."""
+    """Outcome of sending a file."""
 
     SENT = "sent"
     THERE = "already there"
@@ -44,7 +44,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Upload:
-    """A file, what became of it, and the object that has its name now."""
+    """A file, its outcome, and the object that has its name now."""
 
     file: LocalFile
     outcome: Outcome
@@ -64,9 +64,9 @@ class Uploader:
     overwrite: bool
 
     def send_all(self, files: Sequence[LocalFile]) -> Iterator[Upload]:
-        """Send files at once, in any order. Where it is left early, those under way are waited for.
+        """Send files at once, in any order, and yield each; if closed early, wait for those under way.
 
-        Raises KeyboardInterrupt between two files where a signal asked for the end.
+        Raises KeyboardInterrupt between two files after SIGINT or SIGTERM.
         """
         done: SimpleQueue[Future[Upload] | None] = SimpleQueue()
         pool = ThreadPoolExecutor(THREADS)
@@ -82,7 +82,7 @@ class Uploader:
             pool.shutdown(cancel_futures=True)
 
     def send(self, file: LocalFile) -> Upload:
-        """Send one file, once: the same one again finds itself. Raises OSError, LostError."""
+        """Send one file, idempotently. Raises OSError, LostError."""
         ours = {} if file.is_reference else self.metadata
         if file.path.stat().st_size > LOOK_FIRST and (there := self.inputs.source(file.name)):
             return self._instead(file, ours, there)
@@ -94,7 +94,7 @@ class Uploader:
         raise LostError(f"gs://{self.inputs.name}/{file.name} is made and deleted by somebody else.")
 
     def _instead(self, file: LocalFile, ours: Mapping[str, str], there: Source) -> Upload:
-        """Leave the object that is there, or write over it."""
+        """Keep the object that is there, or overwrite it."""
         if _options(there.metadata) == ours and there.crc32c == crc32c(file.path):
             return Upload(file, Outcome.THERE, there)
         if self.overwrite and (made := self.inputs.drop(file.path, file.name, ours, there.generation)):
@@ -104,7 +104,7 @@ class Uploader:
 
 @contextmanager
 def _told_by(done: "SimpleQueue[Future[Upload] | None]") -> Iterator[None]:
-    """Have signals leave None in a queue: an exception could come while a lock is held that others need."""
+    """Let signals put None in a queue: an exception could be raised while a lock is held that others need."""
     leaving = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, lambda *_: done.put(None)) for number in leaving}
     try:

@@ -13,25 +13,25 @@ from schemas.job import UNFINISHED, Job, Source, State, job_id
 
 LOOK_SECONDS = 1.0
 AT_ONCE = 100
-"""Jobs that one look reads, in turn, so that a thousand cost no more a second than a hundred."""
+"""Most jobs that one look reads, in turn, so that a thousand cost no more a second than a hundred."""
 
 EXPECTED = timedelta(hours=1)
-"""Age of an upload up to which its job may still come; what has none by then, operations.md speaks of."""
+"""Age of an upload up to which its job may still come; docs/operations.md has those without one by then."""
 
 Workers = Callable[[], int | None]
 
 
 class Ledger(Protocol):
-    """Where jobs are looked at."""
+    """The ledger."""
 
     def count_under(self, bucket: str, prefix: str, states: Iterable[State]) -> int:
-        """Count the jobs in these states under a prefix, all at one moment."""
+        """Return the number of jobs in these states under a prefix, all at one moment."""
 
     def states(self, job_ids: Sequence[str]) -> Mapping[str, State | None]:
-        """Return the states of those of these ids that a job has, None for an unknown one."""
+        """Return the states of the jobs of these ids that exist, None for a state that is unknown here."""
 
     def under(self, bucket: str, prefix: str, states: Iterable[State], most: int) -> Sequence[Job]:
-        """Find jobs in these states under a prefix, by name."""
+        """Return jobs in these states under a prefix, by name, at most ``most``."""
 
 
 class Inputs(Protocol):
@@ -40,7 +40,7 @@ class Inputs(Protocol):
     name: str
 
     def listed(self, prefix: str = "") -> Iterator[Source]:
-        """List all objects with a prefix."""
+        """Yield all objects with a prefix."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Prefix:
     prefix: str
 
     def look(self) -> Tally:
-        """Count them: first all that have not ended, since a job can move between two counts."""
+        """Return the counts by state; the unfinished are counted first, since a job can move in between."""
         left = self.ledger.count_under(self.inputs.name, self.prefix, UNFINISHED)
         seen = Tally(tally(self.ledger, self.inputs.name, self.prefix))
         if not left:
@@ -80,7 +80,7 @@ class Jobs:
         self._turn = deque(self._states)
 
     def look(self) -> Tally:
-        """Look at those that come next in turn, and count all as they were seen last."""
+        """Read the next jobs in turn, and return all by the state in which they were last seen."""
         asked = [self._turn.popleft() for _ in range(min(AT_ONCE, len(self._turn)))]
         self._states |= self._ledger.states(asked)
         self._turn += [job for job in asked if not _ended(self._states[job])]
@@ -93,15 +93,15 @@ class Jobs:
 
 
 def tally(ledger: Ledger, bucket: str, prefix: str) -> dict[State, int]:
-    """Count the jobs under a prefix by state."""
+    """Return the number of jobs under a prefix by state."""
     return {state: ledger.count_under(bucket, prefix, [state]) for state in State}
 
 
 class Followed(Protocol):
-    """What is followed."""
+    """Jobs that are followed."""
 
     def look(self) -> Tally:
-        """Look how far it has come."""
+        """Return the number of jobs by state."""
 
 
 def follow(jobs: Followed, workers: Workers) -> Tally:

@@ -26,13 +26,13 @@ Exit status: 0 all are cancelled, 1 none was there to cancel or some ended other
 
 
 class Ledger(Protocol):
-    """Where jobs are found."""
+    """The ledger."""
 
     def get(self, job_id: str) -> Job | None:
-        """Read a job, or None."""
+        """Return a job, or None if it is missing."""
 
     def unfinished(self, bucket: str, prefix: str) -> Sequence[Job]:
-        """Find the jobs that have not ended, of objects whose names begin with a prefix."""
+        """Return the jobs that have not ended, of objects whose names begin with a prefix."""
 
 
 class Settings(Protocol):
@@ -65,18 +65,18 @@ def command(cloud: Cloud, targets: tuple[str, ...], *, yes: bool) -> None:
 
 
 def unfinished(ledger: Ledger, bucket: str, targets: Iterable[str]) -> list[Job]:
-    """Find what the targets name, each job once: ids, or prefixes with or without ``gs://BUCKET/``."""
+    """Return the unfinished jobs of ids, or of prefixes with or without ``gs://BUCKET/``, each job once."""
     found = (job for target in targets for job in _named(ledger, bucket, target))
     return list({job.job_id: job for job in found if not job.state.terminal}.values())
 
 
 def cancel(settler: Settler, job: Job) -> Job:
-    """Cancel a job, and return it as it ended: perhaps by itself, a moment before."""
+    """Cancel a job, and return it as it ended: perhaps otherwise, a moment before."""
     return withdraw(settler, job, partial(lifecycle.cancel, why="It was cancelled by a person's command."))
 
 
 def is_cancelled(job: Job) -> bool:
-    """Tell whether a job ended as it was to."""
+    """Return whether a job ended as cancelled."""
     return job.state is State.CANCELLED
 
 

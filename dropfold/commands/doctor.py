@@ -1,4 +1,4 @@
-"""Look whether the project can be worked with, and say what to do: ``dropfold doctor``."""
+"""Check whether the project can be worked with, and say what to do: ``dropfold doctor``."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -40,35 +40,35 @@ class Settings(Protocol):
 
 
 class Health(Protocol):
-    """Looks at parts of a project, none of which raises."""
+    """Checks of the parts of a project; they return findings, and never raise."""
 
     def credentials(self) -> Finding:
-        """Look for credentials."""
+        """Check for credentials."""
 
     def bucket(self, name: str) -> Finding:
-        """Look whether a bucket is there."""
+        """Check that a bucket is there."""
 
     def bucket_rights(self, name: str, rights: Sequence[str]) -> Finding:
-        """Look which rights on a bucket are missing."""
+        """Check the rights on a bucket."""
 
     def topic(self, name: str) -> Finding:
-        """Look whether a topic is there."""
+        """Check that a topic is there."""
 
     def topic_rights(self, name: str, rights: Sequence[str]) -> Finding:
-        """Look which rights on a topic are missing."""
+        """Check the rights on a topic."""
 
     def ledger(self) -> Finding:
-        """Look whether the ledger can be read."""
+        """Check that the ledger can be read."""
 
     def worker(self, region: str, job: str, endpoint: str) -> Finding:
-        """Look whether the worker's Cloud Run job is there."""
+        """Check that the worker's Cloud Run job is there."""
 
     def quota(self, quota: str, region: str, endpoint: str) -> Finding:
-        """Look how much a quota of Cloud Run grants in a region."""
+        """Check the limit of a quota of Cloud Run in a region."""
 
 
 class Check(NamedTuple):
-    """One line: what is looked at, how, and what to do where it is wrong."""
+    """One line: the name of a check, the check, and the remedy."""
 
     name: str
     look: Callable[[], Finding]
@@ -91,7 +91,7 @@ def command(cloud: Cloud) -> None:
 
 
 def checks(settings: Settings, health: Health) -> Iterator[Check]:
-    """List what is looked at."""
+    """Yield the checks."""
     yield Check("credentials", health.credentials, "run `gcloud auth application-default login`")
     yield from _buckets(settings, health)
     yield from _topics(settings, health)
@@ -115,7 +115,7 @@ def _topics(settings: Settings, health: Health) -> Iterator[Check]:
 
 
 class _Look(NamedTuple):
-    """How a kind of part is looked at: whether it is there, and which rights on it are."""
+    """Checks of a kind of part: that it is there, and the rights on it."""
 
     kind: str
     there: Callable[[str], Finding]

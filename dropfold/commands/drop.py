@@ -39,7 +39,7 @@ class Bucket(Inputs, wait.Inputs, Protocol):
 
 @dataclass
 class Plan:
-    """What is to be sent, and what is not and why."""
+    """Files to send, and those that are refused, skipped, or wait for others."""
 
     references: list[LocalFile] = field(default_factory=list)
     inputs: list[LocalFile] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Plan:
 
 @dataclass
 class Tally:
-    """What became of the files."""
+    """Jobs of the inputs sent, and the number of files by outcome."""
 
     jobs: list[str] = field(default_factory=list)
     inputs: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
@@ -107,7 +107,7 @@ def command(
 
 
 def plan(files: Iterable[LocalFile], asked: Mapping[str, str], rules: Rules) -> Plan:
-    """Check inputs, and find what goes along."""
+    """Return the plan for these files: inputs checked, and the files that they refer to."""
     planned, along = Plan(), dict[str, LocalFile]()
     for file in files:
         if file.is_reference and file.named:
@@ -121,7 +121,7 @@ def plan(files: Iterable[LocalFile], asked: Mapping[str, str], rules: Rules) -> 
 
 
 def unchecked(files: Iterable[LocalFile]) -> Plan:
-    """Send everything as it is."""
+    """Return the plan that sends every file as it is."""
     planned = Plan()
     for file in files:
         (planned.references if file.is_reference else planned.inputs).append(file)
@@ -150,7 +150,7 @@ def _tell(planned: Plan) -> None:
 
 
 def _send(planned: Plan, uploader: Uploader, sent: Tally) -> None:
-    """Send what inputs refer to, then the inputs: none has to wait for its files."""
+    """Send the files that inputs refer to, then the inputs, so that no job has to wait."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bars = Progress(
         *columns, console=ERR, redirect_stdout=False, redirect_stderr=False, disable=not ERR.is_terminal

@@ -24,12 +24,12 @@ Exit status: 0 after --count events, 2 wrong usage, 130 after Ctrl-C.
 """
 NAME = re.compile(r"[A-Za-z][\w-]*", re.ASCII)
 LONGEST_FILTER = 256
-"""Bytes that Pub/Sub takes."""
+"""Most bytes of a filter that Pub/Sub takes."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """One condition: an attribute's value, or how it begins."""
+    """One condition: an attribute's value, or its prefix."""
 
     attribute: str
     value: str
@@ -37,7 +37,7 @@ class Wanted:
 
     @classmethod
     def read(cls, text: str) -> "Wanted":
-        """Read ``KEY=VALUE`` or ``KEY=BEGINNING*``. Raises click.BadParameter."""
+        """Return the condition ``KEY=VALUE`` or ``KEY=BEGINNING*``. Raises click.BadParameter."""
         attribute, equals, value = text.partition("=")
         if not (equals and NAME.fullmatch(attribute)) or '"' in value or "\\" in value:
             raise click.BadParameter(f"{text!r} is no KEY=VALUE: write state=FAILED, or batch=run42*.")
@@ -48,7 +48,7 @@ class Wanted:
         return f'hasPrefix({where}, "{self.value}")' if self.begins else f'{where} = "{self.value}"'
 
     def holds(self, attributes: Mapping[str, str]) -> bool:
-        """Tell whether a message is wanted; the Pub/Sub emulator delivers the others as well."""
+        """Return whether a message is wanted; the Pub/Sub emulator delivers the others as well."""
         value = attributes.get(self.attribute)
         return value is not None and (value.startswith(self.value) if self.begins else value == self.value)
 
@@ -84,7 +84,7 @@ def command(cloud: Cloud, filters: Sequence[str], *, as_json: bool, count: int |
 
 
 def _events(messages: Iterable[Delivery | None], wanted: Sequence[Wanted]) -> Iterator[PredictionCompleted]:
-    """Decode what is wanted; an event that comes twice is told once."""
+    """Yield the events that are wanted, each once, even if it is delivered twice."""
     told: set[str] = set()
     for message in messages:
         if message is None:

@@ -1,4 +1,4 @@
-"""What came of inputs: ``dropfold results``."""
+"""Show the receipts of inputs: ``dropfold results``."""
 
 import csv
 import io
@@ -43,14 +43,14 @@ class Outputs(download.Outputs, Protocol):
     name: str
 
     def named(self, prefix: str, ending: str) -> Iterator[str]:
-        """List the names that begin and end so, in their order."""
+        """Yield the names with a prefix and an ending, in their order."""
 
     def read(self, name: str, generation: int | None, limit: int) -> bytes:
-        """Read an object. Raises ObjectGoneError, ObjectTooLargeError."""
+        """Return an object's content. Raises ObjectGoneError, ObjectTooLargeError."""
 
 
 def _by(score: Score) -> Callable[[Receipt], tuple[float, str]]:
-    """Order by a score, the best first; what has none comes last."""
+    """Return the sort key of a score, the best first; receipts without the score come last."""
     sign = -1 if score.higher_is_better else 1
 
     def key(receipt: Receipt) -> tuple[float, str]:
@@ -66,7 +66,7 @@ ORDERS: Mapping[str, Callable[[Receipt], tuple[float, str]]] = {
     "binder": _by(BINDER),
     "name": lambda receipt: (0, receipt.source.name),
 }
-"""The best first: strong binders have a low value, log10 of IC50 in micromolar."""
+"""Sort keys, the best first: strong binders have a low affinity, log10 of the IC50 in micromolar."""
 
 
 @click.command("results", epilog=EPILOG)
@@ -118,7 +118,7 @@ def command(
 
 
 def read(outputs: Outputs, named: str, limit: int) -> list[Receipt]:
-    """Read the receipts of a prefix of inputs, many at once."""
+    """Return the receipts of a prefix of inputs, at most ``limit``; many are read at once."""
     names = list(islice(outputs.named(of_outputs(named), f"/{RECEIPT}"), limit + 1))
     if len(names) > limit:
         tell(f"Only {limit} receipts are read, more are there: --limit, or name a folder.", "yellow")
@@ -140,7 +140,7 @@ def _receipt(outputs: Outputs, name: str) -> Receipt | None:
 
 
 def _download(outputs: Outputs, receipts: Sequence[Receipt], folder: Path) -> int:
-    """Fetch what the receipts name; the number of files that could not be had."""
+    """Download the receipts' files; return the number of those that failed."""
     wanted = [fetch for receipt in receipts for fetch in download.wanted(receipt, folder)]
     failed = 0
     with Progress(console=ERR, disable=not ERR.is_terminal) as bars, ThreadPoolExecutor(THREADS) as pool:

@@ -31,21 +31,21 @@ UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 class Ledger(Protocol):
-    """Where jobs are looked at."""
+    """The ledger."""
 
     def count(self, state: State, most: int) -> int:
-        """Count the jobs in a state, and stop at so many."""
+        """Return the number of jobs in a state, at most ``most``."""
 
     def longest_queued(self) -> Job | None:
-        """Find the queued job that has not changed for longest."""
+        """Return the queued job that has not changed for longest, or None."""
 
     def predicted(self, since: datetime, most: int) -> Sequence[Job]:
-        """Find jobs that succeeded or failed after a time, the last first; at most so many."""
+        """Return the jobs that succeeded or failed after a time, the last first, at most ``most``."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """The five, None where there is nothing to tell them from. Shares are of 1, times are seconds."""
+    """The five figures, None without data. Shares are of 1, times are seconds."""
 
     predictions: int
     cold_starts: int
@@ -58,12 +58,12 @@ class Figures:
 
 
 class Since(click.ParamType):
-    """A span of time, like 90m, 24h or 7d."""
+    """A time span, such as 90m, 24h or 7d."""
 
     name = "SPAN"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Read it."""
+        """Return the time span of a text."""
         match = re.fullmatch(r"(\d{1,4})([mhd])", str(value))
         if not match:
             self.fail(f"{value!r} is no span: write 90m, 24h or 7d.", param, ctx)
@@ -98,7 +98,7 @@ def command(cloud: Cloud, *, since: timedelta, most: int, as_json: bool) -> None
 
 
 def measure(jobs: Sequence[Job], ledger: Ledger, now: datetime) -> Figures:
-    """Compute the figures of jobs that ended, and of the queue now, as eventarc/monitoring.tf has them."""
+    """Return the figures of jobs that ended, and of the queue now, as eventarc/monitoring.tf defines them."""
     oldest = ledger.longest_queued()
     succeeded = [job for job in jobs if job.state is State.SUCCEEDED]
     cold = len({job.worker for job in jobs if job.worker and _busy(job)})
@@ -115,7 +115,7 @@ def measure(jobs: Sequence[Job], ledger: Ledger, now: datetime) -> Figures:
 
 
 def _processing(job: Job) -> float:
-    """Return the seconds from the claim that led to the end, to the end."""
+    """Return the seconds from the last claim to the end."""
     return (job.updated_at - _claimed(job)).total_seconds()
 
 
@@ -135,7 +135,7 @@ def _p95(seconds: Sequence[float]) -> float | None:
 
 
 def _busy_share(jobs: Iterable[Job]) -> float | None:
-    """Share of the workers' time, all together, in which their devices computed."""
+    """Return the share of all workers' time in which their devices computed, or None without any."""
     by_worker: dict[str, list[Job]] = defaultdict(list)
     for job in jobs:
         if job.worker and _busy(job):

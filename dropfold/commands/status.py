@@ -1,4 +1,4 @@
-"""Where jobs are: ``dropfold status``."""
+"""Show the state of jobs: ``dropfold status``."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,14 +25,14 @@ Examples:
 Exit status: 0 it is told, 1 no such job, 2 wrong usage.
 """
 SHOWN = 10
-"""Failed jobs that a summary shows."""
+"""Most failed jobs that a summary shows."""
 
 
 class Ledger(wait.Ledger, Protocol):
-    """Where jobs are looked at."""
+    """The ledger."""
 
     def get(self, job_id: str) -> Job | None:
-        """Read a job, or None."""
+        """Return a job, or None if it is missing."""
 
 
 class Settings(Protocol):
@@ -73,7 +73,7 @@ def command(cloud: Cloud, target: str, *, limit: int, as_json: bool) -> None:
 
 
 def failed(ledger: wait.Ledger, bucket: str, under: str) -> Sequence[Job]:
-    """Find some of the jobs that came to nothing by themselves."""
+    """Return some of the failed and the rejected jobs."""
     return ledger.under(bucket, under, (State.FAILED, State.REJECTED), SHOWN)
 
 

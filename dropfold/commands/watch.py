@@ -39,6 +39,6 @@ def command(cloud: Cloud, target: str) -> None:
 
 
 def conclude(seen: Tally) -> bool:
-    """Say how jobs ended; True where all succeeded."""
+    """Write how jobs ended; return whether all succeeded."""
     write(f"{seen.ended} of {seen.total} ended: {seen}.")
     return seen.all_succeeded

@@ -16,10 +16,10 @@ from pathlib import Path
 from local.processes import answers, bound, free_ports
 
 LONGEST_SECONDS = 60
-"""For that start and for its end; without its cache an emulator starts as well, only not as soon."""
+"""Longest wait for that start, and for its end; without its cache an emulator starts as well, but later."""
 
 Command = Callable[[int], list[str]]
-"""Of an emulator, by its port."""
+"""Function from a port to an emulator's command line."""
 
 
 def ahead(command: Command, port: int, cache: Path) -> list[str]:
@@ -35,7 +35,7 @@ def ahead(command: Command, port: int, cache: Path) -> list[str]:
 
 
 def _identity(command: Sequence[str]) -> str:
-    """Name a command and the archives on its class path as they are now: Java takes no other's cache."""
+    """Return a digest of a command and the archives on its class path: Java takes no other's cache."""
     paths = [Path(name) for word in command for name in word.split(os.pathsep) if name.endswith(".jar")]
     files = [f"{stat.st_size} {stat.st_mtime_ns}" for stat in map(Path.stat, paths)]
     return hashlib.sha256("\n".join([*command, *files]).encode()).hexdigest()[:16]

@@ -52,7 +52,7 @@ COLOURS = {State.SUCCEEDED: "green", State.REJECTED: "yellow"}
 
 @dataclass(frozen=True)
 class Ending:
-    """How one dropped file ended, where its results lie, and how it should have ended."""
+    """The end of one dropped file: its receipt, the folder of its results, and the state expected."""
 
     file: str
     receipt: Receipt
@@ -60,13 +60,13 @@ class Ending:
 
     @property
     def right(self) -> bool:
-        """Whether it ended as its folder promises, a rejection with its reason."""
+        """Whether it ended as expected, a rejection with its reason."""
         wanted = State.REJECTED if self.file.startswith("rejected/") else State.SUCCEEDED
         return self.receipt.state == wanted and bool(self.receipt.error) == (wanted is State.REJECTED)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the demo."""
+    """Run the demo; return the exit status."""
     options = _parser().parse_args(arguments)
     width = None if sys.stdout.isatty() and not options.svg else WIDTH
     console = Console(record=options.svg is not None, width=width)
@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(console: Console, run_dir: Path, timeout: float) -> bool:
-    """Run it, show how it ended, tell whether all is as it should be."""
+    """Run the demo, show the endings, and return whether all are as expected."""
     try:
         endings = _run(console, run_dir, timeout)
     except (MissingError, PartError, OSError) as error:  # TimeoutError is an OSError
@@ -220,7 +220,7 @@ def _row(ending: Ending) -> tuple[Text, ...]:
 
 
 def _reasons(endings: list[Ending]) -> Table:
-    """One row for each file that has an error: messages hold brackets, which must not be read as markup."""
+    """Return a row for each file that has an error; brackets in messages must not be read as markup."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     for ending in endings:
         if error := ending.receipt.error:
@@ -231,7 +231,7 @@ def _reasons(endings: list[Ending]) -> Table:
 
 
 def _picture(console: Console) -> str:
-    """Draw what the terminal showed, in the font of whoever looks at it instead of one fetched for it."""
+    """Return what the terminal showed as SVG, in the reader's own font instead of a downloaded one."""
     drawn = console.export_svg(title="make demo")
     return re.sub(r"\s*@font-face \{.*?\}", "", drawn, flags=re.DOTALL)
 

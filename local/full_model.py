@@ -1,4 +1,4 @@
-"""Boltz-2 at its released size with random weights: for measuring what the small model is too small for.
+"""Boltz-2 at its released size with random weights, for measurements that the small model is too small for.
 
 ``python -m local.full_model [DIR]`` builds, once, a folder that ``BOLTZ_CACHE`` can point at: 4.1 GB, about a
 minute. Widths and depths are the released model's as far as they are public; all else is the small model's
@@ -19,7 +19,7 @@ from local.small_model import ensure as ensure_small
 DEFAULT = Path(__file__).resolve().parents[1] / ".local" / "boltz-full"
 
 PARAMETERS = {"boltz2_conf.ckpt": 506_700_000, "boltz2_aff.ckpt": 515_500_000}
-"""About how many each checkpoint has; 4 bytes each."""
+"""Approximate number of parameters of each checkpoint; 4 bytes each."""
 
 BYTES = 4 * sum(PARAMETERS.values())
 
@@ -56,7 +56,7 @@ def build(folder: Path) -> None:
 
 
 def _write_checkpoint(path: Path, small: Path) -> None:
-    """Write the small checkpoint's twin of released size, marked as random as that one is."""
+    """Write a checkpoint as the small one, but of released size; it is marked as random, too."""
     import torch  # noqa: PLC0415 (seconds, and only for building)
     from pytorch_lightning import seed_everything  # noqa: PLC0415 (seconds, and only for building)
 
@@ -89,7 +89,7 @@ def _random_weights(name: str, hyper_parameters: dict[str, Any]) -> dict[str, An
 
 
 def _released_sizes(small: dict[str, Any]) -> dict[str, Any]:
-    """Replace the small model's widths and depths by the released model's."""
+    """Return the small model's arguments with the released model's widths and depths."""
     encoder, decoder = ({f"atom_{role}_depth": 3, f"atom_{role}_heads": 4} for role in ("encoder", "decoder"))
     score = {"sigma_data": 16, "dim_fourier": 256, "conditioning_transition_layers": 2}
     score |= {"token_transformer_depth": 24, "token_transformer_heads": 16}
@@ -117,7 +117,7 @@ def _affinity_head(blocks: int) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> None:
-    """Build into the folder given, or into the default, and print what BOLTZ_CACHE must be."""
+    """Build into the folder given, or into the default, and print BOLTZ_CACHE for it."""
     print(f"BOLTZ_CACHE={ensure(Path(arguments[0]) if arguments else DEFAULT)}")
 
 

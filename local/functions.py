@@ -19,7 +19,7 @@ from local.processes import tail
 
 
 class Function(NamedTuple):
-    """One function: its name in the source, how it is called, its TCP port on 127.0.0.1."""
+    """One function: its name in the source, its signature, its TCP port on 127.0.0.1."""
 
     name: str
     signature: str
@@ -27,13 +27,13 @@ class Function(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Read ``NAME:SIGNATURE:PORT``."""
+        """Return the function of ``NAME:SIGNATURE:PORT``."""
         name, signature, port = text.split(":")
         return cls(name, signature, int(port))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve all functions until SIGTERM, or until one ends; the exit status."""
+    """Serve all functions until SIGTERM, or until one ends; return the exit status."""
     options = _parser().parse_args(argv)
     functions = {_forked(each, options.source, options.log_dir): each for each in options.function}
     return _status(functions, options.log_dir)
@@ -66,7 +66,7 @@ def _serve(function: Function, source: str, log_dir: Path) -> Never:
 
 
 def _status(functions: dict[int, Function], log_dir: Path) -> int:
-    """Wait for the end of all; it is asked for by SIGTERM, or because one has ended by itself."""
+    """Wait for the end of all, after SIGTERM or the end of one; return the exit status."""
     asked = False
 
     def end(*_: object) -> None:

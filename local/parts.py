@@ -1,4 +1,4 @@
-"""The parts of a stack: which there are, what each is started with, and what stands in its environment."""
+"""The parts of a stack: their names, command lines and environments."""
 
 import os
 import sys
@@ -24,7 +24,7 @@ REGION = "us-central1"
 JOB = "gpu-worker"
 BUCKETS = {"input": "dropfold-in", "output": "dropfold-out"}
 EVENTS_TOPIC = f"projects/{PROJECT}/topics/gcs-events"
-"""Cloud Storage notifications, of which the triggers make CloudEvents."""
+"""Topic of Cloud Storage notifications, of which the triggers make CloudEvents."""
 
 KEY_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
 CALLERS_TO_CHOOSE = {
@@ -43,7 +43,7 @@ FUNCTIONS, SERVICE = "functions", "service"
 # Random weights deserve few steps.
 FEW_STEPS = '{"recycling_steps":0,"sampling_steps":5,"sampling_steps_affinity":5,"samples_affinity":1}'
 TASK_GRACE_SECONDS = 4
-"""From SIGTERM to SIGKILL of a task: less than the stack waits for its parts, so that none outlives it."""
+"""Time from SIGTERM to SIGKILL of a task: less than the stack waits for its parts, which no task outlives."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Ports:
 
     @classmethod
     def pick(cls, functions: Sequence[str]) -> Self:
-        """Pick free ones."""
+        """Return free ports."""
         *parts, service = free_ports(7 + len(functions))
         pubsub, firestore, storage, storage_https, gcloud, run_jobs, *others = parts
         by_name = dict(zip(functions, others, strict=True))
@@ -70,7 +70,7 @@ class Ports:
 
 @dataclass(frozen=True)
 class Site:
-    """Where one stack lives: its absolute folder, its ports, its connections, the caller's weights if any.
+    """Place of one stack: its absolute folder, its ports, its connections, the caller's weights if any.
 
     ``doors`` are the ports at which the product is told to look for the others, if something stands between.
     With ``sync`` jobs are pushed to the Service, which is then one of the parts.
@@ -94,18 +94,18 @@ class Site:
         return self.run_dir / "credentials.json"
 
     def log(self, name: str) -> Path:
-        """Where a part's output goes."""
+        """Return the path of a part's log."""
         return self.run_dir / "logs" / f"{name}.log"
 
 
 def real_weights() -> Path | None:
-    """Return the caller's BOLTZ_CACHE, absolute, if it holds weights."""
+    """Return the caller's BOLTZ_CACHE, absolute, or None if it holds no weights."""
     folder = os.environ.get("BOLTZ_CACHE")
     return Path(folder).absolute() if folder and (Path(folder) / CHECKPOINT).is_file() else None
 
 
 def is_sync() -> bool:
-    """Tell whether the caller wants jobs to be pushed to the Service. Raises emulators.MissingError."""
+    """Return whether the caller wants jobs to be pushed to the Service. Raises emulators.MissingError."""
     mode = os.environ.get("GPU_WORKER_MODE", CALLERS_TO_CHOOSE["GPU_WORKER_MODE"])
     if mode not in {"sync", "async"}:
         raise emulators.MissingError(f"GPU_WORKER_MODE={mode} is no mode: set it to sync or async.")
@@ -113,17 +113,17 @@ def is_sync() -> bool:
 
 
 def url(port: int) -> str:
-    """Address of an HTTP server of the stack."""
+    """Return the address of an HTTP server of the stack."""
     return f"http://127.0.0.1:{port}"
 
 
 def trigger_part(name: str) -> str:
-    """Name of the part that stands in for a trigger."""
+    """Return the name of the part that stands in for a trigger."""
     return f"trigger-{name}"
 
 
 def commands(site: Site, source: Path) -> dict[str, Sequence[str]]:
-    """Command line of each part by name; ``source`` is the file of the functions. Raises MissingError."""
+    """Return each part's command line; ``source`` is the file of the functions. Raises MissingError."""
     java, ports, plan = emulators.find_java(), site.ports, site.plan
     pubsub, firestore = (emulators.find_jar(jar, CACHE) for jar in (emulators.PUBSUB, emulators.FIRESTORE))
     storage, objects = emulators.find_storage(), site.run_dir / "buckets"
@@ -144,7 +144,7 @@ def commands(site: Site, source: Path) -> dict[str, Sequence[str]]:
 
 
 def client_env(site: Site, doors: Ports | None = None) -> dict[str, str]:
-    """Variables that every client of the stack needs; ``doors`` are other ports to look for it at."""
+    """Return the variables that every client of the stack needs; ``doors`` are other ports to reach it at."""
     ports = doors or site.ports
     return {
         "GOOGLE_CLOUD_PROJECT": PROJECT,
@@ -163,7 +163,7 @@ def client_env(site: Site, doors: Ports | None = None) -> dict[str, str]:
 
 
 def user_env(site: Site) -> dict[str, str]:
-    """Variables for a person's shell: those of every client, and what finds the workers."""
+    """Return the variables for a person's shell: those of every client, and of the workers."""
     return client_env(site) | {
         "CLOUD_RUN_ENDPOINT": url(site.ports.run_jobs),
         "CLOUD_RUN_REGION": REGION,
@@ -174,7 +174,7 @@ def user_env(site: Site) -> dict[str, str]:
 
 
 def part_env(site: Site, name: str) -> dict[str, str]:
-    """Whole environment of a part: the caller's, without its key to the real cloud, and the stack's."""
+    """Return a part's whole environment: the caller's, without its key to the real cloud, and the stack's."""
     own = {variable: value for variable, value in os.environ.items() if variable != KEY_VARIABLE}
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     ours = {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore::FutureWarning"}
@@ -188,7 +188,7 @@ def part_env(site: Site, name: str) -> dict[str, str]:
 
 
 def task_env(site: Site, weights: Path) -> dict[str, str]:
-    """Environment of the Cloud Run job's container."""
+    """Return the environment of the Cloud Run job's container."""
     threads = {} if site.real_weights else {"OMP_NUM_THREADS": "1"}
     own = {"BOLTZ_CACHE": str(weights), "WORK_DIR": str(site.run_dir / "work"), "PYTHONHASHSEED": "0"}
     return _product_env(site) | own | threads
@@ -231,7 +231,7 @@ def _module(module: str, **options: object) -> list[str]:
 
 
 def _watched(plan: Topology) -> str:
-    """Name the bucket of all triggers, or none if they have several: six outputs of a job concern nobody."""
+    """Return the one bucket of all triggers, or "" for several: a job's six outputs need no notification."""
     watched = {BUCKETS[trigger.bucket] for trigger in plan.triggers.values()}
     return watched.pop() if len(watched) == 1 else ""
 

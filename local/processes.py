@@ -31,7 +31,7 @@ class PartError(RuntimeError):
 
 @dataclass(frozen=True)
 class Part:
-    """One child process: its name in messages, and where its output goes."""
+    """One child process: its name in messages, and its log."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -124,23 +124,23 @@ class Supervisor:
 
 
 def bound(argv: Sequence[str]) -> list[str]:
-    """Let the kernel send SIGTERM to this command when the thread that starts it is gone, even by kill -9."""
+    """Return the command, bound to its starting thread: the kernel sends it SIGTERM when that is gone."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "TERM", "--", *argv] if setpriv else list(argv)
 
 
 def free_ports(count: int) -> list[int]:
-    """Pick TCP ports on 127.0.0.1 that stay ours for a minute, long enough for the parts to bind them."""
+    """Return TCP ports on 127.0.0.1 that stay ours for a minute, long enough for the parts to bind them."""
     return [_reserved_port() for _ in range(count)]
 
 
 def answers(port: int, path: str = "/") -> bool:
-    """Tell whether an HTTP server on 127.0.0.1 answers, with whatever status."""
+    """Return whether an HTTP server on 127.0.0.1 answers, with whatever status."""
     return _status_of(port, path) is not None
 
 
 def is_well(port: int, path: str) -> bool:
-    """Tell whether an HTTP server on 127.0.0.1 answers with 200."""
+    """Return whether an HTTP server on 127.0.0.1 answers with 200."""
     return _status_of(port, path) == HTTPStatus.OK
 
 
@@ -166,14 +166,14 @@ def _reserved_port() -> int:
 
 
 def _ended(part: Part) -> bool:
-    """Tell whether the part has exited; the moment it is noticed, whoever is left in its group is killed."""
+    """Return whether the part has exited; the rest of its group is killed as soon as that is noticed."""
     if part.process.returncode is None and part.process.poll() is not None:
         _signal_group(part, signal.SIGKILL)
     return part.process.returncode is not None
 
 
 def _is_ending(part: Part) -> bool:
-    """Tell whether the kernel has begun to end the part: its sockets are closed by then."""
+    """Return whether the kernel has begun to end the part: its sockets are closed by then."""
     flags = Path(f"/proc/{part.process.pid}/stat").read_text().rpartition(")")[2].split()[6]
     return bool(int(flags) & EXITING)
 
@@ -192,7 +192,7 @@ def _error(part: Part, what: str) -> PartError:
 
 
 def tail(log: Path) -> list[str]:
-    """Return the last lines of a log that say something."""
+    """Return the last lines of a log, without blank ones."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - TAIL_BYTES))
         text = file.read().decode(errors="replace")

@@ -1,4 +1,4 @@
-"""Creates in the emulators what Terraform creates in Google Cloud: buckets, topics, subscriptions, the job.
+"""Creates in the emulators the resources of the Terraform plan: buckets, topics, subscriptions, the job.
 
 Every client gets its address here, not from the environment: one process may run several stacks.
 """

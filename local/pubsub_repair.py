@@ -21,7 +21,7 @@ CALLED = b"\x00\x12asRuntimeException"  # as the class file spells the method's 
 def class_path(pubsub: Path, firestore: Path, cache: Path) -> str:
     """Return the class path to run the Pub/Sub emulator with; the mended classes are kept in ``cache``.
 
-    Raises MissingError where a jar is damaged.
+    Raises MissingError for a damaged jar.
     """
     own, donor = _status(pubsub), _status(firestore)
     if not own or CALLED in own or CALLED not in donor:
@@ -33,7 +33,7 @@ def class_path(pubsub: Path, firestore: Path, cache: Path) -> str:
 
 
 def _status(jar: Path) -> bytes:
-    """Return the class that lacks the method or has it; nothing where the jar has no such class."""
+    """Return the class that lacks the method or has it; empty if the jar has no such class."""
     try:
         with zipfile.ZipFile(jar) as archive:
             return archive.read(CLASSES[0]) if CLASSES[0] in archive.namelist() else b""
@@ -44,7 +44,7 @@ def _status(jar: Path) -> bytes:
 
 
 def _write(mended: Path, source: Path) -> None:
-    """Write the small jar in one step, since two stacks may start at once."""
+    """Write the small jar atomically, since two stacks may start at once."""
     mended.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=mended.parent) as folder:
         unfinished = Path(folder) / mended.name

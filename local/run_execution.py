@@ -21,7 +21,7 @@ from google.cloud import run_v2
 from local.processes import bound
 
 GRACE_SECONDS = 10.0
-"""From SIGTERM to SIGKILL, as https://cloud.google.com/run/docs/container-contract has it."""
+"""Time from SIGTERM to SIGKILL, by https://cloud.google.com/run/docs/container-contract."""
 MOST_TASKS = 10_000
 MOST_RETRIES = 10
 LONGEST_TIMEOUT = timedelta(days=7)
@@ -57,7 +57,7 @@ class Run:
             return run_v2.Execution(self._execution)
 
     def cancel(self) -> None:
-        """End the running tasks (SIGTERM, grace, SIGKILL), start and retry none; returns at once."""
+        """End the running tasks (SIGTERM, grace, SIGKILL) without any start or retry; return at once."""
         with self._change() as execution:
             if self._cancelled or execution.completion_time:
                 return
@@ -67,7 +67,7 @@ class Run:
                 threading.Thread(target=end, args=(process, self._grace), daemon=True).start()
 
     def wait(self, seconds: float) -> bool:
-        """Wait until the execution is completed, at most ``seconds``; tell whether it is."""
+        """Wait until the execution is completed, at most ``seconds``; return whether it is."""
         with self._changed:
             return self._changed.wait_for(lambda: bool(self._execution.completion_time), seconds)
 
@@ -95,7 +95,7 @@ class Run:
                 execution.succeeded_count += 1
 
     def _run_attempts(self, index: int) -> str:
-        """Try a task until it succeeds or its retries are spent; return why it failed, else empty."""
+        """Try a task until it succeeds or its retries are spent; return why it failed, else ""."""
         failure = self._run_attempt(index, 0)
         for attempt in range(1, self._template.max_retries + 1):
             if not failure or self._cancelled:
@@ -107,7 +107,7 @@ class Run:
         return failure
 
     def _run_attempt(self, index: int, attempt: int) -> str:
-        """Run one process to its end; return why it failed, else empty."""
+        """Run one process to its end; return why it failed, else ""."""
         try:
             process = self._start(index, attempt)
         except OSError as error:
@@ -154,7 +154,7 @@ class Run:
 
 
 def new_execution(job: run_v2.Job, overrides: run_v2.RunJobRequest.Overrides) -> run_v2.Execution:
-    """Make the execution that ``run_job`` starts. Raises InvalidArgument for one that could not run here."""
+    """Return the execution that ``run_job`` starts. Raises InvalidArgument if it could not run here."""
     tasks = overrides.task_count or job.template.task_count
     if not 1 <= tasks <= MOST_TASKS:
         raise InvalidArgument(f"task_count is {tasks}; set it from 1 to {MOST_TASKS}.")
@@ -177,7 +177,7 @@ def new_execution(job: run_v2.Job, overrides: run_v2.RunJobRequest.Overrides) ->
 
 
 def task_environment(execution: run_v2.Execution, index: int, attempt: int) -> dict[str, str]:
-    """Return what Cloud Run adds to a task's environment, and the container's own variables."""
+    """Return a task's environment: Cloud Run's variables, and the container's own."""
     return {variable.name: variable.value for variable in execution.template.containers[0].env} | {
         "CLOUD_RUN_JOB": short(execution.job),
         "CLOUD_RUN_EXECUTION": short(execution.name),
@@ -188,7 +188,7 @@ def task_environment(execution: run_v2.Execution, index: int, attempt: int) -> d
 
 
 def conclusion(execution: run_v2.Execution, failure: str) -> run_v2.Condition:
-    """Return the terminal Completed condition that the counts amount to."""
+    """Return the terminal Completed condition that follows from the counts."""
     name = short(execution.name)
     if execution.cancelled_count:
         return _condition(State.CONDITION_FAILED, f"Execution {name} was cancelled.", Reason.CANCELLED)

@@ -54,7 +54,7 @@ Kept = TypeVar("Kept")
 
 
 class Jobs:
-    """Jobs, their runs and the operations on them, by full name and in the order of their making.
+    """Jobs, their runs and the operations on them, by full name, in the order of creation.
 
     One lock guards all three; what goes out is a copy. Raises google.api_core's NotFound, AlreadyExists and
     InvalidArgument.
@@ -69,7 +69,7 @@ class Jobs:
         self._operations: dict[str, Callable[[float], Operation]] = {}
 
     def create_job(self, parent: str, job_id: str, job: run_v2.Job) -> Operation:
-        """Keep a job, with the API's defaults filled in."""
+        """Create a job, with the API's defaults filled in."""
         created = new_job(f"{parent}/jobs/{job_id}", job)
         with self._lock:
             if created.name in self._jobs:
@@ -91,7 +91,7 @@ class Jobs:
             return [self.get_job(name) for name in reversed(self._jobs) if name.startswith(f"{parent}/")]
 
     def delete_job(self, name: str) -> Operation:
-        """Forget a job and its executions, which are cancelled."""
+        """Cancel the executions of a job; delete it and them."""
         with self._lock:
             job = self.get_job(name)
             job.delete_time = now()
@@ -129,7 +129,7 @@ class Jobs:
             return self._track(name, partial(_run_operation, run))
 
     def delete_execution(self, name: str) -> Operation:
-        """Forget an execution, which is cancelled."""
+        """Cancel and delete an execution."""
         with self._lock:
             operation = self.cancel_execution(name)
             del self._runs[name]
@@ -158,7 +158,7 @@ class Jobs:
 
 
 def new_job(name: str, job: run_v2.Job) -> run_v2.Job:
-    """Fill in what the API fills in. Raises InvalidArgument for a job that could not run here."""
+    """Return a job with the API's defaults. Raises InvalidArgument for one that could not run here."""
     if not JOB_ID.fullmatch(short(name)):
         raise InvalidArgument(
             f"job_id '{short(name)}' must be lowercase letters, digits and hyphens, at most 63."
@@ -181,7 +181,7 @@ def new_job(name: str, job: run_v2.Job) -> run_v2.Job:
 
 
 def page(items: Sequence[Resource], size: int, token: str) -> tuple[Sequence[Resource], str]:
-    """Cut a page out of a list; the token is the last resource's name, empty where there is no more."""
+    """Return a page of a list and the next token, the last resource's name; empty on the last page."""
     names = [item.name for item in items]
     if token and token not in names:
         raise InvalidArgument(f"page_token '{token}' is unknown; start again without one.")
@@ -191,7 +191,7 @@ def page(items: Sequence[Resource], size: int, token: str) -> tuple[Sequence[Res
 
 
 def create_app(jobs: Jobs) -> Flask:
-    """Make the HTTP server's application: one handler per method and path."""
+    """Return the HTTP server's application: one handler per method and path."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES
     app.add_url_rule("/", "ready", lambda: "ok\n")
@@ -311,7 +311,7 @@ def _job_operation(job: run_v2.Job, name: str, _seconds: float) -> Operation:
 
 
 def _run_operation(run: Run, name: str, seconds: float) -> Operation:
-    """Follow a run. A failed task fails the operation; cancellation does not, as in Cloud Run."""
+    """Return the operation of a run. A failed task fails it; cancellation does not, as in Cloud Run."""
     operation = Operation(name=name, done=run.wait(seconds))
     execution = run.snapshot()
     operation.metadata.Pack(_pb(execution))

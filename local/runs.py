@@ -1,4 +1,4 @@
-"""Folders of runs, under ``.local/runs``: each belongs to one process; what is left of old ones is pruned.
+"""Folders of runs, under ``.local/runs``: each belongs to one process; old ones are pruned.
 
 A run that ended well leaves nothing. One that did not leaves its folder, for its logs.
 """
@@ -16,10 +16,10 @@ from local.parts import ROOT
 
 RUNS = ROOT / ".local" / "runs"
 KEPT = 5
-"""How many folders of runs that did not end well are kept; the newest."""
+"""Number of folders that are kept of runs that did not end well; the newest."""
 
 OWNER = "owner.lock"
-"""Locked by the process that a folder belongs to; the kernel unlocks it, whichever way the process ends."""
+"""Lock file of the process that owns a folder; the kernel unlocks it, whichever way the process ends."""
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Run:
 def given(folder: Path) -> Iterator[Run]:
     """Own a folder that the caller named, while the block runs; it stays.
 
-    Raises BlockingIOError, which names the folder, where it has an owner.
+    Raises BlockingIOError, which names the folder, if it has an owner.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / OWNER).touch()

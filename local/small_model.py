@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 FORMAT = 1
-"""Raise it whenever what is built changes: a folder of another format is not used again."""
+"""Version of the folder, to be raised with each change to its content: one of another version is not used."""
 
 DEFAULT = Path(__file__).resolve().parents[1] / ".local" / "boltz"
 
@@ -102,7 +102,7 @@ def _whole(folder: Path) -> bool:
 
 
 def _replace(folder: Path) -> None:
-    """Build beside ``folder``, then move what stood there away and the new one in."""
+    """Build beside ``folder``, then move the old one away and the new one in."""
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="building-") as scratch:
         new = Path(scratch, "new")
         build(new)
@@ -123,7 +123,7 @@ def build(folder: Path) -> None:
     (folder / _CONTENTS).write_text(json.dumps(sizes, indent=1))
 
 
-# Torch, Boltz and biotite are imported where they are used: who finds the model built pays for none of them.
+# Torch, Boltz and biotite are imported where they are used: who finds the model built does not pay for them.
 
 
 def write_checkpoint(path: Path, *, affinity: bool) -> None:
@@ -147,7 +147,7 @@ def write_checkpoint(path: Path, *, affinity: bool) -> None:
 
 
 def _hyper_parameters(*, affinity: bool) -> dict[str, Any]:
-    """Arguments of ``Boltz2``: the released model's switches, the smallest widths (see the module's text)."""
+    """Return the arguments of ``Boltz2``: the released model's switches, the smallest widths (see above)."""
     return _trunk() | _heads() | (_affinity_heads() if affinity else {})
 
 
@@ -258,7 +258,7 @@ def write_components(folder: Path, codes: Iterable[str]) -> None:
 
 
 def _rows(table: str, columns: Iterable[str], codes: Iterable[str]) -> dict[str, list[Row]]:
-    """Rows of one table of the dictionary that biotite carries, by component; it takes a while per column."""
+    """Return the rows of a table of biotite's dictionary, by component; each column takes a while."""
     import numpy as np  # noqa: PLC0415 (only for building)
     from biotite.structure.info.ccd import get_ccd  # noqa: PLC0415 (only for building)
 
@@ -318,7 +318,7 @@ def _conformer(atoms: list[Row]) -> Any:  # noqa: ANN401 (RDKit has no annotatio
 
 
 def main(arguments: list[str]) -> None:
-    """Build into the folder given, or into the default, and print what BOLTZ_CACHE must be."""
+    """Build into the folder given, or into the default, and print BOLTZ_CACHE for it."""
     cache = Path(arguments[0]) if arguments else DEFAULT
     print(f"Small Boltz-2 model (random weights) in {cache}: about 10 s the first time ...", file=sys.stderr)
     print(f"BOLTZ_CACHE={ensure(cache)}")

@@ -26,7 +26,7 @@ LONGEST_TICKS = 10
 """Pause, in ticks, before the functions that the cloud calls more rarely than every minute."""
 TICK_TIMEOUT_SECONDS = 60
 MODEL_SECONDS = 300
-"""Longest until the Service has loaded its model; seconds where it is small and the machine has time."""
+"""Longest wait until the Service has loaded its model; a small one takes seconds on an idle machine."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Stack:
     random_weights: bool
     pids: Mapping[str, int]
     check: Callable[[], None]
-    """Raises PartError once any part has died."""
+    """Check of the parts; raises PartError once any has died."""
 
 
 @contextmanager
@@ -55,8 +55,8 @@ def running(
 
     ``source`` is the file of the functions, ``worker`` the arguments with which Python runs the job's task.
     ``detour`` says at which other ports functions and worker shall look for the emulators, if any.
-    Call it from a thread that outlives the block. Raises MissingError where the machine lacks something,
-    PartError where a part dies or does not become ready.
+    Call it from a thread that outlives the block. Raises MissingError if the machine lacks something,
+    PartError if a part dies or does not become ready.
     """
     plan = topology.load()
     ports = Ports.pick(list(plan.functions))
@@ -94,7 +94,7 @@ def _start(supervisor: Supervisor, site: Site, commands: Mapping[str, Sequence[s
 def _provision(
     supervisor: Supervisor, site: Site, worker: Sequence[str], start: Callable[[str], None]
 ) -> None:
-    """Create what the parts need, as soon as the emulators answer."""
+    """Create buckets, topics and the job as soon as the emulators answer."""
     from local import provision  # noqa: PLC0415  half a second of imports, spent while the emulators boot
 
     ports, task_env = site.ports, parts.task_env(site, site.weights)
@@ -130,7 +130,7 @@ def _says_ready(log: Path) -> bool:
 
 @contextmanager
 def _schedules(site: Site, pause: float) -> Iterator[None]:
-    """Call the scheduled functions while the block runs; a call in flight then dies with the parts."""
+    """Call the scheduled functions while the block runs; a call in flight at its end dies with the parts."""
     ended = threading.Event()
     for name, schedule in site.plan.schedules.items():
         seconds = pause * min(schedule.every / 60, LONGEST_TICKS)

@@ -1,4 +1,4 @@
-"""A door for ``gcloud storage``: answers the one question that fake-gcs-server does not know.
+"""A proxy for ``gcloud storage``: answers the one request that fake-gcs-server does not know.
 
 ``gcloud storage cp -r`` first asks for the bucket's ``storageLayout``. All else is forwarded to
 fake-gcs-server; other clients go there themselves.

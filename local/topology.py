@@ -1,4 +1,4 @@
-"""How the parts are connected, read from eventarc/topology.yaml, which the Terraform plan reads too."""
+"""The connections of the parts, read from eventarc/topology.yaml, which the Terraform plan reads too."""
 
 from pathlib import Path
 from typing import Literal, Self
@@ -10,7 +10,7 @@ PATH = Path(__file__).resolve().parents[1] / "eventarc" / "topology.yaml"
 
 
 Signature = Literal["cloudevent", "http"]
-"""How functions-framework hands a request to a function."""
+"""Signature type of a function in functions-framework."""
 
 
 class _Closed(BaseModel):
@@ -22,7 +22,7 @@ class Topic(_Closed):
 
 
 class Delivery(_Closed):
-    """How delivery is tried and tried again, times in seconds, and where a message goes that nobody takes."""
+    """Policy of delivery: retries, with times in seconds, and the dead-letter topic."""
 
     ack_deadline: int = Field(ge=10, le=600)
     retention: int = Field(ge=600, le=604800)
@@ -64,7 +64,7 @@ class Trigger(Delivery):
 
 
 class Schedule(_Closed):
-    """A Cloud Scheduler job: calls the function ``push`` every so many seconds."""
+    """A Cloud Scheduler job: calls the function ``push`` at an interval in seconds."""
 
     push: str
     every: int = Field(ge=1)

@@ -58,11 +58,11 @@ def show(message):
 subscriber.subscribe(mine, show).result()
 """
 LEAVING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Ctrl-C, a polite kill, and the terminal's window closed."""
+"""Signals that end the stack: Ctrl-C, kill, and the terminal's window closed."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a stack in the foreground; the exit status."""
+    """Run a stack in the foreground; return the exit status."""
     started = time.monotonic()
     options = _parser().parse_args(argv)
     warnings.filterwarnings("ignore", category=FutureWarning)  # Google's clients: the end of Python 3.11
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(run: runs.Run, env_file: Path, started: float) -> int:
-    """Run a stack until a signal asks for its end, or a part dies; the exit status."""
+    """Run a stack until a signal asks for its end, or a part dies; return the exit status."""
     try:
         with running(run.folder) as stack, _env_file(env_file, stack.env):
             _print_ready(run, stack, env_file, time.monotonic() - started)
@@ -132,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
 
 @contextmanager
 def _env_file(path: Path, env: Mapping[str, str]) -> Iterator[None]:
-    """Keep a file that a shell can source while the block runs; another stack may take it over."""
+    """Keep a file for a shell to source while the block runs; another stack may take it over."""
     text = "".join(f"export {name}={_quoted(value)}\n" for name, value in env.items())
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
@@ -146,7 +146,7 @@ def _env_file(path: Path, env: Mapping[str, str]) -> Iterator[None]:
 
 
 def _quoted(value: str) -> str:
-    """Quote for a shell, also what needs no quotes: readers of the file then meet one form only."""
+    """Return a value in a shell's quotes, needed or not: readers of the file meet one form only."""
     return "'" + value.replace("'", "'\\''") + "'"
 
 
@@ -170,7 +170,7 @@ def _why_random() -> str:
 
 
 def _recipes(stack: Stack, env_file: Path) -> dict[str, str]:
-    """Return what a person may want to do next, and the command line for it."""
+    """Return next steps for a person, each with its command line."""
     inputs, outputs = (f"gs://{stack.env[name]}/" for name in ("INPUT_BUCKET", "OUTPUT_BUCKET"))
     gsutil, gcloud = _gsutil(stack), _gcloud(stack)
     sourced = f". {shlex.quote(str(env_file))} &&"
@@ -210,7 +210,7 @@ def _gcloud(stack: Stack) -> str:
 
 
 def _beside_python(command: str) -> str:
-    """Name a command of this Python's environment as it is called from here, or leave it to PATH."""
+    """Return the path of a command of this Python's environment, relative to here, or its name for PATH."""
     path = Path(sys.executable).with_name(command)
     near = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     return shlex.quote(str(near)) if path.exists() else command

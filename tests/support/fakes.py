@@ -192,6 +192,22 @@ class MemoryLedger:
         return job.evolve(revision=Revision(revision, document))
 
 
+@dataclass
+class BusyLedger(MemoryLedger):
+    """Somebody else writes a job right before it is first replaced by what is in a state."""
+
+    into: State = State.RUNNING
+    meanwhile: Callable[[Job], Job] = lambda job: job
+    busy: bool = True
+
+    def replace(self, job: Job) -> Job:
+        known = self.get(job.job_id)
+        if self.busy and known and job.state is self.into:
+            self.busy = False
+            super().replace(self.meanwhile(known))
+        return super().replace(job)
+
+
 Where = Callable[[Document], bool]
 
 
@@ -336,6 +352,30 @@ class MemoryBucket:
 
 
 @dataclass
+class CountingBucket(MemoryBucket):
+    """Counts how often somebody looked whether an object is there, and at how much of it at most."""
+
+    looks: int = 0
+    most: int = 0
+
+    def look(self, name: str, most: int) -> Look | None:
+        self.looks, self.most = self.looks + 1, max(self.most, most)
+        return super().look(name, most)
+
+
+@dataclass
+class TroubledBucket(MemoryBucket):
+    """Has objects that cannot be read, each with what is raised instead."""
+
+    unreadable: Mapping[str, Exception] = field(default_factory=dict)
+
+    def read(self, name: str, generation: int | None, limit: int) -> bytes:
+        if name in self.unreadable:
+            raise self.unreadable[name]
+        return super().read(name, generation, limit)
+
+
+@dataclass
 class MemoryTopic:
     """Implements jobs.settle.Topic."""
 
@@ -343,6 +383,19 @@ class MemoryTopic:
 
     def publish(self, message: Message) -> None:
         self.messages.append(message)
+
+
+@dataclass
+class RefusingOnce(MemoryTopic):
+    """Refuses the first message, as an outage does."""
+
+    refused: bool = False
+
+    def publish(self, message: Message) -> None:
+        if not self.refused:
+            self.refused = True
+            raise ConnectionError(message.attributes["ce-id"])
+        super().publish(message)
 
 
 @dataclass
@@ -366,13 +419,13 @@ class Outside:
     """Everything a settler reaches, in memory."""
 
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
-    receipts: MemoryBucket = field(default_factory=lambda: MemoryBucket("out"))
+    results: MemoryBucket = field(default_factory=lambda: MemoryBucket("out"))
     requests: MemoryTopic = field(default_factory=MemoryTopic)
     completions: MemoryTopic = field(default_factory=MemoryTopic)
 
     @property
     def settler(self) -> Settler:
-        return Settler(self.ledger, self.receipts, self.requests, self.completions)
+        return Settler(self.ledger, self.results, self.requests, self.completions)
 
 
 @dataclass
@@ -380,12 +433,15 @@ class MemoryCloud(Outside):
     """A project as the command sees it, in memory; ``alive`` is how many workers are."""
 
     inputs: MemoryBucket = field(default_factory=lambda: MemoryBucket("in"))
-    outputs: MemoryBucket = field(default_factory=lambda: MemoryBucket("out"))
     rules: Rules = field(default_factory=Rules)
     alive: int | None = None
     settings: SimpleNamespace = field(
         default_factory=lambda: SimpleNamespace(input_bucket="in", output_bucket="out")
     )
+
+    @property
+    def outputs(self) -> MemoryBucket:
+        return self.results
 
     def workers(self) -> int | None:
         return self.alive

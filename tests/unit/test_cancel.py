@@ -11,7 +11,7 @@ from worker.errors import LeaseLostError
 from worker.lease import LeasedJob
 
 
-class House(Outside):
+class CancellableJobs(Outside):
     """A ledger with jobs, and what settling reaches."""
 
     def add(self, number: int, name: str, state: State = State.QUEUED) -> Job:
@@ -24,46 +24,46 @@ class House(Outside):
 
 
 def test_targets_are_ids_prefixes_and_uris_and_each_job_is_found_once() -> None:
-    house = House()
+    jobs = CancellableJobs()
     for number, name in enumerate(("run1/b.yaml", "run1/a.yaml", "run2/a.yaml")):
-        house.add(number, name)
-    assert house.found(f"{2:016x}") == ["run2/a.yaml"]
-    assert house.found("run1/") == ["run1/a.yaml", "run1/b.yaml"]
-    assert house.found("gs://in/run1/a.yaml", "run1/", f"{1:016x}") == ["run1/a.yaml", "run1/b.yaml"]
-    assert house.found("run3/", "f" * 16) == []
+        jobs.add(number, name)
+    assert jobs.found(f"{2:016x}") == ["run2/a.yaml"]
+    assert jobs.found("run1/") == ["run1/a.yaml", "run1/b.yaml"]
+    assert jobs.found("gs://in/run1/a.yaml", "run1/", f"{1:016x}") == ["run1/a.yaml", "run1/b.yaml"]
+    assert jobs.found("run3/", "f" * 16) == []
 
 
 def test_what_has_ended_is_not_found() -> None:
-    house = House()
-    house.add(1, "run1/a.yaml", State.SUCCEEDED)
-    assert house.found("run1/", f"{1:016x}") == []
+    jobs = CancellableJobs()
+    jobs.add(1, "run1/a.yaml", State.SUCCEEDED)
+    assert jobs.found("run1/", f"{1:016x}") == []
 
 
 @pytest.mark.parametrize("state", [State.WAITING, State.QUEUED])
 def test_a_cancelled_job_has_its_receipt_and_its_event_with_a_reason(state: State) -> None:
-    house = House()
-    ended = cancel.cancel(house.settler, house.add(1, "run1/a.yaml", state))
+    jobs = CancellableJobs()
+    ended = cancel.cancel(jobs.settler, jobs.add(1, "run1/a.yaml", state))
     assert cancel.is_cancelled(ended)
     assert (ended.errors[0].code, ended.pending) == (Code.CANCELLED, ())
-    assert len(house.receipts.objects) == len(house.completions.messages) == 1
+    assert len(jobs.results.objects) == len(jobs.completions.messages) == 1
 
 
 def test_a_running_job_is_cancelled_and_its_worker_loses_it() -> None:
-    house = House()
-    mine = LeasedJob(house.ledger, house.add(1, "run1/a.yaml"), "worker", renew_seconds=60)
+    jobs = CancellableJobs()
+    mine = LeasedJob(jobs.ledger, jobs.add(1, "run1/a.yaml"), "worker", renew_seconds=60)
     mine.claim()
     seen = mine.job
     mine.renew()  # so that the command's look is out of date
-    assert cancel.is_cancelled(cancel.cancel(house.settler, seen))
+    assert cancel.is_cancelled(cancel.cancel(jobs.settler, seen))
     with pytest.raises(LeaseLostError):
         mine.renew()
     mine.stop_renewing()
 
 
 def test_a_job_that_ends_a_moment_before_stays_as_it_ended() -> None:
-    house = House()
-    seen = house.add(1, "run1/a.yaml")
-    house.ledger.replace(lifecycle.supersede(seen, datetime.now(UTC)))
-    ended = cancel.cancel(house.settler, seen)
-    assert (ended.state, len(house.completions.messages)) == (State.SUPERSEDED, 1)
+    jobs = CancellableJobs()
+    seen = jobs.add(1, "run1/a.yaml")
+    jobs.ledger.replace(lifecycle.supersede(seen, datetime.now(UTC)))
+    ended = cancel.cancel(jobs.settler, seen)
+    assert (ended.state, len(jobs.completions.messages)) == (State.SUPERSEDED, 1)
     assert ended.updated_at > NOW

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from types import FrameType
@@ -12,6 +11,7 @@ import pytest
 from functions_framework.exceptions import RequestTimeoutException
 from support import fakes
 from support.inbox import Inbox
+from support.inputs import INPUT, MSA, one_protein
 
 import functions
 import inputs
@@ -22,8 +22,7 @@ from functions.wake import Wake
 from inputs.read import read_input
 from schemas.upload import decode_upload
 
-VALID = b"sequences:\n  - protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"
-WITH_MSA, MSA = VALID.replace(b"empty", b"a.a3m"), b">q\nNLYIQWLKDGGPSSGRPPPS\n"
+WITH_MSA = one_protein(msa="a.a3m").encode()
 OURS = tuple(f"{Path(str(room.__file__)).parent}/" for room in (functions, inputs, jobs))
 LOCKED = f"{OURS[0]}lru.py"
 """Python lets no such exception in between the end of a lock's block and its release; a trace would."""
@@ -66,27 +65,23 @@ def cut_short(at: int) -> Iterator[Cut]:
         sys.settrace(before)
 
 
-def event(inbox: Inbox, name: str, content: bytes) -> dict[str, object]:
-    return {**inbox.put(name, content), "timeCreated": datetime.now(UTC).isoformat()}
-
-
 def an_input(content: bytes) -> Callable[[Inbox], Callable[[], None]]:
     def prepare(inbox: Inbox) -> Callable[[], None]:
-        told = event(inbox, "a.yaml", content)
+        told = inbox.put("a.yaml", content)
         return lambda: inbox.announce(told)
 
     return prepare
 
 
 def an_overwritten_input(inbox: Inbox) -> Callable[[], None]:
-    inbox.announce(event(inbox, "a.yaml", WITH_MSA))
-    return an_input(VALID)(inbox)
+    inbox.announce(inbox.put("a.yaml", WITH_MSA))
+    return an_input(INPUT)(inbox)
 
 
 def an_alignment(inbox: Inbox) -> Callable[[], None]:
     for name in ("a.yaml", "b.yaml"):
-        inbox.announce(event(inbox, name, WITH_MSA))
-    source = decode_upload(event(inbox, "a.a3m", MSA))
+        inbox.announce(inbox.put(name, WITH_MSA))
+    source = decode_upload(inbox.put("a.a3m", MSA))
 
     def deliver_both() -> None:
         inbox.intake.on_upload(source)
@@ -98,7 +93,7 @@ def an_alignment(inbox: Inbox) -> Callable[[], None]:
 
 def a_deletion(content: bytes, *, known: bool) -> Callable[[Inbox], Callable[[], None]]:
     def prepare(inbox: Inbox) -> Callable[[], None]:
-        told = event(inbox, "a.yaml", content)
+        told = inbox.put("a.yaml", content)
         if known:
             inbox.announce(told)
         del inbox.uploads.objects["a.yaml"]
@@ -108,13 +103,13 @@ def a_deletion(content: bytes, *, known: bool) -> Callable[[Inbox], Callable[[],
 
 
 CALLS = {
-    "a good input": an_input(VALID),
+    "a good input": an_input(INPUT),
     "one that waits": an_input(WITH_MSA),
     "a bad one": an_input(b"sequences: []"),
     "one that overwrites": an_overwritten_input,
     "an alignment": an_alignment,
-    "a deletion": a_deletion(VALID, known=True),
-    "a deletion that comes first": a_deletion(VALID, known=False),
+    "a deletion": a_deletion(INPUT, known=True),
+    "a deletion that comes first": a_deletion(INPUT, known=False),
 }
 
 
@@ -148,4 +143,4 @@ def outcome(inbox: Inbox) -> list[object]:
         message.attributes["ce-id"] for message in (*inbox.requests.messages, *inbox.completions.messages)
     }
     ends = [(job.job_id, job.state, job.waits_for, job.pending) for job in inbox.ledger.all()]
-    return [sorted(ends), sorted(inbox.receipts.objects), sorted(told)]
+    return [sorted(ends), sorted(inbox.results.objects), sorted(told)]

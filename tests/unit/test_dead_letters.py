@@ -1,42 +1,31 @@
 import json
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from support.fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic, a_job
+from support.fakes import NOW, MemoryBucket, MemoryLedger, TroubledBucket, a_job
+from support.inbox import Inbox, an_event
+from support.inputs import INPUT
 from support.later import as_the_next
 from support.receipts import an_end
 
 from functions.dead_letters import GIVEN_UP_BY, DeadLetters
-from functions.intake import ExaminationError, Intake
-from inputs.examine import Rules
+from functions.intake import ExaminationError
 from jobs import lifecycle
-from jobs.settle import Settler
 from schemas.failure import Code, Failure
 from schemas.job import Job, State
 from schemas.messages import CapacityWanted, Message, PredictionCompleted, PredictionRequested
 from schemas.storage import StorageUnavailableError
 
-VALID = b"sequences:\n  - protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"
 LOST = Failure(code=Code.WORKER_LOST, message="gone", remedy="again")
 WORK, LAUNCH = {GIVEN_UP_BY: "work"}, {GIVEN_UP_BY: "launch"}
 
 
-@dataclass
-class House:
+class DeadLetterOffice(Inbox):
     """Where dead letters are taken up, in memory."""
 
-    uploads: MemoryBucket = field(default_factory=lambda: MemoryBucket("in"))
-    ledger: MemoryLedger = field(default_factory=MemoryLedger)
-    receipts: MemoryBucket = field(default_factory=lambda: MemoryBucket("out"))
-    requests: MemoryTopic = field(default_factory=MemoryTopic)
-    completions: MemoryTopic = field(default_factory=MemoryTopic)
-
     def take_up(self, data: bytes, attributes: dict[str, str]) -> None:
-        settler = Settler(self.ledger, self.receipts, self.requests, self.completions)
-        intake = Intake(self.uploads, self.ledger, settler, MemoryTopic(), Rules())
-        dead = DeadLetters(intake, self.ledger, settler, "work", timedelta(hours=1))
+        dead = DeadLetters(self.another_intake(), self.ledger, self.settler, "work", timedelta(hours=1))
         dead.take_up(data, attributes)
 
     def take_up_request(self, job: Job, given_up_by: dict[str, str]) -> None:
@@ -44,72 +33,62 @@ class House:
         self.take_up(message.data, {**message.attributes, **given_up_by})
 
     def take_up_notification(self, kind: str, age: timedelta, name: str = "run/foo.yaml") -> None:
-        created = (datetime.now(UTC) - age).isoformat()
-        data = {"bucket": "in", "name": name, "generation": "7", "size": "9", "timeCreated": created}
-        self.take_up(json.dumps(data).encode(), {"eventType": kind})
+        event = an_event(name, timeCreated=(datetime.now(UTC) - age).isoformat())
+        self.take_up(json.dumps(event).encode(), {"eventType": kind})
 
 
 def test_a_request_that_nobody_served_is_made_again_and_after_a_day_the_job_fails() -> None:
-    house, taken_in = House(), datetime.now(UTC) - lifecycle.UNTAKEN / 2
-    first = house.ledger.create(lifecycle.take_in(a_job(), taken_in))
+    office, taken_in = DeadLetterOffice(), datetime.now(UTC) - lifecycle.UNTAKEN / 2
+    first = office.ledger.create(lifecycle.take_in(a_job(), taken_in))
     for _ in range(2):  # the same dead letter again is old news
-        house.take_up_request(first, WORK)
-        assert house.ledger.only().state is State.QUEUED
-        assert len(house.requests.messages) == 1
-    house.take_up_request(house.ledger.only(), WORK)
-    assert (house.ledger.only().state, len(house.requests.messages)) == (State.QUEUED, 2)
-    second = House()
+        office.take_up_request(first, WORK)
+        assert office.ledger.only().state is State.QUEUED
+        assert len(office.requests.messages) == 1
+    office.take_up_request(office.ledger.only(), WORK)
+    assert (office.ledger.only().state, len(office.requests.messages)) == (State.QUEUED, 2)
+    second = DeadLetterOffice()
     old = second.ledger.create(lifecycle.take_in(a_job(), datetime.now(UTC) - lifecycle.UNTAKEN))
     second.take_up_request(old, WORK)
     assert second.ledger.only().state is State.FAILED
-    assert len(second.receipts.objects) == len(second.completions.messages) == 1
+    assert len(second.results.objects) == len(second.completions.messages) == 1
     assert not second.requests.messages
 
 
 def test_a_bell_is_dropped_whatever_rang_it() -> None:
-    house = House()
-    job = house.ledger.create(lifecycle.take_in(a_job(), NOW))
-    house.take_up_request(job, LAUNCH)
+    office = DeadLetterOffice()
+    job = office.ledger.create(lifecycle.take_in(a_job(), NOW))
+    office.take_up_request(job, LAUNCH)
     bell = CapacityWanted.at(NOW).encode()
-    house.take_up(bell.data, {**bell.attributes, **WORK})
-    assert house.ledger.only() == job
-    assert not house.requests.messages
+    office.take_up(bell.data, {**bell.attributes, **WORK})
+    assert office.ledger.only() == job
+    assert not office.requests.messages
 
 
 def test_a_request_for_what_moved_on_or_nobody_knows_is_dropped() -> None:
-    house = House()
+    office = DeadLetterOffice()
     job = lifecycle.take_in(a_job(), NOW)
-    house.take_up_request(job, WORK)
-    assert not house.ledger.documents
+    office.take_up_request(job, WORK)
+    assert not office.ledger.documents
     later = NOW + timedelta(seconds=1)
-    running = house.ledger.create(lifecycle.claim(job, "worker", later))
-    house.take_up_request(job, WORK)
-    assert house.ledger.only() == running
-    released = house.ledger.replace(lifecycle.release(running, lifecycle.Event.RELEASED, LOST, later))
-    house.take_up_request(job, WORK)
-    assert house.ledger.only() == released
-    assert not house.requests.messages
+    running = office.ledger.create(lifecycle.claim(job, "worker", later))
+    office.take_up_request(job, WORK)
+    assert office.ledger.only() == running
+    released = office.ledger.replace(lifecycle.release(running, lifecycle.Event.RELEASED, LOST, later))
+    office.take_up_request(job, WORK)
+    assert office.ledger.only() == released
+    assert not office.requests.messages
 
 
 def test_a_dead_upload_event_is_taken_in_again_while_that_makes_sense() -> None:
-    house = House()
-    house.uploads.put("run/foo.yaml", VALID)
-    house.take_up_notification("OBJECT_FINALIZE", timedelta(minutes=10))
-    assert house.ledger.only().state is State.QUEUED
+    office = DeadLetterOffice()
+    office.uploads.put("run/foo.yaml", INPUT)
+    office.take_up_notification("OBJECT_FINALIZE", timedelta(minutes=10))
+    assert office.ledger.only().state is State.QUEUED
 
 
-class BrokenBucket(MemoryBucket):
-    """Has an input that cannot be examined."""
-
-    def read(self, name: str, generation: int | None, limit: int) -> bytes:
-        raise MemoryError(f"{name}#{generation}, up to {limit}")
-
-
-class AbsentBucket(MemoryBucket):
-    """Does not answer."""
-
-    def read(self, name: str, generation: int | None, limit: int) -> bytes:
-        raise StorageUnavailableError(f"{name}#{generation}, up to {limit}")
+def unreadable(why: Exception) -> MemoryBucket:
+    """Return a bucket that has an input which cannot be read."""
+    return TroubledBucket("in", unreadable={"run/foo.yaml": why})
 
 
 class AbsentLedger(MemoryLedger):
@@ -119,38 +98,40 @@ class AbsentLedger(MemoryLedger):
         raise ConnectionError(job.job_id)
 
 
-@pytest.mark.parametrize("missing", [{"uploads": AbsentBucket("in")}, {"ledger": AbsentLedger()}])
+@pytest.mark.parametrize(
+    "missing", [{"uploads": unreadable(StorageUnavailableError())}, {"ledger": AbsentLedger()}]
+)
 def test_an_outage_is_never_blamed_on_a_file_however_long_it_lasts(missing: dict[str, Any]) -> None:
-    house = House(**missing)
-    house.uploads.put("run/foo.yaml", VALID)
+    office = DeadLetterOffice(**missing)
+    office.uploads.put("run/foo.yaml", INPUT)
     with pytest.raises((StorageUnavailableError, ConnectionError)):
-        house.take_up_notification("OBJECT_FINALIZE", timedelta(hours=5))
-    assert not house.ledger.documents
+        office.take_up_notification("OBJECT_FINALIZE", timedelta(hours=5))
+    assert not office.ledger.documents
 
 
 def test_what_failed_for_long_is_taken_in_once_all_works_again() -> None:
-    house = House()
-    house.uploads.put("run/foo.yaml", VALID)
-    house.take_up_notification("OBJECT_FINALIZE", timedelta(hours=5))
-    assert house.ledger.only().state is State.QUEUED
+    office = DeadLetterOffice()
+    office.uploads.put("run/foo.yaml", INPUT)
+    office.take_up_notification("OBJECT_FINALIZE", timedelta(hours=5))
+    assert office.ledger.only().state is State.QUEUED
 
 
 def test_a_dead_upload_event_ends_in_a_receipt_when_taking_in_keeps_failing() -> None:
-    house = House(BrokenBucket("in"))
-    house.uploads.put("run/foo.yaml", VALID)
+    office = DeadLetterOffice(uploads=unreadable(MemoryError()))
+    office.uploads.put("run/foo.yaml", INPUT)
     with pytest.raises(ExaminationError):
-        house.take_up_notification("OBJECT_FINALIZE", timedelta(minutes=50))
-    assert not house.ledger.documents
-    house.take_up_notification("OBJECT_FINALIZE", timedelta(minutes=70))
-    job = house.ledger.only()
-    assert (job.state, len(house.receipts.objects)) == (State.REJECTED, 1)
+        office.take_up_notification("OBJECT_FINALIZE", timedelta(minutes=50))
+    assert not office.ledger.documents
+    office.take_up_notification("OBJECT_FINALIZE", timedelta(minutes=70))
+    job = office.ledger.only()
+    assert (job.state, len(office.results.objects)) == (State.REJECTED, 1)
     assert "60 minutes" in job.errors[0].message
 
 
 def test_a_dead_delete_event_cancels() -> None:
-    house = House()
-    house.take_up_notification("OBJECT_DELETE", timedelta(hours=2))
-    assert house.ledger.only().state is State.CANCELLED
+    office = DeadLetterOffice()
+    office.take_up_notification("OBJECT_DELETE", timedelta(hours=2))
+    assert office.ledger.only().state is State.CANCELLED
 
 
 @pytest.mark.parametrize(
@@ -164,20 +145,20 @@ def test_a_dead_delete_event_cancels() -> None:
     ],
 )
 def test_what_nobody_can_read_is_dropped_loudly(message: Message, caplog: pytest.LogCaptureFixture) -> None:
-    house = House()
-    house.take_up(message.data, dict(message.attributes))
+    office = DeadLetterOffice()
+    office.take_up(message.data, dict(message.attributes))
     assert [record.levelname for record in caplog.records] == ["ERROR"]
-    assert not house.ledger.documents
+    assert not office.ledger.documents
 
 
 def test_a_page_that_could_not_be_made_is_told_of_and_changes_no_job(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    house = House()
-    job = house.ledger.create(an_end(state=State.FAILED))
+    office = DeadLetterOffice()
+    job = office.ledger.create(an_end(state=State.FAILED))
     message = PredictionCompleted.of(job, "out").encode()
-    house.take_up(message.data, {**message.attributes, GIVEN_UP_BY: "pages"})
-    assert house.ledger.only() == job
+    office.take_up(message.data, {**message.attributes, GIVEN_UP_BY: "pages"})
+    assert office.ledger.only() == job
     [record] = caplog.records
     assert record.message == "a page was not made; docs/operations.md"
     assert record.__dict__["attributes"]["ce-subject"] == "gs://in/run42/foo.yaml"
@@ -186,19 +167,19 @@ def test_a_page_that_could_not_be_made_is_told_of_and_changes_no_job(
 def test_a_dead_letter_of_a_job_that_cannot_be_read_is_dropped_loudly(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    house = House()
-    house.uploads.put("run/foo.yaml", VALID)
-    house.take_up_notification("OBJECT_FINALIZE", timedelta(0))
-    job = house.ledger.only()
+    office = DeadLetterOffice()
+    office.uploads.put("run/foo.yaml", INPUT)
+    office.take_up_notification("OBJECT_FINALIZE", timedelta(0))
+    job = office.ledger.only()
     document = as_the_next(job) | {"state": "HELD"}
-    house.ledger.put(document)
-    house.requests.messages.clear()
+    office.ledger.put(document)
+    office.requests.messages.clear()
     caplog.clear()
-    house.take_up_request(job, WORK)
+    office.take_up_request(job, WORK)
     for kind, minutes in (("OBJECT_FINALIZE", 10), ("OBJECT_FINALIZE", 70), ("OBJECT_DELETE", 70)):
-        house.take_up_notification(kind, timedelta(minutes=minutes))
+        office.take_up_notification(kind, timedelta(minutes=minutes))
     dropped = [record for record in caplog.records if record.message.startswith("dropped")]
     assert len(dropped) == 4
     assert all(job.job_id in record.__dict__["why"] for record in dropped)
-    assert [stored for _, stored in house.ledger.documents.values()] == [document]
-    assert not [*house.requests.messages, *house.receipts.objects]
+    assert [stored for _, stored in office.ledger.documents.values()] == [document]
+    assert not [*office.requests.messages, *office.results.objects]

@@ -15,21 +15,23 @@ from typing import ParamSpec, TypeVar
 import pytest
 from support.fakes import (
     NOW,
+    BusyLedger,
     Document,
     MemoryBucket,
     MemoryDelivery,
-    MemoryLedger,
     MemoryTopic,
+    Outside,
+    RefusingOnce,
     a_job,
     a_source,
 )
+from support.inputs import one_protein
 from support.later import DAMAGES, EFFECT, as_the_next, beyond
 from support.paper import Hook, PaperPredictor
 from support.patience import HANG, NEVER, until
 
 from inputs.read import read_input
 from jobs import lifecycle
-from jobs.settle import Settler
 from schemas.failure import Code, FailedError, Failure
 from schemas.job import Job, Output, State
 from schemas.messages import CapacityWanted, Message, PredictionRequested
@@ -43,9 +45,9 @@ from worker.pipeline import Pipeline
 from worker.prepare import Call, check_all, here
 from worker.slots import Slots
 
-INPUT = b"sequences:\n  - protein: {id: A, sequence: NLYIQ, msa: empty}\n"
+INPUT = one_protein("NLYIQ").encode()
 WITH_MSA = INPUT.replace(b"empty", b"msas/trp.a3m")
-WITH_AFFINITY = INPUT + b"  - ligand: {id: L, ccd: GOL}\nproperties: [{affinity: {binder: L}}]\n"
+WITH_AFFINITY = INPUT + b"- ligand: {id: L, ccd: GOL}\nproperties: [{affinity: {binder: L}}]\n"
 P = ParamSpec("P")
 T = TypeVar("T")
 TURN = 720.0
@@ -87,15 +89,12 @@ class HeardTopic(MemoryTopic):
 
 
 @dataclass
-class Shop:
+class Shop(Outside):
     """A worker and everything that it reaches, in memory."""
 
-    folder: Path
+    folder: Path = field(kw_only=True)
     predictor: PaperPredictor = field(default_factory=PaperPredictor)
-    ledger: MemoryLedger = field(default_factory=MemoryLedger)
     uploads: MemoryBucket = field(default_factory=lambda: MemoryBucket("in"))
-    results: MemoryBucket = field(default_factory=lambda: MemoryBucket("out"))
-    requests: HeardTopic = field(default_factory=HeardTopic)
     completions: HeardTopic = field(default_factory=HeardTopic)
     call: Call = here
     renew_seconds: float = 30
@@ -119,11 +118,10 @@ class Shop:
         return MemoryDelivery(message.data, message.attributes)
 
     def drain(self, deliveries: Iterable[MemoryDelivery | None]) -> None:
-        settler = Settler(self.ledger, self.results, self.requests, self.completions)
         pipeline = Pipeline(
             self.uploads, self.results, self.predictor, self.folder, NOW, max_tokens=20, call=self.call
         )
-        runner = JobRunner(self.ledger, settler, pipeline, "worker-1", self.renew_seconds)
+        runner = JobRunner(self.ledger, self.settler, pipeline, "worker-1", self.renew_seconds)
         worker = Worker(runner, self.idle_seconds, self.ends_at, lambda turns: TURN * turns)
         worker.drain(deliveries)
 
@@ -148,7 +146,7 @@ class Shop:
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
-    return Shop(tmp_path / "work")
+    return Shop(folder=tmp_path / "work")
 
 
 @pytest.fixture
@@ -313,25 +311,13 @@ def test_the_same_request_twice_is_one_prediction(shop: Shop) -> None:
     assert again.answers == ["ack"]
 
 
-class BusyLedger(MemoryLedger):
-    """A ledger in which the sweep asks again between the worker's look and its claim."""
-
-    interrupted = False
-
-    def replace(self, job: Job) -> Job:
-        if job.state is State.RUNNING and not self.interrupted:
-            self.interrupted = True
-            super().replace(lifecycle.request_again(self.all()[0], datetime.now(UTC)))
-        return super().replace(job)
-
-
 def test_a_job_that_is_asked_for_again_at_the_moment_of_the_claim_is_claimed_all_the_same(
     shop: Shop,
 ) -> None:
-    shop.ledger = ledger = BusyLedger()
+    shop.ledger = ledger = BusyLedger(meanwhile=lambda job: lifecycle.request_again(job, datetime.now(UTC)))
     shop.drain([shop.queue()])
     assert shop.job().state is State.SUCCEEDED
-    assert ledger.interrupted
+    assert not ledger.busy
 
 
 def test_a_job_that_another_worker_holds_is_left_alone(shop: Shop) -> None:
@@ -488,8 +474,8 @@ def test_a_worker_that_is_asked_to_leave_gives_jobs_and_messages_back(shop: Shop
     taken = shop.job("a")
     assert (taken.state, taken.attempt, taken.lease) == (State.QUEUED, 1, None)
     assert taken.history[-1].event == "RELEASED"
-    assert len(shop.requests.messages) == 1
-    assert shop.requests.heard["a"].is_set()
+    [request] = shop.requests.messages
+    assert taken.job_id.encode() in request.data
     assert shop.is_untouched("b")
     assert (a.answers, b.answers) == (["nack"], ["nack"])
 
@@ -595,21 +581,9 @@ def test_a_failure_before_the_turn_while_the_worker_leaves_is_not_recorded(
     assert a.answers == ["nack"]
 
 
-class RefusingTopic(HeardTopic):
-    """Refuses the first message."""
-
-    refused = False
-
-    def publish(self, message: Message) -> None:
-        if not self.refused:
-            self.refused = True
-            raise ConnectionError("503")
-        super().publish(message)
-
-
 @pytest.mark.usefixtures("_short_grace")
 def test_a_job_that_cannot_be_given_back_does_not_keep_the_others(shop: Shop, gate: Event) -> None:
-    shop.requests = RefusingTopic()
+    shop.requests = RefusingOnce()
     read = side_by_side(shop, lambda: waiting(gate))
     a, b = shop.queue(name="a"), shop.queue(name="b")
     with pytest.raises(ShutdownRequestedError):
@@ -990,7 +964,7 @@ def test_a_surprise_in_one_job_does_not_disturb_the_others(shop: Shop) -> None:
 
 def test_the_files_that_an_input_names_share_one_limit(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.prepare.MAX_TOGETHER_BYTES", 20)
-    both = WITH_MSA + b"  - protein: {id: B, sequence: GLYIQ, msa: msas/b.a3m}\n"
+    both = WITH_MSA + b"- protein: {id: B, sequence: GLYIQ, msa: msas/b.a3m}\n"
     shop.uploads.put("run42/msas/trp.a3m", b">q\nNLYIQ\n>h\n")
     shop.uploads.put("run42/msas/b.a3m", b">q\nGLYIQ\n>h\n")
     shop.drain([shop.queue(both)])

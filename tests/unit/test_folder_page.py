@@ -4,7 +4,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from support.fakes import MemoryBucket, MemoryDelivery, MemoryLedger, a_job, a_source
+from support.fakes import MemoryBucket, MemoryDelivery, Outside, a_job, a_source
 from support.later import CODE, MORE
 from support.receipts import an_end, written
 
@@ -17,7 +17,7 @@ from schemas.storage import ContentDiffersError, ObjectGoneError
 
 
 @dataclass
-class CountingBucket(MemoryBucket):
+class NotedBucket(MemoryBucket):
     """Notes which objects were read and listed, and refuses what it is told to."""
 
     touched: list[str] = field(default_factory=list)
@@ -35,11 +35,10 @@ class CountingBucket(MemoryBucket):
 
 
 @dataclass
-class House:
+class FolderPages(Outside):
     """Pages and everything that they reach, in memory."""
 
-    results: CountingBucket = field(default_factory=lambda: CountingBucket("out"))
-    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    results: NotedBucket = field(default_factory=lambda: NotedBucket("out"))
     waiting: list[MemoryDelivery] = field(default_factory=list)
     seconds: float = 60
 
@@ -78,206 +77,206 @@ def names(found: Sequence[rows.Row]) -> list[str]:
 
 
 def test_all_that_ended_in_a_folder_is_on_one_page_and_acknowledged() -> None:
-    house = House()
-    house.ended(an_end("run42/a.yaml"), an_end("run42/b.yaml", State.FAILED), an_end("c.yaml"))
-    assert house.refresh() == ["ack"] * 3
-    assert names(house.rows("run42/")) == ["run42/b.yaml", "run42/a.yaml"]
-    assert names(house.rows("")) == ["c.yaml"]
-    assert "It does not fit." in house.page("run42/")
+    pages = FolderPages()
+    pages.ended(an_end("run42/a.yaml"), an_end("run42/b.yaml", State.FAILED), an_end("c.yaml"))
+    assert pages.refresh() == ["ack"] * 3
+    assert names(pages.rows("run42/")) == ["run42/b.yaml", "run42/a.yaml"]
+    assert names(pages.rows("")) == ["c.yaml"]
+    assert "It does not fit." in pages.page("run42/")
 
 
 def test_a_quiet_pass_reads_and_writes_nothing() -> None:
-    house = House()
-    assert house.refresh() == []
-    assert (house.results.objects, house.results.touched) == ({}, [])
+    pages = FolderPages()
+    assert pages.refresh() == []
+    assert (pages.results.objects, pages.results.touched) == ({}, [])
 
 
 def test_a_folder_s_page_is_of_this_folder_alone() -> None:
-    house = House()
-    house.ended(an_end("run42/a.yaml"), an_end("run42/below/b.yaml"), an_end("run421/c.yaml"))
-    house.refresh()
-    assert names(house.rows("run42/")) == ["run42/a.yaml"]
-    assert names(house.rows("run42/below/")) == ["run42/below/b.yaml"]
+    pages = FolderPages()
+    pages.ended(an_end("run42/a.yaml"), an_end("run42/below/b.yaml"), an_end("run421/c.yaml"))
+    pages.refresh()
+    assert names(pages.rows("run42/")) == ["run42/a.yaml"]
+    assert names(pages.rows("run42/below/")) == ["run42/below/b.yaml"]
 
 
 def test_receipts_from_before_the_first_page_are_on_it() -> None:
-    house = House()
-    house.ended(an_end("run42/old.yaml"), an_end("run42/below/other.yaml"))
-    house.waiting.clear()
-    house.ended(an_end("run42/new.yaml"))
-    house.refresh()
-    assert names(house.rows("run42/")) == ["run42/new.yaml", "run42/old.yaml"]
+    pages = FolderPages()
+    pages.ended(an_end("run42/old.yaml"), an_end("run42/below/other.yaml"))
+    pages.waiting.clear()
+    pages.ended(an_end("run42/new.yaml"))
+    pages.refresh()
+    assert names(pages.rows("run42/")) == ["run42/new.yaml", "run42/old.yaml"]
 
 
 def test_each_receipt_is_read_once_and_the_folder_listed_once() -> None:
-    house = House()
-    house.ended(*(an_end(f"run42/{number}.yaml") for number in range(3)))
-    house.refresh()
-    house.ended(an_end("run42/new.yaml"))
-    house.refresh()
+    pages = FolderPages()
+    pages.ended(*(an_end(f"run42/{number}.yaml") for number in range(3)))
+    pages.refresh()
+    pages.ended(an_end("run42/new.yaml"))
+    pages.refresh()
     new, _ = written(an_end("run42/new.yaml"))
-    assert house.results.touched == ["run42/summary.csv", new]
-    assert len(house.rows("run42/")) == 4
+    assert pages.results.touched == ["run42/summary.csv", new]
+    assert len(pages.rows("run42/")) == 4
 
 
 def test_an_event_that_comes_again_changes_nothing_but_the_time() -> None:
-    house = House()
-    house.ended(an_end("run42/a.yaml"))
-    house.refresh()
-    before = house.rows("run42/")
-    house.ended(an_end("run42/a.yaml"))
-    assert house.refresh() == ["ack"]
-    assert house.rows("run42/") == before
+    pages = FolderPages()
+    pages.ended(an_end("run42/a.yaml"))
+    pages.refresh()
+    before = pages.rows("run42/")
+    pages.ended(an_end("run42/a.yaml"))
+    assert pages.refresh() == ["ack"]
+    assert pages.rows("run42/") == before
 
 
 def test_what_is_still_to_come_is_counted_below_the_folder_too() -> None:
-    house = House()
+    pages = FolderPages()
     for number, name in enumerate(("run42/x.yaml", "run42/below/y.yaml", "other/z.yaml")):
-        house.ledger.create(a_job(State.QUEUED, job_id=f"{number:016x}", source=a_source(name)))
-    house.ended(an_end("run42/a.yaml"))
-    house.refresh()
-    assert "<b>2</b> to come" in house.page("run42/")
-    assert 'max="3" value="1"' in house.page("run42/")
+        pages.ledger.create(a_job(State.QUEUED, job_id=f"{number:016x}", source=a_source(name)))
+    pages.ended(an_end("run42/a.yaml"))
+    pages.refresh()
+    assert "<b>2</b> to come" in pages.page("run42/")
+    assert 'max="3" value="1"' in pages.page("run42/")
 
 
 def test_a_page_that_another_pass_has_made_meanwhile_is_left_to_the_next() -> None:
-    house = House()
-    house.ended(an_end("run42/a.yaml"))
+    pages = FolderPages()
+    pages.ended(an_end("run42/a.yaml"))
 
-    class Overtaken(CountingBucket):
+    class Overtaken(NotedBucket):
         def replace(self, name: str, body: bytes, content_type: str, over: int) -> None:
             self.put(name, b"another's", over + 1)
             super().replace(name, body, content_type, over)
 
-    inner, house.results = house.results, Overtaken("out", objects=house.results.objects)
-    assert house.refresh() == ["nack"]
+    inner, pages.results = pages.results, Overtaken("out", objects=pages.results.objects)
+    assert pages.refresh() == ["nack"]
     assert inner.objects["run42/summary.csv"][1] == b"another's"
-    house.results = inner
-    assert house.refresh() == ["ack"]
-    assert names(house.rows("run42/")) == ["run42/a.yaml"]
+    pages.results = inner
+    assert pages.refresh() == ["ack"]
+    assert names(pages.rows("run42/")) == ["run42/a.yaml"]
 
 
 def test_an_event_with_a_receipt_of_nobody_s_keeps_no_page_from_being_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    house = House()
+    pages = FolderPages()
     monkeypatch.setattr("schemas.messages.receipt_name", lambda _job: "receipt.json")
-    house.ended(an_end("run42/a.yaml"))
+    pages.ended(an_end("run42/a.yaml"))
     monkeypatch.undo()
-    house.ended(an_end("run42/b.yaml"))
-    assert house.refresh() == ["ack", "ack"]
-    assert "run42/b.yaml" in names(house.rows("run42/"))
+    pages.ended(an_end("run42/b.yaml"))
+    assert pages.refresh() == ["ack", "ack"]
+    assert "run42/b.yaml" in names(pages.rows("run42/"))
 
 
 def test_a_folder_that_has_trouble_does_not_keep_the_others() -> None:
-    house = House()
-    house.ended(an_end("bad/a.yaml"), an_end("good/b.yaml"))
-    house.results.refused = "bad/"
-    assert house.refresh() == ["nack", "ack"]
-    house.results.refused = "nothing"
-    assert house.refresh() == ["ack"]
-    assert names(house.rows("bad/")) == ["bad/a.yaml"]
+    pages = FolderPages()
+    pages.ended(an_end("bad/a.yaml"), an_end("good/b.yaml"))
+    pages.results.refused = "bad/"
+    assert pages.refresh() == ["nack", "ack"]
+    pages.results.refused = "nothing"
+    assert pages.refresh() == ["ack"]
+    assert names(pages.rows("bad/")) == ["bad/a.yaml"]
 
 
 def test_a_folder_with_more_than_a_table_may_have_keeps_its_page_and_asks_for_no_more_passes(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    house = House()
-    house.ended(an_end("full/a.yaml"))
-    house.refresh()
-    before = house.page("full/")
-    monkeypatch.setattr(refresh, "MOST_CSV_BYTES", len(house.results.objects["full/summary.csv"][1]) + 50)
-    house.ended(an_end("full/b.yaml"), an_end("small.yaml"))
-    assert house.refresh() == ["ack", "ack"]
-    assert (house.page("full/"), names(house.rows("full/"))) == (before, ["full/a.yaml"])
-    assert names(house.rows("")) == ["small.yaml"]
+    pages = FolderPages()
+    pages.ended(an_end("full/a.yaml"))
+    pages.refresh()
+    before = pages.page("full/")
+    monkeypatch.setattr(refresh, "MOST_CSV_BYTES", len(pages.results.objects["full/summary.csv"][1]) + 50)
+    pages.ended(an_end("full/b.yaml"), an_end("small.yaml"))
+    assert pages.refresh() == ["ack", "ack"]
+    assert (pages.page("full/"), names(pages.rows("full/"))) == (before, ["full/a.yaml"])
+    assert names(pages.rows("")) == ["small.yaml"]
     monkeypatch.setattr(refresh, "MOST_CSV_BYTES", 1)  # of a release whose tables were larger
-    house.ended(an_end("full/c.yaml"))
-    assert house.refresh() == ["ack"]
-    assert house.page("full/") == before
+    pages.ended(an_end("full/c.yaml"))
+    assert pages.refresh() == ["ack"]
+    assert pages.page("full/") == before
     assert caplog.text.count("the folder is too large") == 2
 
 
 def test_a_row_has_the_beginning_of_a_long_reason() -> None:
     failure = Failure(code=Code.INVALID_INPUT, message="m" * 2000, remedy="r" * rows.LONGEST_SENTENCE)
-    house = House()
-    house.ended(an_end("a.yaml", State.FAILED).evolve(errors=(failure,)))
-    house.refresh()
-    [row] = house.rows("")
+    pages = FolderPages()
+    pages.ended(an_end("a.yaml", State.FAILED).evolve(errors=(failure,)))
+    pages.refresh()
+    [row] = pages.rows("")
     assert (row.message, row.remedy) == ("m" * (rows.LONGEST_SENTENCE - 1) + "…", failure.remedy)
 
 
 def test_without_time_nothing_is_begun_and_nothing_lost() -> None:
-    house = House(seconds=0)
-    house.ended(an_end("run42/a.yaml"))
-    assert house.refresh() == ["nack"]
-    house.seconds = 60
-    assert house.refresh() == ["ack"]
+    pages = FolderPages(seconds=0)
+    pages.ended(an_end("run42/a.yaml"))
+    assert pages.refresh() == ["nack"]
+    pages.seconds = 60
+    assert pages.refresh() == ["ack"]
 
 
 def test_what_there_was_no_time_to_read_is_read_by_the_next_pass_without_a_list(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(refresh, "READ_AT_ONCE", 2)
-    house = House()
-    house.ended(*(an_end(f"run42/{number}.yaml") for number in range(5)))
-    house.waiting = house.waiting[-1:]  # the others' events are gone: only the list knows them
+    pages = FolderPages()
+    pages.ended(*(an_end(f"run42/{number}.yaml") for number in range(5)))
+    pages.waiting = pages.waiting[-1:]  # the others' events are gone: only the list knows them
     clock = iter([True, True, False])  # time for the page, then for two receipts
-    found = Pages(house, house.results, house.ledger, 1, 60)
-    assert found._refresh("run42/", _told(house), lambda: next(clock)) == set()
-    assert sum(row.state is None for row in house.rows("run42/")) > 0
-    house.refresh()
-    assert "list run42/" not in house.results.touched
-    assert [row.state for row in house.rows("run42/")] == [State.SUCCEEDED] * 5
+    found = Pages(pages, pages.results, pages.ledger, 1, 60)
+    assert found._refresh("run42/", _told(pages), lambda: next(clock)) == set()
+    assert sum(row.state is None for row in pages.rows("run42/")) > 0
+    pages.refresh()
+    assert "list run42/" not in pages.results.touched
+    assert [row.state for row in pages.rows("run42/")] == [State.SUCCEEDED] * 5
 
 
-def _told(house: House) -> list[refresh.Told]:
-    return [told for event in house.waiting if (told := refresh._told(event))]
+def _told(pages: FolderPages) -> list[refresh.Told]:
+    return [told for event in pages.waiting if (told := refresh._told(event))]
 
 
 @pytest.mark.parametrize("body", [b"{}", None])
 def test_a_receipt_that_is_gone_or_none_is_left_out_for_good(body: bytes | None) -> None:
-    house = House()
-    house.ended(an_end("run42/a.yaml"), an_end("run42/b.yaml"))
+    pages = FolderPages()
+    pages.ended(an_end("run42/a.yaml"), an_end("run42/b.yaml"))
     name, _ = written(an_end("run42/a.yaml"))
     if body is None:
-        del house.results.objects[name]
+        del pages.results.objects[name]
     else:
-        house.results.put(name, body)
-    assert house.refresh() == ["ack", "ack"]
-    assert names(house.rows("run42/")) == ["run42/b.yaml"]
+        pages.results.put(name, body)
+    assert pages.refresh() == ["ack", "ack"]
+    assert names(pages.rows("run42/")) == ["run42/b.yaml"]
 
 
 @pytest.mark.parametrize("content", [b"", b"name,mine\r\na,1\r\n", b"\xff\xfe"])
 def test_a_table_that_is_not_ours_is_made_anew(content: bytes) -> None:
-    house = House()
-    house.ended(an_end("run42/a.yaml"))
-    house.results.put("run42/summary.csv", content)
-    assert house.refresh() == ["ack"]
-    assert names(house.rows("run42/")) == ["run42/a.yaml"]
+    pages = FolderPages()
+    pages.ended(an_end("run42/a.yaml"))
+    pages.results.put("run42/summary.csv", content)
+    assert pages.refresh() == ["ack"]
+    assert names(pages.rows("run42/")) == ["run42/a.yaml"]
 
 
 def test_more_than_are_held_at_once_are_taken_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refresh, "MOST_EVENTS", 2)
-    house = House()
-    house.ended(*(an_end(f"run42/{number}.yaml") for number in range(5)))
-    assert house.refresh() == ["ack"] * 5
-    assert len(house.rows("run42/")) == 5
+    pages = FolderPages()
+    pages.ended(*(an_end(f"run42/{number}.yaml") for number in range(5)))
+    assert pages.refresh() == ["ack"] * 5
+    assert len(pages.rows("run42/")) == 5
 
 
 def test_an_event_that_nobody_can_read_is_dropped() -> None:
-    house = House()
-    house.waiting.append(MemoryDelivery(b"what", {}))
-    house.ended(an_end("run42/a.yaml"))
-    assert house.refresh() == ["ack", "ack"]
+    pages = FolderPages()
+    pages.waiting.append(MemoryDelivery(b"what", {}))
+    pages.ended(an_end("run42/a.yaml"))
+    assert pages.refresh() == ["ack", "ack"]
 
 
 def test_a_page_lies_where_the_receipts_of_a_cut_name_lie() -> None:
     job = an_end("f/" + "x" * 950 + ".yaml").evolve(output_prefix="f/" + "x" * 898 + "/0123456789abcdef/")
-    house = House()
-    house.ended(job)
-    house.refresh()
-    [row] = house.rows("f/")
+    pages = FolderPages()
+    pages.ended(job)
+    pages.refresh()
+    [row] = pages.rows("f/")
     assert row.receipt == "x" * 898 + "/0123456789abcdef/receipt.json"
 
 
@@ -291,15 +290,15 @@ def test_fakes_refuse_as_the_bucket_does() -> None:
 
 
 def test_receipts_and_a_table_of_the_next_release_make_a_page() -> None:
-    house = House()
-    house.ended(an_end("run42/a.yaml", State.FAILED))
+    pages = FolderPages()
+    pages.ended(an_end("run42/a.yaml", State.FAILED))
     name, body = written(an_end("run42/a.yaml", State.FAILED))
     receipt = json.loads(body)
     receipt["more"] = receipt["options"]["more"] = receipt["error"]["more"] = MORE
     receipt["error"]["code"] = CODE
-    house.results.put(name, json.dumps(receipt).encode())
-    house.results.put("run42/summary.csv", f"{','.join(rows.COLUMNS)},more\r\n".encode())
-    assert house.refresh() == ["ack"]
-    [row] = house.rows("run42/")
+    pages.results.put(name, json.dumps(receipt).encode())
+    pages.results.put("run42/summary.csv", f"{','.join(rows.COLUMNS)},more\r\n".encode())
+    assert pages.refresh() == ["ack"]
+    [row] = pages.rows("run42/")
     assert (row.name, row.code) == ("run42/a.yaml", CODE)
-    assert CODE in house.page("run42/")
+    assert CODE in pages.page("run42/")

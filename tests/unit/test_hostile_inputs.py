@@ -58,7 +58,7 @@ def rejected(name: str, content: bytes, **event: object) -> Job:
     receipt = inbox.receipt(job)
     assert receipt["state"] == "REJECTED"
     assert all(error.message and error.remedy for error in job.errors)
-    assert len(inbox.receipts.objects) == len(inbox.completions.messages) == 1
+    assert len(inbox.results.objects) == len(inbox.completions.messages) == 1
     assert not inbox.requests.messages
     assert len(job.model_dump_json()) < MIB, "more than a document of the ledger holds"
     return job
@@ -68,7 +68,7 @@ def queued(name: str, content: bytes, **event: object) -> Job:
     inbox, job = taken_in(name, content, **event)
     assert job.state is State.QUEUED
     assert inbox.asked_for(job) == 1
-    assert not inbox.receipts.objects
+    assert not inbox.results.objects
     return job
 
 

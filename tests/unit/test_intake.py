@@ -1,86 +1,35 @@
 import itertools
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 
 import pytest
-from support.fakes import MemoryBucket, MemoryLedger, MemoryTopic, a_job, a_source
+from support.fakes import BusyLedger, MemoryBucket, MemoryLedger, RefusingOnce, a_job, a_source
+from support.inbox import Inbox, an_event
+from support.inputs import INPUT, MSA, one_protein
 from support.later import as_the_next
-from support.waking import deliver
 
-from functions.intake import Intake, output_prefix
-from inputs.examine import Rules
+from functions.intake import output_prefix
 from jobs import lifecycle
 from jobs.ledger import NEWEST, UnreadableJobError
 from jobs.lifecycle import KEEP
-from jobs.settle import Settler
 from schemas.failure import Code, Failure
 from schemas.job import Job, State, job_id
-from schemas.messages import Message, PredictionCompleted
 from schemas.storage import Look
 from worker.errors import LeaseLostError
 from worker.lease import LeasedJob
 
-VALID = b"sequences:\n  - protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"
-WITH_MSA = VALID.replace(b"empty", b"trp.a3m")
+WITH_MSA = one_protein(msa="trp.a3m").encode()
 
 
-@dataclass
-class RefusingOnce(MemoryTopic):
-    """A topic that refuses the first message, as an outage does."""
-
-    refused: bool = False
-
-    def publish(self, message: Message) -> None:
-        if not self.refused:
-            self.refused = True
-            raise ConnectionError(message.attributes["ce-id"])
-        super().publish(message)
-
-
-@dataclass
-class Inbox:
-    """An intake and everything that it reaches, in memory."""
-
-    uploads: MemoryBucket = field(default_factory=lambda: MemoryBucket("in"))
-    ledger: MemoryLedger = field(default_factory=MemoryLedger)
-    receipts: MemoryBucket = field(default_factory=lambda: MemoryBucket("out"))
-    requests: MemoryTopic = field(default_factory=MemoryTopic)
-    completions: MemoryTopic = field(default_factory=MemoryTopic)
-    arrivals: MemoryTopic = field(default_factory=MemoryTopic)
-
-    def drop(self, name: str, content: bytes = VALID, **source: object) -> None:
-        self.uploads.put(name, content)
-        self.announce(name, size=len(content), **source)
-
-    @cached_property
-    def intake(self) -> Intake:
-        settler = Settler(self.ledger, self.receipts, self.requests, self.completions)
-        return Intake(self.uploads, self.ledger, settler, self.arrivals, Rules())
-
-    def announce(self, name: str, **source: object) -> None:
-        self.intake.on_upload(a_source(name, **source))
-        deliver(self.arrivals, self.intake)
-
-    def announce_deleted(self, name: str, **source: object) -> None:
-        self.intake.on_delete(a_source(name, **({"time": datetime.now(UTC)} | source)))
-
-    def ends(self) -> list[tuple[int, str]]:
-        """List generation and state of each end that was announced, and hold receipts to be as many."""
-        said = [PredictionCompleted.decode(m.data, m.attributes).data for m in self.completions.messages]
-        assert len(self.receipts.objects) == len(said)
-        return sorted((end.source.generation, end.state.value) for end in said)
-
-    def rejected(self, code: Code) -> Job:
-        job = self.ledger.only()
-        assert (job.state, job.errors[0].code) == (State.REJECTED, code)
-        receipt = json.loads(self.receipts.objects[f"{job.output_prefix}receipt.json"][1])
-        assert receipt["error"]["remedy"]
-        assert [message.attributes["state"] for message in self.completions.messages] == ["REJECTED"]
-        assert not self.requests.messages
-        return job
+def rejected(inbox: Inbox, code: Code) -> Job:
+    """Return the only job, which was rejected for this reason, with a receipt, an event and no request."""
+    job = inbox.ledger.only()
+    assert (job.state, job.errors[0].code) == (State.REJECTED, code)
+    assert inbox.receipt(job)["error"]["remedy"]
+    assert [message.attributes["state"] for message in inbox.completions.messages] == ["REJECTED"]
+    assert not inbox.requests.messages
+    return job
 
 
 def test_a_valid_input_is_queued_and_asked_for_once() -> None:
@@ -99,23 +48,25 @@ def test_the_tokens_of_an_input_are_recorded_and_what_cannot_be_read_has_none() 
     assert inbox.ledger.only().tokens == 39
     inbox = Inbox()
     inbox.drop("foo.yaml", b"sequences: [{ligand: {id: L, smiles: 'C('}}]")
-    assert inbox.rejected(Code.INVALID_INPUT).tokens is None
+    assert rejected(inbox, Code.INVALID_INPUT).tokens is None
 
 
 def test_the_same_event_three_times_is_one_job() -> None:
     inbox = Inbox()
+    event = inbox.put("foo.yaml")
     for _ in range(3):
-        inbox.drop("foo.yaml")
+        inbox.announce(event)
     assert inbox.ledger.only().state is State.QUEUED
     assert len(inbox.requests.messages) == 1
 
 
 def test_an_event_that_comes_again_finishes_what_the_first_left_pending() -> None:
     inbox = Inbox(requests=RefusingOnce())
+    event = inbox.put("foo.yaml")
     with pytest.raises(ConnectionError):
-        inbox.drop("foo.yaml")
+        inbox.announce(event)
     for _ in range(2):
-        inbox.announce("foo.yaml")
+        inbox.announce(event)
     assert inbox.ledger.only().state is State.QUEUED
     assert len(inbox.requests.messages) == 1
 
@@ -124,7 +75,7 @@ def test_an_instance_that_took_an_upload_in_does_not_look_at_it_again() -> None:
     inbox = Inbox()
     inbox.drop("foo.yaml")
     inbox.ledger.documents.clear()
-    inbox.announce("foo.yaml")
+    inbox.announce(an_event("foo.yaml"))
     assert not inbox.ledger.documents
 
 
@@ -132,7 +83,7 @@ def test_another_instance_finds_the_job_and_asks_once_more() -> None:
     inbox = Inbox()
     inbox.drop("foo.yaml")
     del inbox.intake
-    inbox.announce("foo.yaml")
+    inbox.announce(an_event("foo.yaml"))
     assert inbox.ledger.only().state is State.QUEUED
     assert {message.attributes["ce-id"] for message in inbox.requests.messages} == {
         f"{inbox.ledger.only().job_id}-requested-0"
@@ -142,7 +93,7 @@ def test_another_instance_finds_the_job_and_asks_once_more() -> None:
 def test_the_seed_comes_from_the_file_or_from_the_uploader() -> None:
     first, second, asked = Inbox(), Inbox(), Inbox()
     first.drop("a.yaml")
-    second.drop("b.yaml", b"# the same, said otherwise\r\n" + VALID)
+    second.drop("b.yaml", b"# the same, said otherwise\r\n" + INPUT)
     asked.drop("c.yaml", metadata={"dropfold-seed": "0"})
     assert first.ledger.only().options.seed == second.ledger.only().options.seed
     assert first.ledger.only().options.seed is not None
@@ -157,7 +108,7 @@ def test_the_seed_comes_from_the_file_or_from_the_uploader() -> None:
         ("broken.yaml", b"sequences: [", Code.INVALID_INPUT),
         ("empty.yaml", b"", Code.INVALID_INPUT),
         ("latin.yaml", b"sequences: \xff", Code.INVALID_INPUT),
-        ("no_msa.yaml", VALID.replace(b", msa: empty", b""), Code.INVALID_INPUT),
+        ("no_msa.yaml", INPUT.replace(b", msa: empty", b""), Code.INVALID_INPUT),
         ("empty.fasta", b"", Code.INVALID_INPUT),
         ("large.yaml", b" " * (1024 * 1024 + 1), Code.TOO_LARGE),
     ],
@@ -167,13 +118,13 @@ def test_what_cannot_be_predicted_is_rejected_with_receipt_and_event(
 ) -> None:
     inbox = Inbox()
     inbox.drop(name, content)
-    inbox.rejected(code)
+    rejected(inbox, code)
 
 
 def test_a_protein_without_msa_is_told_what_to_add() -> None:
     inbox = Inbox()
-    inbox.drop("foo.yaml", VALID.replace(b", msa: empty", b""))
-    failure = inbox.rejected(Code.INVALID_INPUT).errors[0]
+    inbox.drop("foo.yaml", INPUT.replace(b", msa: empty", b""))
+    failure = rejected(inbox, Code.INVALID_INPUT).errors[0]
     assert failure.field == "sequences[0].protein.msa"
     assert "msa: empty" in failure.remedy
 
@@ -181,7 +132,7 @@ def test_a_protein_without_msa_is_told_what_to_add() -> None:
 def test_bad_options_and_a_bad_file_are_reported_together() -> None:
     inbox = Inbox()
     inbox.drop("foo.yaml", b"sequences: 1", metadata={"dropfold-samples": "0"})
-    fields = [failure.field for failure in inbox.rejected(Code.INVALID_INPUT).errors]
+    fields = [failure.field for failure in rejected(inbox, Code.INVALID_INPUT).errors]
     assert fields[0] == "metadata.dropfold-samples"
     assert len(fields) > 1
 
@@ -189,9 +140,9 @@ def test_bad_options_and_a_bad_file_are_reported_together() -> None:
 def test_a_chain_id_that_pdb_cannot_hold_is_rejected_before_anything_runs() -> None:
     metadata = {"dropfold-output-format": "pdb"}
     inbox, fine = Inbox(), Inbox()
-    inbox.drop("foo.yaml", VALID.replace(b"id: A", b"id: AB"), metadata=metadata)
-    assert "AB" in inbox.rejected(Code.INVALID_INPUT).errors[0].message
-    fine.drop("foo.yaml", VALID, metadata=metadata)
+    inbox.drop("foo.yaml", INPUT.replace(b"id: A", b"id: AB"), metadata=metadata)
+    assert "AB" in rejected(inbox, Code.INVALID_INPUT).errors[0].message
+    fine.drop("foo.yaml", INPUT, metadata=metadata)
     assert fine.ledger.only().state is State.QUEUED
 
 
@@ -214,7 +165,7 @@ def test_what_is_nobody_s_upload_is_ignored(name: str) -> None:
 
 def test_an_object_that_is_gone_before_it_was_read_is_cancelled() -> None:
     inbox = Inbox()
-    inbox.announce("foo.yaml")
+    inbox.announce(an_event("foo.yaml"))
     assert inbox.ledger.only().state is State.CANCELLED
     assert inbox.ends() == [(7, "CANCELLED")]
 
@@ -225,11 +176,11 @@ FIRST, SECOND, GONE = "first", "second", "gone"
 @pytest.mark.parametrize("order", itertools.permutations([FIRST, SECOND, GONE]))
 def test_an_overwritten_upload_is_superseded_whatever_the_order_of_the_events(order: Sequence[str]) -> None:
     inbox = Inbox()
-    inbox.uploads.put("foo.yaml", VALID, generation=8)
+    inbox.uploads.put("foo.yaml", INPUT, generation=8)
     events = {
-        FIRST: lambda: inbox.announce("foo.yaml", generation=7),
-        SECOND: lambda: inbox.announce("foo.yaml", generation=8),
-        GONE: lambda: inbox.announce_deleted("foo.yaml", generation=7),
+        FIRST: lambda: inbox.announce(an_event("foo.yaml", 7)),
+        SECOND: lambda: inbox.announce(an_event("foo.yaml", 8)),
+        GONE: lambda: inbox.announce_deleted(an_event("foo.yaml", 7)),
     }
     for event in (*order, *order):  # each twice
         events[event]()
@@ -241,26 +192,25 @@ def test_an_overwritten_upload_is_superseded_whatever_the_order_of_the_events(or
     assert len(inbox.requests.messages) == 1
 
 
-@pytest.mark.parametrize("content", [VALID, WITH_MSA])
+@pytest.mark.parametrize("content", [INPUT, WITH_MSA])
 def test_a_new_generation_supersedes_what_is_queued_or_waits(content: bytes) -> None:
     inbox = Inbox()
     inbox.drop("foo.yaml", content)
-    inbox.uploads.put("foo.yaml", b"not an input", generation=8)
-    inbox.announce("foo.yaml", generation=8)
+    inbox.drop("foo.yaml", b"not an input")
     assert inbox.ends() == [(7, "SUPERSEDED"), (8, "REJECTED")]
 
 
 def test_an_older_generation_that_is_rejected_late_gets_its_receipt_too() -> None:
     inbox = Inbox()
     for generation in (8, 7):
-        inbox.announce("letter.txt", generation=generation)
+        inbox.announce(an_event("letter.txt", generation))
     assert inbox.ends() == [(7, "REJECTED"), (8, "REJECTED")]
 
 
 def test_what_the_ledger_knows_to_be_overwritten_is_superseded_when_all_generations_are_gone() -> None:
     inbox = Inbox()
-    inbox.announce("foo.yaml", generation=8)
-    inbox.announce_deleted("foo.yaml", generation=7)
+    inbox.announce(an_event("foo.yaml", 8))
+    inbox.announce_deleted(an_event("foo.yaml", 7))
     assert inbox.ends() == [(7, "SUPERSEDED"), (8, "CANCELLED")]
 
 
@@ -271,11 +221,10 @@ def test_a_worker_loses_a_job_that_is_overwritten_or_deleted_as_it_runs() -> Non
         mine = LeasedJob(inbox.ledger, inbox.ledger.only(), "worker", renew_seconds=60)
         mine.claim()
         if event == "overwritten":
-            inbox.uploads.put("foo.yaml", VALID, generation=8)
-            inbox.announce("foo.yaml", generation=8)
+            inbox.drop("foo.yaml")
         else:
             del inbox.uploads.objects["foo.yaml"]
-            inbox.announce_deleted("foo.yaml")
+            inbox.announce_deleted(an_event("foo.yaml"))
         with pytest.raises(LeaseLostError):
             mine.renew()
         mine.stop_renewing()
@@ -287,7 +236,7 @@ def test_a_deleted_upload_is_cancelled_and_says_so() -> None:
     inbox.drop("foo.yaml")
     del inbox.uploads.objects["foo.yaml"]
     for _ in range(2):
-        inbox.announce_deleted("foo.yaml")
+        inbox.announce_deleted(an_event("foo.yaml"))
     job = inbox.ledger.only()
     assert (job.state, job.pending) == (State.CANCELLED, ())
     assert "deleted" in job.errors[0].message
@@ -310,14 +259,14 @@ class CrossedLedger(MemoryLedger):
 def test_a_deletion_that_crosses_its_upload_cancels_the_job() -> None:
     ledger = CrossedLedger()
     inbox = Inbox(ledger=ledger)
-    inbox.uploads.put("run/foo.yaml", VALID)
+    inbox.uploads.put("run/foo.yaml", INPUT)
 
     def upload_is_taken_in_and_then_the_object_is_gone() -> None:
-        inbox.announce("run/foo.yaml")
+        inbox.announce(an_event("run/foo.yaml"))
         del inbox.uploads.objects["run/foo.yaml"]
 
     ledger.between = upload_is_taken_in_and_then_the_object_is_gone
-    inbox.announce_deleted("run/foo.yaml")
+    inbox.announce_deleted(an_event("run/foo.yaml"))
     assert [change.state for change in ledger.only().history] == [State.QUEUED, State.CANCELLED]
     assert inbox.ends() == [(ledger.only().source.generation, "CANCELLED")]
 
@@ -325,8 +274,8 @@ def test_a_deletion_that_crosses_its_upload_cancels_the_job() -> None:
 def test_a_job_that_is_older_than_all_generations_that_are_looked_at_is_ended_too() -> None:
     """It was read before it was overwritten, that many times, and recorded only now."""
     inbox = Inbox()
-    for generation in range(2, NEWEST + 3):
-        inbox.drop("run/foo.yaml", generation=generation)
+    for _ in range(NEWEST + 1):
+        inbox.drop("run/foo.yaml")
     blank = a_job(source=a_source("run/foo.yaml", generation=1), job_id=job_id("in", "run/foo.yaml", 1))
     late = inbox.ledger.create(lifecycle.take_in(blank, datetime.now(UTC)))
     assert inbox.intake.generations.supersede(late)
@@ -335,8 +284,8 @@ def test_a_job_that_is_older_than_all_generations_that_are_looked_at_is_ended_to
 
 def test_a_delete_that_comes_before_its_upload_ends_in_one_receipt() -> None:
     inbox = Inbox()
-    inbox.announce_deleted("foo.yaml")
-    inbox.announce("foo.yaml")
+    inbox.announce_deleted(an_event("foo.yaml"))
+    inbox.announce(an_event("foo.yaml"))
     assert inbox.ends() == [(7, "CANCELLED")]
     assert not inbox.requests.messages
 
@@ -345,34 +294,20 @@ def test_a_delete_of_what_has_ended_or_is_long_forgotten_or_no_input_changes_not
     inbox = Inbox()
     inbox.drop("letter.txt", b"hello")
     del inbox.uploads.objects["letter.txt"]
-    inbox.announce_deleted("letter.txt")
+    inbox.announce_deleted(an_event("letter.txt"))
     assert inbox.ends() == [(7, "REJECTED")]
-    inbox.announce_deleted("old.yaml", time=datetime.now(UTC) - KEEP)
-    inbox.announce_deleted("run/foo.a3m")
-    inbox.announce_deleted(".hidden")
+    long_ago = (datetime.now(UTC) - KEEP).isoformat()
+    inbox.announce_deleted(an_event("old.yaml", timeCreated=long_ago))
+    inbox.announce_deleted(an_event("run/foo.a3m"))
+    inbox.announce_deleted(an_event(".hidden"))
     assert len(inbox.ledger.documents) == 1
 
 
-@dataclass
-class BusyLedger(MemoryLedger):
-    """Somebody writes the job right before its first replacement, as a worker does that renews."""
-
-    busy: bool = True
-
-    def replace(self, job: Job) -> Job:
-        if self.busy and job.state is State.CANCELLED:
-            self.busy = False
-            known = self.get(job.job_id)
-            assert known is not None
-            super().replace(known)
-        return super().replace(job)
-
-
 def test_a_delete_is_not_lost_when_the_job_changes_at_this_moment() -> None:
-    inbox = Inbox(ledger=BusyLedger())
+    inbox = Inbox(BusyLedger(into=State.CANCELLED))
     inbox.drop("foo.yaml")
     inbox.uploads.objects.clear()
-    inbox.announce_deleted("foo.yaml")
+    inbox.announce_deleted(an_event("foo.yaml"))
     assert inbox.ends() == [(7, "CANCELLED")]
 
 
@@ -395,14 +330,14 @@ def test_an_input_waits_for_the_file_it_names_and_goes_on_when_it_comes() -> Non
     assert (waiting.state, waiting.waits_for) == (State.WAITING, ("run/trp.a3m",))
     inbox.drop("run/other.a3m", b">q\nAA\n")
     assert inbox.ledger.only().state is State.WAITING
-    inbox.drop("run/trp.a3m", b">q\nNLYIQWLKDGGPSSGRPPPS\n")
+    inbox.drop("run/trp.a3m", MSA)
     assert inbox.ledger.only().state is State.QUEUED
     assert len(inbox.requests.messages) == 1
 
 
 def test_an_input_whose_file_is_there_does_not_wait() -> None:
     inbox = Inbox()
-    inbox.uploads.put("run/trp.a3m", b">q\nNLYIQWLKDGGPSSGRPPPS\n")
+    inbox.uploads.put("run/trp.a3m", MSA)
     inbox.drop("run/foo.yaml", WITH_MSA)
     assert inbox.ledger.only().state is State.QUEUED
 
@@ -416,7 +351,7 @@ class LateBucket(MemoryBucket):
         assert name == "run/trp.a3m"
         self.looks += 1
         if self.looks > 1:
-            self.put(name, b">q\nNLYIQWLKDGGPSSGRPPPS\n")
+            self.put(name, MSA)
         return super().look(name, most)
 
 
@@ -441,11 +376,11 @@ def test_an_event_of_a_job_that_this_release_cannot_read_comes_again() -> None:
     inbox.drop("foo.yaml")
     document = as_the_next(inbox.ledger.only()) | {"state": "HELD"}
     inbox.ledger.put(document)
-    another = Inbox(inbox.uploads, inbox.ledger, inbox.receipts)  # an instance that did not take it in
+    another = Inbox(inbox.ledger, inbox.results, uploads=inbox.uploads)  # an instance that did not take it in
     with pytest.raises(UnreadableJobError):
-        another.announce("foo.yaml")
+        another.announce(an_event("foo.yaml"))
     with pytest.raises(UnreadableJobError):
-        another.announce_deleted("foo.yaml")
+        another.announce_deleted(an_event("foo.yaml"))
     assert [stored for _, stored in inbox.ledger.documents.values()] == [document]
     assert not another.requests.messages
 
@@ -455,8 +390,8 @@ def test_a_generation_that_cannot_be_read_keeps_no_other_from_its_end() -> None:
     inbox.drop("foo.yaml")
     between = inbox.ledger.only().evolve(job_id="b" * 16, source=a_source("foo.yaml", generation=8))
     inbox.ledger.put(as_the_next(between) | {"state": "HELD"})
-    inbox.uploads.put("foo.yaml", VALID, generation=9)
-    inbox.announce("foo.yaml", generation=9)
+    inbox.uploads.put("foo.yaml", INPUT, generation=9)
+    inbox.announce(an_event("foo.yaml", 9))
     assert inbox.ends() == [(7, "SUPERSEDED")]
     assert {job.source.generation: job.state for job in inbox.ledger.all()} == {
         7: State.SUPERSEDED,
@@ -466,11 +401,10 @@ def test_a_generation_that_cannot_be_read_keeps_no_other_from_its_end() -> None:
 
 def test_a_job_that_cannot_be_read_keeps_no_other_waiting() -> None:
     inbox = Inbox()
-    content = VALID.replace(b"empty", b"x.a3m")
+    content = one_protein(msa="x.a3m").encode()
     for name in ("a.yaml", "b.yaml"):
         inbox.drop(name, content)
     poisoned, good = inbox.ledger.all()
     inbox.ledger.put(as_the_next(poisoned) | {"attempt": "many"})
-    inbox.uploads.put("x.a3m", b">q\nNLYIQWLKDGGPSSGRPPPS\n")
-    inbox.announce("x.a3m")
+    inbox.drop("x.a3m", MSA)
     assert [(job.job_id, job.state) for job in inbox.ledger.all()] == [(good.job_id, State.QUEUED)]

@@ -4,124 +4,112 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from support.fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic
+from support.fakes import NOW, CountingBucket, MemoryBucket, MemoryLedger, TroubledBucket
+from support.inbox import Inbox
+from support.inputs import INPUT, MSA, one_protein
 from support.waking import deliver
 
 from functions import reconcile
-from functions.intake import Intake
 from functions.reconcile import AT_ONCE, BATCH, LETTERS, Comparison, ComparisonError, first_letter
-from inputs.examine import Rules
 from jobs import lifecycle
-from jobs.settle import Settler
 from schemas.failure import Code
 from schemas.job import Job, Source, State, job_id
 from schemas.storage import Look, StorageUnavailableError
 
-VALID = b"sequences:\n  - protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"
 HOUR_AGO = datetime.now(UTC) - timedelta(hours=1)
 
 
 @dataclass
-class House:
+class ComparedInbox(Inbox):
     """A comparison and everything that it reaches, in memory."""
 
     uploads: MemoryBucket = field(default_factory=lambda: MemoryBucket("in", uploaded_at=HOUR_AGO))
-    ledger: MemoryLedger = field(default_factory=MemoryLedger)
-    receipts: MemoryBucket = field(default_factory=lambda: MemoryBucket("out"))
-    requests: MemoryTopic = field(default_factory=MemoryTopic)
-    arrivals: MemoryTopic = field(default_factory=MemoryTopic)
     most: int = 1000
-
-    @property
-    def intake(self) -> Intake:
-        settler = Settler(self.ledger, self.receipts, self.requests, MemoryTopic())
-        return Intake(self.uploads, self.ledger, settler, self.arrivals, Rules())
 
     def compare(self) -> None:
         after, within = timedelta(minutes=5), timedelta(days=2)
-        Comparison(self.uploads, self.ledger, self.intake, after, within, self.most).run()
-        deliver(self.arrivals, self.intake)
+        Comparison(self.uploads, self.ledger, self.another_intake(), after, within, self.most).run()
+        deliver(self.arrivals, self.another_intake())
 
     def taken_in(self) -> list[str]:
         return sorted(job.source.name for job in self.ledger.all())
 
 
 def test_what_no_event_brought_is_taken_in_once_and_what_is_known_stays() -> None:
-    house = House()
+    inbox = ComparedInbox()
     for name in ("known.yaml", "lost.yaml", "letter.txt", "msa.a3m", ".hidden", "folder/"):
-        house.uploads.put(name, VALID)
-    [known] = [source for source in house.uploads.listed() if source.name == "known.yaml"]
-    house.intake.on_upload(known)
-    writes = house.ledger.writes
-    house.compare()
-    assert house.taken_in() == ["known.yaml", "letter.txt", "lost.yaml"]
-    assert len(house.requests.messages) == 2
-    assert house.ledger.writes > writes
-    writes = house.ledger.writes
-    house.compare()
-    assert house.ledger.writes == writes
+        inbox.uploads.put(name, INPUT)
+    [known] = [source for source in inbox.uploads.listed() if source.name == "known.yaml"]
+    inbox.intake.on_upload(known)
+    writes = inbox.ledger.writes
+    inbox.compare()
+    assert inbox.taken_in() == ["known.yaml", "letter.txt", "lost.yaml"]
+    assert len(inbox.requests.messages) == 2
+    assert inbox.ledger.writes > writes
+    writes = inbox.ledger.writes
+    inbox.compare()
+    assert inbox.ledger.writes == writes
 
 
 @pytest.mark.parametrize("age", [timedelta(minutes=1), timedelta(days=3)])
 def test_what_is_too_young_or_too_old_is_left_alone(age: timedelta) -> None:
-    house = House(MemoryBucket("in", uploaded_at=datetime.now(UTC) - age))
-    house.uploads.put("foo.yaml", VALID)
-    house.compare()
-    assert not house.ledger.documents
+    inbox = ComparedInbox(uploads=MemoryBucket("in", uploaded_at=datetime.now(UTC) - age))
+    inbox.uploads.put("foo.yaml", INPUT)
+    inbox.compare()
+    assert not inbox.ledger.documents
 
 
 def test_an_input_whose_alignment_came_without_an_event_goes_on() -> None:
-    house = House()
-    house.uploads.put("foo.yaml", VALID.replace(b"empty", b"foo.a3m"))
-    house.compare()
-    assert house.ledger.only().state is State.WAITING
-    house.uploads.put("foo.a3m", b">q\nNLYIQWLKDGGPSSGRPPPS\n")
-    house.compare()
-    assert house.ledger.only().state is State.QUEUED
+    inbox = ComparedInbox()
+    inbox.uploads.put("foo.yaml", one_protein(msa="foo.a3m").encode())
+    inbox.compare()
+    assert inbox.ledger.only().state is State.WAITING
+    inbox.uploads.put("foo.a3m", MSA)
+    inbox.compare()
+    assert inbox.ledger.only().state is State.QUEUED
 
 
 DAY_AGO = datetime.now(UTC) - lifecycle.WAIT - timedelta(minutes=1)
-MSA = b">q\nNLYIQWLKDGGPSSGRPPPS\n"
 
 
-def waiting(house: House, name: str, since: datetime = HOUR_AGO) -> Job:
+def waiting(inbox: ComparedInbox, name: str, since: datetime = HOUR_AGO) -> Job:
     """Have an input wait for a file of its own name, since a time."""
-    house.uploads.put(f"{name}.yaml", VALID.replace(b"empty", f"{name}.a3m".encode()))
-    source = house.uploads.source(f"{name}.yaml")
+    inbox.uploads.put(f"{name}.yaml", one_protein(msa=f"{name}.a3m").encode())
+    source = inbox.uploads.source(f"{name}.yaml")
     assert source is not None
-    house.intake.on_upload(source)
-    job = house.ledger.get(job_id(source.bucket, source.name, source.generation))
+    inbox.intake.on_upload(source)
+    job = inbox.ledger.get(job_id(source.bucket, source.name, source.generation))
     assert job is not None
-    return house.ledger.replace(job.evolve(wait_until=since + lifecycle.WAIT))
+    return inbox.ledger.replace(job.evolve(wait_until=since + lifecycle.WAIT))
 
 
-def states(house: House) -> dict[str, State]:
-    return {job.source.name.removesuffix(".yaml"): job.state for job in house.ledger.all()}
+def states(inbox: ComparedInbox) -> dict[str, State]:
+    return {job.source.name.removesuffix(".yaml"): job.state for job in inbox.ledger.all()}
 
 
 def test_however_many_wait_for_what_never_comes_the_others_go_on() -> None:
-    house = House(ledger=MemoryLedger(page=2))
+    inbox = ComparedInbox(ledger=MemoryLedger(page=2))
     names = [f"{number}" for number in range(25)]
     for name in names:
-        waiting(house, name)
+        waiting(inbox, name)
     for name in names[::5]:
-        house.uploads.put(f"{name}.a3m", MSA)
-    house.compare()
-    assert states(house) == {name: State.WAITING if int(name) % 5 else State.QUEUED for name in names}
+        inbox.uploads.put(f"{name}.a3m", MSA)
+    inbox.compare()
+    assert states(inbox) == {name: State.WAITING if int(name) % 5 else State.QUEUED for name in names}
 
 
 def test_one_whose_time_is_up_is_rejected_unless_its_file_is_there() -> None:
-    house = House()
+    inbox = ComparedInbox()
     for name in ("late", "there", "in time"):
-        waiting(house, name, HOUR_AGO if name == "in time" else DAY_AGO)
-    house.uploads.put("there.a3m", MSA)
+        waiting(inbox, name, HOUR_AGO if name == "in time" else DAY_AGO)
+    inbox.uploads.put("there.a3m", MSA)
     for _ in range(2):
-        house.compare()
-    assert states(house) == {"late": State.REJECTED, "there": State.QUEUED, "in time": State.WAITING}
-    [rejected] = [job for job in house.ledger.all() if job.state is State.REJECTED]
+        inbox.compare()
+    assert states(inbox) == {"late": State.REJECTED, "there": State.QUEUED, "in time": State.WAITING}
+    [rejected] = [job for job in inbox.ledger.all() if job.state is State.REJECTED]
     assert (rejected.errors[0].code, rejected.pending) == (Code.MISSING_REFERENCE, ())
     assert "late.a3m" in rejected.errors[0].message
-    assert len(house.receipts.objects) == 1
+    assert len(inbox.results.objects) == 1
 
 
 class ComingBucket(MemoryBucket):
@@ -135,50 +123,43 @@ class ComingBucket(MemoryBucket):
 
 
 def test_one_whose_file_came_a_moment_ago_is_not_rejected() -> None:
-    before = House()
+    before = ComparedInbox()
     job = waiting(before, "a", DAY_AGO)
-    house = House(ComingBucket("in", uploaded_at=HOUR_AGO, objects=before.uploads.objects), before.ledger)
-    house.compare()
-    assert house.ledger.get(job.job_id) == job
-    house.compare()
-    assert states(house) == {"a": State.QUEUED}
-
-
-class CountingBucket(MemoryBucket):
-    looks = 0
-
-    def look(self, name: str, most: int) -> Look | None:
-        self.looks += 1
-        return super().look(name, most)
+    coming = ComingBucket("in", uploaded_at=HOUR_AGO, objects=before.uploads.objects)
+    inbox = ComparedInbox(before.ledger, uploads=coming)
+    inbox.compare()
+    assert inbox.ledger.get(job.job_id) == job
+    inbox.compare()
+    assert states(inbox) == {"a": State.QUEUED}
 
 
 def test_a_file_that_many_wait_for_is_looked_for_a_few_times_and_told_of_once() -> None:
-    house = House(CountingBucket("in", uploaded_at=HOUR_AGO))
+    bucket = CountingBucket("in", uploaded_at=HOUR_AGO)
+    inbox = ComparedInbox(uploads=bucket)
     for number in range(100):
-        house.uploads.put(f"{number}.yaml", VALID.replace(b"empty", b"one.a3m"))
-    house.compare()
-    assert isinstance(house.uploads, CountingBucket)
-    house.uploads.looks = 0
-    house.compare()
-    assert house.uploads.looks <= AT_ONCE
-    house.uploads.put("one.a3m", MSA)
-    Comparison(house.uploads, house.ledger, house.intake, timedelta(), timedelta(), 0).run()
-    assert len(house.arrivals.messages) == 1
+        inbox.uploads.put(f"{number}.yaml", one_protein(msa="one.a3m").encode())
+    inbox.compare()
+    bucket.looks = 0
+    inbox.compare()
+    assert bucket.looks <= AT_ONCE
+    inbox.uploads.put("one.a3m", MSA)
+    Comparison(inbox.uploads, inbox.ledger, inbox.another_intake(), timedelta(), timedelta(), 0).run()
+    assert len(inbox.arrivals.messages) == 1
 
 
 def test_a_bucket_of_more_than_a_batch_is_compared_whole_up_to_the_limit(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house = House(most=BATCH + 5)
+    inbox = ComparedInbox(most=BATCH + 5)
     for number in range(BATCH + 7):
-        house.uploads.put(f"{number:04}.txt", b"")
+        inbox.uploads.put(f"{number:04}.txt", b"")
     monkeypatch.setattr(reconcile, "first_letter", lambda _: "!")
-    house.compare()
-    assert house.taken_in() == [f"{number:04}.txt" for number in range(BATCH + 5)]
+    inbox.compare()
+    assert inbox.taken_in() == [f"{number:04}.txt" for number in range(BATCH + 5)]
     assert "COMPARE_MOST" in caplog.text
     monkeypatch.setattr(reconcile, "first_letter", lambda _: f"{BATCH + 6:04}")
-    house.compare()
-    assert len(house.taken_in()) == BATCH + 6
+    inbox.compare()
+    assert len(inbox.taken_in()) == BATCH + 6
 
 
 def test_passes_begin_at_each_letter_and_far_from_each_other() -> None:
@@ -189,22 +170,14 @@ def test_passes_begin_at_each_letter_and_far_from_each_other() -> None:
     assert max(later - earlier for earlier, later in itertools.pairwise(day)) <= len(LETTERS) // 10
 
 
-class TroubledBucket(MemoryBucket):
-    """Cannot read one of its objects."""
-
-    def read(self, name: str, generation: int | None, limit: int) -> bytes:
-        if name == "a.yaml":
-            raise StorageUnavailableError(name)
-        return super().read(name, generation, limit)
-
-
 def test_one_that_cannot_be_taken_in_does_not_keep_the_others() -> None:
-    house = House(TroubledBucket("in", uploaded_at=HOUR_AGO))
+    troubles = {"a.yaml": StorageUnavailableError("a.yaml")}
+    inbox = ComparedInbox(uploads=TroubledBucket("in", uploaded_at=HOUR_AGO, unreadable=troubles))
     for name in ("a.yaml", "b.yaml"):
-        house.uploads.put(name, VALID)
+        inbox.uploads.put(name, INPUT)
     with pytest.raises(ComparisonError, match="1 uploads"):
-        house.compare()
-    assert house.taken_in() == ["b.yaml"]
+        inbox.compare()
+    assert inbox.taken_in() == ["b.yaml"]
 
 
 class VanishingBucket(MemoryBucket):
@@ -212,11 +185,11 @@ class VanishingBucket(MemoryBucket):
 
     def listed_from(self, name: str) -> Iterator[Source]:
         yield from list(super().listed_from(name))
-        self.put("foo.yaml", VALID, generation=8)
+        self.put("foo.yaml", INPUT, generation=8)
 
 
 def test_what_is_overwritten_after_it_was_listed_is_superseded() -> None:
-    house = House(VanishingBucket("in", uploaded_at=HOUR_AGO))
-    house.uploads.put("foo.yaml", VALID)
-    house.compare()
-    assert house.ledger.only().state is State.SUPERSEDED
+    inbox = ComparedInbox(uploads=VanishingBucket("in", uploaded_at=HOUR_AGO))
+    inbox.uploads.put("foo.yaml", INPUT)
+    inbox.compare()
+    assert inbox.ledger.only().state is State.SUPERSEDED

@@ -3,12 +3,12 @@
 import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from support.fakes import MemoryBucket, MemoryLedger
+from support.fakes import CountingBucket, MemoryBucket, MemoryLedger, TroubledBucket
 from support.inbox import Inbox
+from support.inputs import TRP_CAGE, one_protein
 
 from functions.wake import WakeError
 from inputs.references import BEGINNING
@@ -18,14 +18,13 @@ from schemas.job import Job, State
 from schemas.storage import Look, ObjectUnreadableError
 from worker.prepare import prepare
 
-SEQUENCE = "NLYIQWLKDGGPSSGRPPPS"
-A3M = f">q\n{SEQUENCE}\n>1\n{SEQUENCE[:-1]}-\n".encode()
+A3M = f">q\n{TRP_CAGE}\n>1\n{TRP_CAGE[:-1]}-\n".encode()
 OTHER_A3M = A3M.replace(b"NLYIQ", b"NLYIG")
 CIF = b"data_x\nloop_\n_atom_site.id\n1\n"
 
 
 def an_input(msa: str = "trp.a3m", more: str = "") -> bytes:
-    return f"sequences:\n- protein: {{id: A, sequence: {SEQUENCE}, msa: '{msa}'}}\n{more}".encode()
+    return f"{one_protein(msa=msa)}{more}".encode()
 
 
 def the(inbox: Inbox, name: str) -> Job:
@@ -72,16 +71,11 @@ def test_one_file_wakes_more_inputs_than_a_page_of_the_ledger_holds() -> None:
 
 
 def test_an_input_that_fails_to_go_on_does_not_keep_the_others() -> None:
-    class Troubled(MemoryBucket):
-        def read(self, name: str, generation: int | None, limit: int) -> bytes:
-            if self.objects["run/trp.a3m"] and name == "run/1.yaml":
-                raise ConnectionError(name)
-            return super().read(name, generation, limit)
-
-    inbox = Inbox(uploads=MemoryBucket("in"))
+    inbox = Inbox()
     for at in range(3):
         inbox.drop(f"run/{at}.yaml", an_input())
-    troubled = Inbox(uploads=Troubled("in", objects=inbox.uploads.objects), ledger=inbox.ledger)
+    bucket = TroubledBucket("in", objects=inbox.uploads.objects, unreadable={"run/1.yaml": ConnectionError()})
+    troubled = Inbox(inbox.ledger, uploads=bucket)
     with pytest.raises(WakeError, match="1 jobs still wait"):
         troubled.announce(inbox.put("run/trp.a3m", A3M))
     states = {job.source.name: job.state for job in inbox.ledger.all()}
@@ -121,33 +115,22 @@ def test_chains_share_an_msa_where_it_is_that_of_each() -> None:
     inbox = Inbox()
     chain = "- protein: {{id: {}, sequence: {}, msa: trp.a3m}}\n"
     inbox.drop("run/trp.a3m", A3M)
-    same = inbox.drop("run/same.yaml", an_input(more=chain.format("B", SEQUENCE)))
-    other = inbox.drop("run/other.yaml", an_input(more=chain.format("B", SEQUENCE[::-1])))
+    same = inbox.drop("run/same.yaml", an_input(more=chain.format("B", TRP_CAGE)))
+    other = inbox.drop("run/other.yaml", an_input(more=chain.format("B", TRP_CAGE[::-1])))
     assert same is not None
     assert other is not None
     assert (same.state, other.state) == (State.QUEUED, State.REJECTED)
     assert "is also that of chain A" in other.errors[0].message
 
 
-@dataclass
-class WatchedBucket(MemoryBucket):
-    """Notes how much is looked at."""
-
-    looks: list[int] = field(default_factory=list)
-
-    def look(self, name: str, most: int) -> Look | None:
-        self.looks.append(most)
-        return super().look(name, most)
-
-
 def test_only_the_beginning_of_an_msa_is_read() -> None:
-    inbox = Inbox(uploads=WatchedBucket("in"))
+    bucket = CountingBucket("in")
+    inbox = Inbox(uploads=bucket)
     inbox.uploads.put("run/trp.a3m", A3M + b">x\n" * 1_000_000)
     job = inbox.drop("run/in.yaml", an_input())
     assert job is not None
     assert job.state is State.QUEUED
-    assert isinstance(inbox.uploads, WatchedBucket)
-    assert max(inbox.uploads.looks) == BEGINNING
+    assert bucket.most == BEGINNING
 
 
 def test_a_query_behind_the_beginning_is_left_to_the_worker(tmp_path: Path) -> None:

@@ -2,12 +2,11 @@ import json
 from dataclasses import dataclass
 
 import pytest
-from support.fakes import NOW, Outside, a_job
+from support.fakes import NOW, MemoryTopic, Outside, a_job
 from support.later import CODE, EFFECT, MORE, as_the_next
 from support.receipts import an_end
 
 from jobs import lifecycle
-from jobs.settle import Settler
 from schemas.failure import Code, Failure
 from schemas.job import Job, State
 from schemas.messages import Message, PredictionCompleted, PredictionRequested
@@ -39,7 +38,7 @@ def test_a_queued_job_is_requested_and_that_costs_no_write() -> None:
 def test_an_ended_job_gets_its_receipt_and_its_event() -> None:
     outside = Outside()
     job = outside.settler.settle(recorded(outside, cancelled()))
-    receipt = json.loads(outside.receipts.objects[f"{job.output_prefix}receipt.json"][1])
+    receipt = json.loads(outside.results.objects[f"{job.output_prefix}receipt.json"][1])
     [message] = outside.completions.messages
     event = PredictionCompleted.decode(message.data, message.attributes)
     assert (receipt["state"], event.state) == (State.CANCELLED, State.CANCELLED)
@@ -51,9 +50,9 @@ def test_settling_twice_gives_the_same_receipt_and_the_same_event() -> None:
     outside = Outside()
     job = recorded(outside, cancelled())
     outside.settler.settle(job)
-    first = dict(outside.receipts.objects)
+    first = dict(outside.results.objects)
     outside.settler.settle(job)  # as after a death between the effects and their clearing
-    assert outside.receipts.objects == first
+    assert outside.results.objects == first
     assert outside.completions.messages[0] == outside.completions.messages[1]
 
 
@@ -75,7 +74,7 @@ def test_a_job_claimed_before_its_request_was_published_stays_claimed() -> None:
 
 
 @dataclass
-class BrokenTopic:
+class BrokenTopic(MemoryTopic):
     """A topic that refuses."""
 
     def publish(self, message: Message) -> None:
@@ -85,9 +84,9 @@ class BrokenTopic:
 def test_an_effect_that_fails_stays_pending() -> None:
     outside = Outside()
     job = recorded(outside, queued())
-    broken = Settler(outside.ledger, outside.receipts, BrokenTopic(), outside.completions)
+    outside.requests = BrokenTopic()
     with pytest.raises(ConnectionError):
-        broken.settle(job)
+        outside.settler.settle(job)
     assert outside.ledger.only().pending == job.pending != ()
 
 
@@ -95,7 +94,7 @@ def test_what_only_a_later_release_can_do_stays_pending() -> None:
     outside = Outside()
     outside.ledger.put(as_the_next(lifecycle.cancel(a_job(), NOW, "why")))
     job = outside.settler.settle(outside.ledger.only())
-    assert (job.pending, len(outside.receipts.objects), len(outside.completions.messages)) == (
+    assert (job.pending, len(outside.results.objects), len(outside.completions.messages)) == (
         (EFFECT,),
         1,
         1,
@@ -113,7 +112,7 @@ def test_what_is_told_of_a_later_release_s_job_is_what_this_release_tells() -> N
     document["errors"] = [{"code": CODE, "message": "m", "remedy": "r", "more": MORE}]
     outside.ledger.put(document)
     outside.settler.settle(outside.ledger.only())
-    receipt = Receipt.model_validate_json(outside.receipts.objects[f"{ended.output_prefix}receipt.json"][1])
+    receipt = Receipt.model_validate_json(outside.results.objects[f"{ended.output_prefix}receipt.json"][1])
     [message] = outside.completions.messages
     event = PredictionCompleted.decode(message.data, message.attributes)
     assert event.encode() == message

@@ -1,14 +1,13 @@
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from support.fakes import Document, MemoryBucket, MemoryLedger, MemoryTopic, a_job, a_source
+from support.fakes import Document, MemoryLedger, MemoryTopic, Outside, a_job, a_source
 from support.later import DAMAGES, EFFECT, as_the_next, beyond
 
 from functions.sweep import Sweep, SweepError
 from jobs import lifecycle
-from jobs.settle import Settler
 from schemas.failure import Code, Failure
 from schemas.job import Job, State
 from schemas.messages import Message, PredictionRequested
@@ -17,18 +16,11 @@ LONG_AGO = datetime.now(UTC) - timedelta(days=2)
 REQUESTED = PredictionRequested.model_fields["type"].default
 
 
-@dataclass
-class House:
+class SweptJobs(Outside):
     """A sweep and everything that it reaches, in memory."""
 
-    ledger: MemoryLedger = field(default_factory=MemoryLedger)
-    receipts: MemoryBucket = field(default_factory=MemoryBucket)
-    requests: MemoryTopic = field(default_factory=MemoryTopic)
-    completions: MemoryTopic = field(default_factory=MemoryTopic)
-
-    def sweep(self) -> None:
-        settler = Settler(self.ledger, self.receipts, self.requests, self.completions)
-        Sweep(self.ledger, settler, timedelta(minutes=1), timedelta(minutes=15)).run()
+    def sweep(self, settle_after: timedelta = timedelta(minutes=1)) -> None:
+        Sweep(self.ledger, self.settler, settle_after, timedelta(minutes=15)).run()
 
     def requested_types(self) -> list[str]:
         return [message.attributes["ce-type"].split(".")[2] for message in self.requests.messages]
@@ -54,28 +46,28 @@ class OvertakenLedger(MemoryLedger):
 
 
 def test_a_lapsed_lease_gives_the_job_back_to_the_queue_and_rings_the_bell() -> None:
-    house = House()
-    house.ledger.create(lifecycle.claim(a_job(), "gone", LONG_AGO))
-    house.sweep()
-    assert house.ledger.only().state is State.QUEUED
-    assert house.requested_types() == ["prediction", "capacity"]
+    jobs = SweptJobs()
+    jobs.ledger.create(lifecycle.claim(a_job(), "gone", LONG_AGO))
+    jobs.sweep()
+    assert jobs.ledger.only().state is State.QUEUED
+    assert jobs.requested_types() == ["prediction", "capacity"]
 
 
 def test_a_job_that_lost_its_worker_three_times_fails_with_a_receipt() -> None:
-    house = House()
+    jobs = SweptJobs()
     job = lifecycle.claim(a_job(attempt=2), "gone", LONG_AGO)
-    house.ledger.create(job)
-    house.sweep()
-    assert house.ledger.only().state is State.FAILED
-    assert f"{job.output_prefix}receipt.json" in house.receipts.objects
+    jobs.ledger.create(job)
+    jobs.sweep()
+    assert jobs.ledger.only().state is State.FAILED
+    assert f"{job.output_prefix}receipt.json" in jobs.results.objects
 
 
 def test_a_lease_that_holds_is_left_alone() -> None:
-    house = House()
-    house.ledger.create(lifecycle.claim(a_job(), "alive", datetime.now(UTC)))
-    house.sweep()
-    assert house.ledger.only().state is State.RUNNING
-    assert not house.requests.messages
+    jobs = SweptJobs()
+    jobs.ledger.create(lifecycle.claim(a_job(), "alive", datetime.now(UTC)))
+    jobs.sweep()
+    assert jobs.ledger.only().state is State.RUNNING
+    assert not jobs.requests.messages
 
 
 FAILURE = Failure(code=Code.INVALID_INPUT, message="m", remedy="r")
@@ -90,54 +82,54 @@ def test_a_step_that_fails_keeps_no_other_from_being_done(broken: str) -> None:
                 raise ConnectionError(name)
             return super().__getattribute__(name)
 
-    house = House(Broken())
+    jobs = SweptJobs(Broken())
     new = a_job(job_id="a" * 16, created_at=datetime.now(UTC))
     lapsed, unserved = lifecycle.claim(new, "gone", LONG_AGO), queued(LONG_AGO, 1)
     unsettled = lifecycle.take_in(a_job(job_id="c" * 16, errors=(FAILURE,)), LONG_AGO)
     for job in (lapsed, unserved, unsettled):
-        house.ledger.create(job)
+        jobs.ledger.create(job)
     with pytest.raises(SweepError, match=r"^1 jobs or steps are left"):
-        house.sweep()
+        jobs.sweep()
     done = {
-        "count": "capacity" in house.requested_types(),
-        "lapsed": {job.job_id: job.state for job in house.ledger.all()}[lapsed.job_id] is not State.RUNNING,
-        "unserved": unserved.job_id in house.requested_ids(),
-        "unsettled": bool(house.receipts.objects),
+        "count": "capacity" in jobs.requested_types(),
+        "lapsed": {job.job_id: job.state for job in jobs.ledger.all()}[lapsed.job_id] is not State.RUNNING,
+        "unserved": unserved.job_id in jobs.requested_ids(),
+        "unsettled": bool(jobs.results.objects),
     }
     assert done == {step: step != broken for step in STEPS}
 
 
 def test_a_job_that_waits_is_left_to_those_who_may_look_for_its_file() -> None:
-    house = House()
-    house.ledger.create(lifecycle.take_in(a_job(waits_for=("x.a3m",)), LONG_AGO))
-    house.sweep()
-    assert house.ledger.only().state is State.WAITING
+    jobs = SweptJobs()
+    jobs.ledger.create(lifecycle.take_in(a_job(waits_for=("x.a3m",)), LONG_AGO))
+    jobs.sweep()
+    assert jobs.ledger.only().state is State.WAITING
 
 
 def test_effects_that_somebody_left_pending_are_done() -> None:
-    house = House()
-    house.ledger.create(lifecycle.advance(a_job(), lifecycle.Event.CANCELLED, LONG_AGO))
-    house.sweep()
-    assert house.ledger.only().pending == ()
-    assert len(house.completions.messages) == len(house.receipts.objects) == 1
+    jobs = SweptJobs()
+    jobs.ledger.create(lifecycle.advance(a_job(), lifecycle.Event.CANCELLED, LONG_AGO))
+    jobs.sweep()
+    assert jobs.ledger.only().pending == ()
+    assert len(jobs.completions.messages) == len(jobs.results.objects) == 1
 
 
 def test_effects_just_begun_are_left_to_whoever_is_at_it() -> None:
-    house = House()
-    house.ledger.create(lifecycle.advance(a_job(), lifecycle.Event.CANCELLED, datetime.now(UTC)))
-    house.sweep()
-    assert not house.completions.messages
+    jobs = SweptJobs()
+    jobs.ledger.create(lifecycle.advance(a_job(), lifecycle.Event.CANCELLED, datetime.now(UTC)))
+    jobs.sweep()
+    assert not jobs.completions.messages
 
 
 def test_a_job_that_nobody_serves_is_requested_again_once_per_period() -> None:
-    house = House()
-    house.ledger.create(queued(LONG_AGO))
-    house.sweep()
-    house.sweep()
-    assert house.requested_ids() == ["0" * 16]
-    house.ledger.replace(house.ledger.only().evolve(updated_at=LONG_AGO))  # a period goes by
-    house.sweep()
-    assert house.requested_ids() == ["0" * 16] * 2
+    jobs = SweptJobs()
+    jobs.ledger.create(queued(LONG_AGO))
+    jobs.sweep()
+    jobs.sweep()
+    assert jobs.requested_ids() == ["0" * 16]
+    jobs.ledger.replace(jobs.ledger.only().evolve(updated_at=LONG_AGO))  # a period goes by
+    jobs.sweep()
+    assert jobs.requested_ids() == ["0" * 16] * 2
 
 
 def running(taken_in_at: datetime) -> Job:
@@ -147,73 +139,73 @@ def running(taken_in_at: datetime) -> Job:
 
 
 def test_a_queue_that_is_merely_long_is_not_requested_again() -> None:
-    house = House()
-    house.ledger.create(running(LONG_AGO))
+    jobs = SweptJobs()
+    jobs.ledger.create(running(LONG_AGO))
     for number in range(3):
-        house.ledger.create(queued(LONG_AGO + timedelta(minutes=number), number))
-    house.sweep()
-    assert house.requested_types() == ["capacity"]
+        jobs.ledger.create(queued(LONG_AGO + timedelta(minutes=number), number))
+    jobs.sweep()
+    assert jobs.requested_types() == ["capacity"]
 
 
 @pytest.mark.parametrize(("minutes", "again"), [(14, 0), (16, 3)])
 def test_a_queue_counts_as_served_for_a_period_after_a_job_of_it_ended(minutes: int, again: int) -> None:
-    house = House()
+    jobs = SweptJobs()
     served, ended_at = running(LONG_AGO), datetime.now(UTC) - timedelta(minutes=minutes)
-    house.ledger.create(lifecycle.supersede(served, ended_at).evolve(pending=()))
+    jobs.ledger.create(lifecycle.supersede(served, ended_at).evolve(pending=()))
     for number in range(3):
-        house.ledger.create(queued(LONG_AGO + timedelta(minutes=number), number))
-    house.sweep()
-    assert len(house.requested_ids()) == again
+        jobs.ledger.create(queued(LONG_AGO + timedelta(minutes=number), number))
+    jobs.sweep()
+    assert len(jobs.requested_ids()) == again
 
 
 def test_a_job_is_requested_again_where_one_that_came_long_after_it_runs() -> None:
-    house = House()
-    house.ledger.create(running(LONG_AGO + timedelta(minutes=16)))
+    jobs = SweptJobs()
+    jobs.ledger.create(running(LONG_AGO + timedelta(minutes=16)))
     for number, minutes in enumerate((0, 2)):
-        house.ledger.create(queued(LONG_AGO + timedelta(minutes=minutes), number))
-    house.sweep()
-    assert house.requested_ids() == ["0" * 16]
+        jobs.ledger.create(queued(LONG_AGO + timedelta(minutes=minutes), number))
+    jobs.sweep()
+    assert jobs.requested_ids() == ["0" * 16]
 
 
 def test_a_job_queued_a_moment_ago_is_not_requested_again() -> None:
-    house = House()
-    house.ledger.create(queued(datetime.now(UTC) - timedelta(minutes=14)))
-    house.sweep()
-    assert house.requested_types() == ["capacity"]
+    jobs = SweptJobs()
+    jobs.ledger.create(queued(datetime.now(UTC) - timedelta(minutes=14)))
+    jobs.sweep()
+    assert jobs.requested_types() == ["capacity"]
 
 
 def test_a_backlog_is_requested_again_in_turn_a_page_at_a_time() -> None:
-    house = House(MemoryLedger(page=2))
+    jobs = SweptJobs(MemoryLedger(page=2))
     for number in range(5):
-        house.ledger.create(queued(LONG_AGO - timedelta(hours=number), number))
+        jobs.ledger.create(queued(LONG_AGO - timedelta(hours=number), number))
     for length in (2, 4, 5, 5):
-        house.sweep()
-        assert len(house.requested_ids()) == length
-    assert house.requested_ids() == [f"{number:016x}" for number in (4, 3, 2, 1, 0)]
+        jobs.sweep()
+        assert len(jobs.requested_ids()) == length
+    assert jobs.requested_ids() == [f"{number:016x}" for number in (4, 3, 2, 1, 0)]
 
 
 def test_a_job_claimed_at_this_moment_stays_claimed_and_does_not_keep_the_next() -> None:
-    house = House(OvertakenLedger())
+    jobs = SweptJobs(OvertakenLedger())
     for number in range(2):
-        house.ledger.create(queued(LONG_AGO + timedelta(hours=number), number))
-    house.sweep()
-    assert [job.state for job in house.ledger.all()] == [State.RUNNING, State.QUEUED]
-    assert house.requested_ids()[-1] == f"{1:016x}"
+        jobs.ledger.create(queued(LONG_AGO + timedelta(hours=number), number))
+    jobs.sweep()
+    assert [job.state for job in jobs.ledger.all()] == [State.RUNNING, State.QUEUED]
+    assert jobs.requested_ids()[-1] == f"{1:016x}"
 
 
 def test_a_job_that_runs_for_long_is_left_alone() -> None:
-    house = House()
+    jobs = SweptJobs()
     running = lifecycle.renew(lifecycle.claim(a_job(), "alive", LONG_AGO), datetime.now(UTC))
-    before = house.ledger.create(running)
-    house.sweep()
-    assert house.ledger.only() == before
-    assert not house.requests.messages
+    before = jobs.ledger.create(running)
+    jobs.sweep()
+    assert jobs.ledger.only() == before
+    assert not jobs.requests.messages
 
 
 def test_an_empty_house_is_left_as_it_is() -> None:
-    house = House()
-    house.sweep()
-    assert not house.requests.messages
+    jobs = SweptJobs()
+    jobs.sweep()
+    assert not jobs.requests.messages
 
 
 @dataclass
@@ -229,18 +221,17 @@ class TroubledTopic(MemoryTopic):
 
 
 def test_a_job_that_cannot_be_finished_does_not_keep_the_others() -> None:
-    house = House(requests=TroubledTopic(refused="gs://in/a.yaml"))
+    jobs = SweptJobs(requests=TroubledTopic(refused="gs://in/a.yaml"))
     for number, name in enumerate(("a.yaml", "b.yaml")):
         job = a_job(job_id=f"{number:016x}", source=a_source(name))
-        house.ledger.create(lifecycle.take_in(job, LONG_AGO))
+        jobs.ledger.create(lifecycle.take_in(job, LONG_AGO))
     with pytest.raises(SweepError, match="1 jobs"):
-        house.sweep()
-    assert house.requested_ids() == [f"{1:016x}"]
-    assert house.requested_types()[-1] == "capacity"
-    house.requests = MemoryTopic()
-    settler = Settler(house.ledger, house.receipts, house.requests, house.completions)
-    Sweep(house.ledger, settler, timedelta(0), timedelta(minutes=15)).run()
-    assert house.requested_ids() == [f"{0:016x}"]
+        jobs.sweep()
+    assert jobs.requested_ids() == [f"{1:016x}"]
+    assert jobs.requested_types()[-1] == "capacity"
+    jobs.requests = MemoryTopic()
+    jobs.sweep(timedelta(0))
+    assert jobs.requested_ids() == [f"{0:016x}"]
 
 
 def unfinished_in_every_way() -> list[Job]:
@@ -254,29 +245,29 @@ def unfinished_in_every_way() -> list[Job]:
 def test_records_that_cannot_be_read_keep_nobody_else_from_being_finished(
     damage: Document, caplog: pytest.LogCaptureFixture
 ) -> None:
-    house = House(MemoryLedger(page=1))
+    jobs = SweptJobs(MemoryLedger(page=1))
     poisoned = [
         as_the_next(job.evolve(job_id=f"{number:016x}")) | damage
         for number, job in enumerate(unfinished_in_every_way())
     ]
     for number, document in enumerate(poisoned):
-        house.ledger.put(document)
-        house.ledger.create(unfinished_in_every_way()[number].evolve(job_id=f"{number + 3:016x}"))
-    house.sweep()
-    assert [job.state for job in house.ledger.all()] == [State.QUEUED, State.SUPERSEDED, State.QUEUED]
-    assert all(not job.pending for job in house.ledger.all() if job.state.terminal)
-    assert house.requested_ids() == [f"{3:016x}", f"{5:016x}"]
-    assert [house.ledger.documents[document["job_id"]][1] for document in poisoned] == poisoned
+        jobs.ledger.put(document)
+        jobs.ledger.create(unfinished_in_every_way()[number].evolve(job_id=f"{number + 3:016x}"))
+    jobs.sweep()
+    assert [job.state for job in jobs.ledger.all()] == [State.QUEUED, State.SUPERSEDED, State.QUEUED]
+    assert all(not job.pending for job in jobs.ledger.all() if job.state.terminal)
+    assert jobs.requested_ids() == [f"{3:016x}", f"{5:016x}"]
+    assert [jobs.ledger.documents[document["job_id"]][1] for document in poisoned] == poisoned
     assert any("passed over" in record.message for record in caplog.records)
 
 
 def test_a_job_of_the_next_release_is_finished_and_keeps_what_it_has() -> None:
     for job in unfinished_in_every_way():
-        house = House()
+        jobs = SweptJobs()
         document = as_the_next(job)
-        house.ledger.put(document)
-        house.sweep()
-        _, written = house.ledger.documents[job.job_id]
+        jobs.ledger.put(document)
+        jobs.sweep()
+        _, written = jobs.ledger.documents[job.job_id]
         assert written["updated_at"] > LONG_AGO or written["pending"] == [EFFECT]
         gone = {path for path in dict(beyond(document)) if path.startswith(".lease")}
         assert dict(beyond(document)).keys() - dict(beyond(written)).keys() == gone

@@ -6,18 +6,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
-from support.fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic
+from support.fakes import NOW, CountingBucket, MemoryBucket, MemoryLedger, MemoryTopic, TroubledBucket
 from support.inbox import Inbox
+from support.inputs import MSA, one_protein
 from support.patience import HANG
 from support.waking import deliver
 
 from functions.wake import AT_ONCE, Wake, WakeError
 from schemas.job import Job, State
 from schemas.messages import CapacityWanted, Message, ReferenceArrived
-from schemas.storage import Look
 
-INPUT = b"sequences:\n- protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: one.a3m}\n"
-MSA = b">q\nNLYIQWLKDGGPSSGRPPPS\n"
+INPUT = one_protein(msa="one.a3m").encode()
 NAME = "run/one.a3m"
 BATCH = 20
 """Jobs that a call begins with in any case, here."""
@@ -80,25 +79,16 @@ class MeetingBucket(MemoryBucket):
 
 def test_many_go_on_at_a_time() -> None:
     bucket = MeetingBucket("in")
-    inbox = waiting(2 * AT_ONCE, Inbox(bucket))
+    inbox = waiting(2 * AT_ONCE, Inbox(uploads=bucket))
     bucket.opened = True
     inbox.intake.tell(NAME)
     deliver(inbox.arrivals, inbox.intake)
     assert set(states(inbox)) == {State.QUEUED}
 
 
-@dataclass
-class CountingBucket(MemoryBucket):
-    looks: int = 0
-
-    def look(self, name: str, most: int) -> Look | None:
-        self.looks += 1
-        return super().look(name, most)
-
-
 def test_the_file_is_looked_at_for_all_who_go_on_at_a_time_and_not_for_each() -> None:
     bucket = CountingBucket("in")
-    inbox = waiting(4 * AT_ONCE, Inbox(bucket))
+    inbox = waiting(4 * AT_ONCE, Inbox(uploads=bucket))
     bucket.looks = 0
     inbox.intake.tell(NAME)
     deliver(inbox.arrivals, inbox.intake)
@@ -124,15 +114,10 @@ def test_a_file_that_is_gone_again_wakes_nobody_and_costs_a_look() -> None:
     assert ledger.listed == 0
 
 
-class TroubledBucket(MemoryBucket):
-    def read(self, name: str, generation: int | None, limit: int) -> bytes:
-        if NAME in self.objects and name == "run/0.yaml":
-            raise ConnectionError(name)
-        return super().read(name, generation, limit)
-
-
 def test_one_that_cannot_go_on_keeps_no_other_and_no_call_from_what_comes_behind_it() -> None:
-    inbox = waiting(3 * BATCH, Inbox(TroubledBucket("in")))
+    bucket = TroubledBucket("in")
+    inbox = waiting(3 * BATCH, Inbox(uploads=bucket))
+    bucket.unreadable = {"run/0.yaml": ConnectionError()}
     inbox.intake.tell(NAME)
     with pytest.raises(WakeError, match=r"1 jobs still wait for run/one\.a3m"):
         deliver(inbox.arrivals, inbox.intake, seconds=0, batch=BATCH)

@@ -1,0 +1,13 @@
+"""Inputs that tests upload, for those who are not about what an input says."""
+
+TRP_CAGE = "NLYIQWLKDGGPSSGRPPPS"
+
+
+def one_protein(sequence: str = TRP_CAGE, msa: str = "empty") -> str:
+    """Return an input of one protein, chain A."""
+    return f"sequences:\n- protein: {{id: A, sequence: {sequence}, msa: {msa}}}\n"
+
+
+INPUT = one_protein().encode()
+MSA = f">q\n{TRP_CAGE}\n".encode()
+"""Of that protein: its query alone."""

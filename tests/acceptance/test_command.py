@@ -15,11 +15,11 @@ from pathlib import Path
 import google_crc32c
 import pytest
 from google.cloud import pubsub_v1
+from support.inputs import one_protein
 from support.patience import HANG
 from support.stack import Stack
 
 DROPFOLD = str(Path(sys.executable).with_name("dropfold"))
-PEPTIDE = "version: 1\nsequences:\n  - protein: {{id: A, sequence: {}, msa: {}}}\n"
 COLOUR = "\x1b["
 
 
@@ -28,10 +28,10 @@ def screen(tmp_path: Path, folder: str) -> Path:
     """Return a folder with two good inputs, one with an MSA beside it, a wrong one and a note."""
     screen = tmp_path / folder
     screen.mkdir()
-    (screen / "single.yaml").write_text(PEPTIDE.format("GIGAVLKVLTTG", "empty"))
-    (screen / "aligned.yaml").write_text(PEPTIDE.format("ACDEFGHIK", "mine.a3m"))
+    (screen / "single.yaml").write_text(one_protein("GIGAVLKVLTTG"))
+    (screen / "aligned.yaml").write_text(one_protein("ACDEFGHIK", "mine.a3m"))
     (screen / "mine.a3m").write_text(">q\nACDEFGHIK\n>1\nACDEFGHI-\n")
-    (screen / "wrong.yaml").write_text(PEPTIDE.format("ACDEFGHIK1", "empty"))
+    (screen / "wrong.yaml").write_text(one_protein("ACDEFGHIK1"))
     (screen / "notes.txt").write_text("to remember")
     return screen
 
@@ -189,7 +189,7 @@ def test_inputs_are_checked_without_anybody_else(screen: Path) -> None:
     done = subprocess.run(command, env=nobody, capture_output=True, text=True, check=False, timeout=HANG)
     assert done.returncode == 1
     assert done.stdout.splitlines() == [f"ok  {screen}/aligned.yaml", f"ok  {screen}/single.yaml"]
-    assert f"INVALID_INPUT {screen.name}/wrong.yaml, line 3" in done.stderr
+    assert f"INVALID_INPUT {screen.name}/wrong.yaml, line 2" in done.stderr
 
 
 def test_the_doctor_finds_a_local_stack_well_and_what_it_cannot_ask_not_checked(stack: Stack) -> None:

@@ -17,15 +17,15 @@ import google_crc32c
 import pytest
 import requests
 from google.cloud import storage
+from support.inputs import CHIGNOLIN, one_protein
 from support.patience import HANG, until
 from support.stack import Event, Stack
 
-CHIGNOLIN = "GYDPETGTWG"
 DNA = "CGCGAATTCGCG"
-PROTEIN_YAML = f"version: 1\nsequences:\n  - protein: {{id: A, sequence: {CHIGNOLIN}, msa: empty}}\n"
+PROTEIN_YAML = f"version: 1\n{one_protein(CHIGNOLIN)}"
 DNA_YAML = f"version: 1\nsequences:\n  - dna: {{id: [A, B], sequence: {DNA}}}\n"
 AFFINITY_YAML = (
-    f"{PROTEIN_YAML}  - ligand: {{id: L, smiles: c1ccc(cc1)O}}\nproperties:\n  - affinity: {{binder: L}}\n"
+    f"{PROTEIN_YAML}- ligand: {{id: L, smiles: c1ccc(cc1)O}}\nproperties:\n  - affinity: {{binder: L}}\n"
 )
 AWKWARD = ["plain", "two words", "50% #1", "ünï-日本", "a+b&c=d", "deep/er/still"]
 MAX_WORKERS = 2

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import requests
 from support.documents import Block, environment, lay_out, marked, need
+from support.inputs import CHIGNOLIN, one_protein
 from support.patience import HANG, until
 from support.stack import Stack, using
 
-PROTEIN = "version: 1\nsequences:\n  - protein: {id: A, sequence: GYDPETGTWG, msa: empty}\n"
+PROTEIN = one_protein(CHIGNOLIN)
 PLACES = 10
 
 
@@ -55,7 +56,7 @@ def test_more_files_than_places_all_end_in_one_receipt_each(stack: Stack, folder
     letters = "ACDEFGHIKLMNPQ"
     assert len(letters) > PLACES
     for letter in letters:
-        text = PROTEIN.replace("GYDPETGTWG", f"GYDPETGTWG{letter}")
+        text = one_protein(CHIGNOLIN + letter)
         stack.inputs.blob(f"{folder}/{letter}.yaml").upload_from_string(text)
     ended = stack.completions.wait(folder, len(letters))
     events = [event for about in ended.values() for event in about]

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import pubsub_v1, run_v2, storage
+from support.inputs import one_protein
 from support.loglines import logged
 from support.patience import HANG, NEVER, until
 from support.stack import using
@@ -55,10 +56,9 @@ QUICK_STACK = {
 
 Record = Callable[[str, object], None]
 SEQUENCE = "MKTAYIAK"
-INPUT = f"sequences:\n- protein: {{id: A, sequence: {SEQUENCE}, msa: empty}}\n"
-WITH_MSA = INPUT.replace("empty", "late.a3m")
+INPUT, WITH_MSA = one_protein(SEQUENCE), one_protein(SEQUENCE, "late.a3m")
 MSA = ">query\nMKTAYIAK\n>1\nMKTAYLAK\n"
-BAD = INPUT.replace("MKTAYIAK", "MKT4YIAK")
+BAD = one_protein("MKT4YIAK")
 
 
 @dataclass

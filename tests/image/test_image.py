@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from google.cloud import storage as gcs
 from image.containers import command
+from support.inputs import CHIGNOLIN, one_protein
 from support.patience import HANG, until
 
 from local import stack as local_stack
 
 HERE = Path(__file__).parent
-PROTEIN = "sequences:\n- protein: {id: A, sequence: GYDPETGTWG, msa: empty}\n"
 ROOMS = {"gcp", "jobs", "schemas", "worker"}
 
 
@@ -70,7 +70,9 @@ def test_the_job_in_its_container_predicts_what_is_dropped(
     stack: local_stack.Stack, figures: list[str]
 ) -> None:
     outputs = gcs.Client().bucket(stack.env["OUTPUT_BUCKET"])
-    gcs.Client().bucket(stack.env["INPUT_BUCKET"]).blob("run/a.yaml").upload_from_string(PROTEIN)
+    gcs.Client().bucket(stack.env["INPUT_BUCKET"]).blob("run/a.yaml").upload_from_string(
+        one_protein(CHIGNOLIN)
+    )
     until(lambda: receipts(outputs) or complaints(stack))
     assert complaints(stack) == []
     receipt = json.loads(receipts(outputs)[0].download_as_bytes())

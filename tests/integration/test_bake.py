@@ -16,6 +16,7 @@ import pytest
 import torch
 from boltz.model.models.boltz2 import Boltz2
 from click.testing import CliRunner, Result
+from support.inputs import BINDER
 from support.patience import until
 
 from benchmarks.exactness import warm_predictor
@@ -28,13 +29,6 @@ from worker.boltz2.manifest import AFFINITY, COMPONENTS, STRUCTURE, CacheError
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
-BINDER = """\
-sequences:
-- protein: {id: A, sequence: MKTAYIAKQRQISFV, msa: empty}
-- ligand: {id: B, smiles: "CC(=O)Oc1ccccc1C(=O)O"}
-properties:
-- affinity: {binder: B}
-"""
 
 
 @pytest.fixture(scope="module")

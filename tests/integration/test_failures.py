@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from support import plan
+from support.inputs import PEPTIDE, one_protein
 from support.patience import HANG, NEVER, until
 
 from benchmarks.exactness import warm_predictor
@@ -34,10 +35,9 @@ from worker.device import Device
 from worker.errors import DeviceLostError
 
 QUICK = Options(recycling_steps=0, sampling_steps=2)
-PROTEIN = "sequences:\n- protein: {id: A, sequence: MKTAYIAKQRQISFV, msa: empty}\n"
-ALIGNED = "sequences:\n- protein: {id: A, sequence: MKTAYIAKQR, msa: shared.a3m}\n"
+ALIGNED = one_protein("MKTAYIAKQR", "shared.a3m")
 MSA = ">query\nMKTAYIAKQR\n>1\nMKTAYLAKQR\n>2\nMKSAYIaaAK-R\n"
-ENDLESS = PROTEIN + f"- ligand: {{id: B, smiles: {'C' * 300}}}\n"
+ENDLESS = PEPTIDE + f"- ligand: {{id: B, smiles: {'C' * 300}}}\n"
 """RDKit looks for a conformer of 300 carbons for minutes."""
 
 CPU_SECONDS = 20
@@ -59,21 +59,19 @@ BAD = {
         f"{MSA}>3\nMKTAY\n",
     ),
     "empty MSA": Bad(ALIGNED, "Boltz-2 cannot featurise the input: ", ""),
-    "no residues": Bad(
-        PROTEIN.replace("MKTAYIAKQRQISFV", "''"), "Boltz-2 cannot featurise the input: IndexError: "
-    ),
+    "no residues": Bad(one_protein("''"), "Boltz-2 cannot featurise the input: IndexError: "),
     "unknown component": Bad(
-        f"{PROTEIN}- ligand: {{id: B, ccd: QQQ}}\n",
+        f"{PEPTIDE}- ligand: {{id: B, ccd: QQQ}}\n",
         "Boltz-2 cannot read the input: ValueError: CCD component QQQ not found!",
     ),
-    "no SMILES": Bad(f"{PROTEIN}- ligand: {{id: B, smiles: C1CC}}\n", "Boltz-2 cannot read the input: "),
+    "no SMILES": Bad(f"{PEPTIDE}- ligand: {{id: B, smiles: C1CC}}\n", "Boltz-2 cannot read the input: "),
     "missing MSA": Bad(
         ALIGNED.replace("shared", "other"),
         "Boltz-2 cannot read the input: FileNotFoundError: MSA file other.a3m not found.",
     ),
     "letters in an MSA": Bad(ALIGNED, "Boltz-2 cannot read the input: KeyError: ", ">query\nMKTAY1AKQR\n"),
     "no template": Bad(
-        f"{PROTEIN}templates: [{{cif: shared.a3m}}]\n",
+        f"{PEPTIDE}templates: [{{cif: shared.a3m}}]\n",
         "Boltz-2 cannot read the input: ValueError: shared.a3m:1:1: expected block header (data_) "
         "(it refers to shared.a3m)",
     ),
@@ -116,7 +114,7 @@ def good(tmp_path: Path) -> Path:
 
 def write_good(folder: Path) -> Path:
     path = folder / "good.yaml"
-    path.write_text(PROTEIN)
+    path.write_text(PEPTIDE)
     return path
 
 
@@ -151,7 +149,7 @@ def works(predictor: Boltz2Predictor, path: Path, out: Path) -> bool:
 @pytest.mark.usefixtures("loaded_once")
 def test_an_input_that_takes_too_much_memory_to_read_says_so(cache: Path, tmp_path: Path, good: Path) -> None:
     large = tmp_path / "large.yaml"
-    large.write_text(PROTEIN.replace("MKTAYIAKQRQISFV", "MKTAYIAKQR" * 60))
+    large.write_text(one_protein("MKTAYIAKQR" * 60))
     with ChildPool(NEVER, *PRELOAD, memory=256 * 2**20) as children:
         predictor = Boltz2Predictor(cache, children, Device(NEVER), "cpu")
         code, message = failure(predictor, large, tmp_path / "out")
@@ -165,7 +163,7 @@ def test_the_largest_input_that_is_let_in_is_read_within_a_child_s_memory(
     cache: Path, tmp_path: Path
 ) -> None:
     large = tmp_path / "large.yaml"
-    large.write_text(PROTEIN.replace("MKTAYIAKQRQISFV", "MKTAYIAKQR" * (USUAL_TOKENS // 10)))
+    large.write_text(one_protein("MKTAYIAKQR" * (USUAL_TOKENS // 10)))
     memory = plan.local_values()["child_memory_mib"] * 2**20
     workspace = Workspace(large, QUICK, 1, tmp_path / "out", cache / COMPONENTS)
     with ChildPool(NEVER, *PRELOAD, memory=memory) as children:
@@ -278,7 +276,7 @@ def test_too_little_memory_for_an_affinity_is_out_of_memory_too(
     predictor: Boltz2Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     binder = tmp_path / "binder.yaml"
-    binder.write_text(f"{PROTEIN}- ligand: {{id: B, ccd: GOL}}\nproperties:\n- affinity: {{binder: B}}\n")
+    binder.write_text(f"{PEPTIDE}- ligand: {{id: B, ccd: GOL}}\nproperties:\n- affinity: {{binder: B}}\n")
     net = predictor._load_affinity().result().net
     monkeypatch.setattr(net, "forward", raising(CUDA_MEMORY))
     assert failure(predictor, binder, tmp_path / "out")[0] is Code.OUT_OF_MEMORY
@@ -452,7 +450,7 @@ def test_another_result_than_the_one_that_was_asked_for_is_no_output(
 
 def test_what_does_not_fit_into_pdb_is_no_output(predictor: Boltz2Predictor, tmp_path: Path) -> None:
     path, options = tmp_path / "long.yaml", QUICK.model_copy(update={"output_format": "pdb"})
-    path.write_text(PROTEIN.replace("id: A", "id: LONG"))
+    path.write_text(PEPTIDE.replace("id: A", "id: LONG"))
     predicted = predictor.predict(path, options, 1, tmp_path / "out", begin)
     with pytest.raises(FailedError, match="does not fit into PDB's columns") as caught:
         outputs.checked(predicted.files, outputs.Expected({"LONG": 15}, output_format="pdb"))

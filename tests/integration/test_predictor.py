@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from support.inputs import BINDER, PEPTIDE
 
 from benchmarks.exactness import warm_predictor
 from local.small_model import DEFAULT, ensure
@@ -24,12 +25,6 @@ from worker.outputs import Expected, checked, scores
 from worker.predictor import PredictedFiles
 
 QUICK = Options(recycling_steps=0, sampling_steps=2)
-PROTEIN = "sequences:\n- protein: {id: A, sequence: MKTAYIAKQRQISFV, msa: empty}\n"
-BINDER = f"""\
-{PROTEIN}- ligand: {{id: B, smiles: "CC(=O)Oc1ccccc1C(=O)O"}}
-properties:
-- affinity: {{binder: B}}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +41,7 @@ def predictor(cache: Path) -> Iterator[Boltz2Predictor]:
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("inputs")
-    (folder / "protein.yaml").write_text(PROTEIN)
+    (folder / "protein.yaml").write_text(PEPTIDE)
     (folder / "binder.yaml").write_text(BINDER)
     return folder
 

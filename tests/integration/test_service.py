@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 import google.auth.jwt
 import pytest
 import requests
-from integration.worker_process import MISCHIEF, ROOT, Pipeline, WorkerProcess
+from integration.worker_process import MISCHIEF, ROOT, TINY, Pipeline, WorkerProcess
 from support.patience import HANG, until
 
 from functions.push import Pusher
@@ -26,7 +26,6 @@ from local.small_model import DEFAULT, ensure
 from schemas.job import State
 from schemas.messages import PredictionRequested
 
-TINY = "sequences:\n- protein: {id: A, sequence: MKTAY, msa: empty}\n"
 PLACES, MORE = 10, 4
 QUICK = '{"recycling_steps":0,"sampling_steps":2}'
 ASKED = Path(__file__).parent / "asked"

@@ -4,20 +4,19 @@ import gzip
 from pathlib import Path
 
 from google.cloud import storage
-from support.fakes import MemoryBucket, MemoryLedger, MemoryTopic
+from support.fakes import MemoryTopic, Outside
+from support.inputs import MSA, TRP_CAGE, one_protein
 from support.waking import deliver
 
 from functions.intake import Intake
 from gcp.storage import Bucket
 from inputs.examine import Rules
-from jobs.settle import Settler
 from schemas.failure import Code
 from schemas.job import Source, State
 from worker.prepare import prepare
 
-SEQUENCE = "NLYIQWLKDGGPSSGRPPPS"
-INPUT = f"sequences:\n- protein: {{id: A, sequence: {SEQUENCE}, msa: trp.a3m}}\n".encode()
-A3M = f">q\n{SEQUENCE}\n".encode() + f">1\n{SEQUENCE[:-1]}-\n".encode() * 20_000
+INPUT = one_protein(msa="trp.a3m").encode()
+A3M = MSA + f">1\n{TRP_CAGE[:-1]}-\n".encode() * 20_000
 
 
 def stored(raw: storage.Bucket, name: str, content: bytes) -> Source:
@@ -34,10 +33,9 @@ def test_they_are_taken_in_and_prepared_as_what_they_hold(
 ) -> None:
     assert storage_host
     raw = storage.Client(project=project).create_bucket(project)
-    uploads, ledger = Bucket(raw.client, raw.name), MemoryLedger()
-    settler = Settler(ledger, MemoryBucket("out"), MemoryTopic(), MemoryTopic())
-    arrivals = MemoryTopic()
-    intake = Intake(uploads, ledger, settler, arrivals, Rules())
+    uploads, outside, arrivals = Bucket(raw.client, raw.name), Outside(), MemoryTopic()
+    ledger = outside.ledger
+    intake = Intake(uploads, ledger, outside.settler, arrivals, Rules())
 
     intake.on_upload(stored(raw, "run/a.yaml", INPUT))
     assert ledger.only().state is State.WAITING

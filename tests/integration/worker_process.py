@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from google.cloud import pubsub_v1, storage
+from support.inputs import one_protein
 from support.patience import HANG, until
 
 from functions.intake import Intake
@@ -35,10 +36,7 @@ MISCHIEF = {"PYTHONPATH": f"{Path(__file__).parent / 'mischief'}:{ROOT}:{ROOT / 
 QUICK = Options(recycling_steps=0, sampling_steps=2, sampling_steps_affinity=2, samples_affinity=1)
 WORK, COMPLETIONS = "work", "completions"
 REQUESTED = PredictionRequested.model_fields["type"].default
-TINY, OTHER, THIRD = (
-    f"sequences:\n- protein: {{id: A, sequence: {sequence}, msa: empty}}\n"
-    for sequence in ("MKTAY", "GSHMK", "PEPTI")
-)
+TINY, OTHER, THIRD = map(one_protein, ("MKTAY", "GSHMK", "PEPTI"))
 Line = Mapping[str, Any]
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from support.inputs import one_protein
+
 QUERY = "NLYIQ"
 
 
@@ -21,7 +23,7 @@ class Content:
 
 
 def _protein(sequence: str, msa: str = "empty") -> bytes:
-    return f"sequences:\n  - protein: {{id: A, sequence: {sequence}, msa: {msa}}}\n".encode()
+    return one_protein(sequence, msa).encode()
 
 
 CONTENTS: Mapping[str, Content] = {

@@ -16,8 +16,9 @@ from schemas.messages import MAX_ATTRIBUTE_BYTES, Event, UndecodableMessageError
 from schemas.options import Options, Request, read_metadata
 from schemas.trace import trace_of, traceparent
 from schemas.upload import UndecodableEventError, decode_upload
+from support.inputs import one_protein
 
-CHAIN = read_input("x.yaml", b"sequences: [{protein: {id: A, sequence: MKTAYIAKQR, msa: x.a3m}}]")
+CHAIN = read_input("x.yaml", one_protein("MKTAYIAKQR", "x.a3m").encode())
 
 
 def message_comes_back(event: Event) -> None:

@@ -11,6 +11,7 @@ from inputs.read import read_input
 from schemas.job import Model
 from schemas.options import Options
 from support.fakes import a_job
+from support.inputs import one_protein
 from worker.report.prediction import Prediction
 
 MODEL = Model(name="boltz-2", version="2.2.1", weights_digest="sha256:00", random_weights=True)
@@ -32,11 +33,9 @@ def a_prediction(
 ) -> Prediction:
     """Write the files of a prediction and say what it is."""
     folder.mkdir(exist_ok=True)
-    sequence = "A" * residues
     document = read_input(
         "a.yaml",
-        f"sequences:\n- protein: {{id: A, sequence: {sequence}, msa: empty}}\n"
-        "- ligand: {id: L, smiles: CCO}\n".encode(),
+        f"{one_protein('A' * residues)}- ligand: {{id: L, smiles: CCO}}\n".encode(),
     )
     files: dict[str, Path] = {}
     for rank in range(samples):

@@ -19,6 +19,7 @@ from local.processes import free_ports
 from schemas.job import Job, State
 from schemas.options import Options
 from support.fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic, a_job, a_source
+from support.inputs import one_protein
 from support.paper import PaperPredictor
 from support.patience import HANG, NEVER
 from worker.job_runner import JobRunner
@@ -29,7 +30,7 @@ from worker.web.predict import Predictions
 from worker.web.push import Jobs
 from worker.web.queue import Queue
 
-YAML = "sequences:\n  - protein: {id: A, sequence: NLYIQ, msa: empty}\n"
+YAML = one_protein("NLYIQ")
 TYPES = {"yaml": {"Content-Type": "application/yaml"}, "fasta": {"Content-Type": "text/x-fasta"}}
 PLACES, HANDS = 10, 3
 

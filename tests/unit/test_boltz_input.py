@@ -9,6 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from support.inputs import one_protein
 
 from inputs import read as boltz_input
 from inputs.parse_yaml import MAX_NODES, _events, read_yaml
@@ -25,7 +26,7 @@ from inputs.smiles import read_smiles
 from inputs.tree import UnreadableError
 from schemas.failure import Code, Failure
 
-PROTEIN = "sequences:\n- protein: {id: A, sequence: NLYIQWLKDGGPSSGRPPPS, msa: empty}\n"
+PROTEIN = one_protein()
 LIGAND = "- ligand: {id: L, ccd: ATP}\n"
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples" / "boltz-input"
 VALID = {path.name: path.read_bytes() for path in sorted((EXAMPLES / "valid").iterdir())}

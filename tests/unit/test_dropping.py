@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from support.fakes import MemoryBucket, MemoryCloud
 from support.inbox import Inbox
+from support.inputs import MSA, one_protein
 
 from dropfold import metadata
 from dropfold.commands import drop, validate
@@ -20,10 +21,7 @@ from inputs.examine import Rules
 from schemas.job import Source, State, job_id
 from schemas.options import Options, read_metadata
 
-SEQUENCE = "NLYIQWLKDGGPSSGRPPPS"
-EMPTY = f"sequences:\n- protein: {{id: A, sequence: {SEQUENCE}, msa: empty}}\n"
-WITH_MSA = EMPTY.replace("empty", "deep/trp.a3m")
-A3M = f">q\n{SEQUENCE}\n"
+EMPTY, WITH_MSA = one_protein(), one_protein(msa="deep/trp.a3m")
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -34,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
     texts = {
         "a.yaml": EMPTY,
         "b.yaml": WITH_MSA,
-        "deep/trp.a3m": A3M,
+        "deep/trp.a3m": MSA.decode(),
         "bad.yaml": "sequences: [",
         "notes.md": "x",
         "unused.csv": "x",

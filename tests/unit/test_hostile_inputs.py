@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from support import plan
 from support.inbox import Inbox
+from support.inputs import MSA, TRP_CAGE, one_protein
 
 from inputs.examine import is_input
 from inputs.read import MAX_INPUT_BYTES
 from schemas.failure import Code
 from schemas.job import Job, State
 
-SEQUENCE = "NLYIQWLKDGGPSSGRPPPS"
-PROTEIN = f"- protein: {{id: A, sequence: {SEQUENCE}, msa: empty}}\n"
-VALID = f"sequences:\n{PROTEIN}"
+VALID = one_protein()
+PROTEIN = VALID.removeprefix("sequences:\n")
 MIB = 1024 * 1024
 MEMORY = 384 * MIB
 """Most that one upload may add; a function has 512 MiB."""
@@ -112,7 +112,7 @@ REFUSED = {
     "a position of a truth": VALID.replace("msa", "modifications: [{position: true, ccd: SEP}], msa"),
     "a negative position": VALID.replace("msa", "modifications: [{position: -1, ccd: SEP}], msa"),
     "a huge position": VALID.replace("msa", f"modifications: [{{position: {10**17}, ccd: SEP}}], msa"),
-    "a date": VALID.replace(SEQUENCE, "2001-01-01"),
+    "a date": VALID.replace(TRP_CAGE, "2001-01-01"),
     "a NUL": VALID.replace("empty", "em\0pty"),
     "an escaped NUL": VALID.replace("empty", '"em\\0pty"'),
     "a bell": VALID + "# \a\n",
@@ -135,7 +135,7 @@ REFUSED = {
 
 VAST = {
     "a million chains": "sequences: [{protein: {id: [" + full("A,", 1_000_000),
-    "many chains of one protein": f"sequences:\n- protein: {{sequence: {SEQUENCE}, msa: empty, id: ["
+    "many chains of one protein": f"sequences:\n- protein: {{sequence: {TRP_CAGE}, msa: empty, id: ["
     + ",".join(f"B{at:x}" for at in range(19_000))
     + ",A,A]}\n",
     "many proteins": "sequences:\n" + full(PROTEIN, MAX_INPUT_BYTES - 20),
@@ -308,15 +308,15 @@ def test_a_reference_that_leads_elsewhere_is_rejected(reference: str) -> None:
 def test_a_reference_that_only_looks_so_is_waited_for_by_that_very_name(reference: str) -> None:
     inbox, job = taken_in("run/x.yaml", VALID.replace("empty", f'"{reference}"').encode())
     assert (job.state, job.waits_for) == (State.WAITING, (f"run/{reference}",))
-    inbox.drop(f"run/{reference}", f">q\n{SEQUENCE}\n".encode())
+    inbox.drop(f"run/{reference}", MSA)
     assert inbox.ledger.only().state is State.QUEUED
 
 
 def test_names_that_only_look_alike_are_two() -> None:
     inbox, job = taken_in("run/x.yaml", VALID.replace("empty", '"\u00e9.a3m"').encode())
-    inbox.drop("run/e\u0301.a3m", f">q\n{SEQUENCE}\n".encode())
+    inbox.drop("run/e\u0301.a3m", MSA)
     assert inbox.ledger.only().state is State.WAITING
-    inbox.drop("run/\u00e9.a3m", f">q\n{SEQUENCE}\n".encode())
+    inbox.drop("run/\u00e9.a3m", MSA)
     assert inbox.ledger.only().state is State.QUEUED
     assert job.waits_for == ("run/\u00e9.a3m",)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.fakes import CountingBucket, MemoryBucket, MemoryLedger, TroubledBucket
 from support.inbox import Inbox
-from support.inputs import TRP_CAGE, one_protein
+from support.inputs import MSA, TRP_CAGE, one_protein
 
 from functions.wake import WakeError
 from inputs.references import BEGINNING
@@ -18,7 +18,7 @@ from schemas.job import Job, State
 from schemas.storage import Look, ObjectUnreadableError
 from worker.prepare import prepare
 
-A3M = f">q\n{TRP_CAGE}\n>1\n{TRP_CAGE[:-1]}-\n".encode()
+A3M = MSA + f">1\n{TRP_CAGE[:-1]}-\n".encode()
 OTHER_A3M = A3M.replace(b"NLYIQ", b"NLYIG")
 CIF = b"data_x\nloop_\n_atom_site.id\n1\n"
 

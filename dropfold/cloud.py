@@ -61,7 +61,7 @@ class Cloud:
     @cached_property
     def ledger(self) -> "FirestoreLedger":
         """The ledger."""
-        from gcp import project
+        from gcp import clients as project
 
         return _reached(self.health.ledger(), project.ledger(self.settings))
 
@@ -78,7 +78,7 @@ class Cloud:
     @cached_property
     def settler(self) -> "Settler":
         """The settler of a job's effects."""
-        from gcp import project
+        from gcp import clients as project
 
         return project.settler(self.settings)
 
@@ -105,7 +105,7 @@ class Cloud:
     @contextmanager
     def following(self, pattern: str) -> Iterator[Iterable[Delivery | None]]:
         """Subscribe to the completion topic for a block."""
-        from gcp import project
+        from gcp import clients as project
 
         topic = self.settings.completed_topic
         own = _reached(self.health.topic(topic), project.following(self.settings, topic, pattern))
@@ -113,7 +113,7 @@ class Cloud:
             yield messages
 
     def _bucket(self, name: str) -> "Bucket":
-        from gcp import project
+        from gcp import clients as project
 
         return _reached(self.health.bucket(name), project.bucket(self.settings, name))
 

@@ -33,7 +33,8 @@ from functions.settings import (
 )
 from functions.sweep import Sweep
 from functions.wake import Wake
-from gcp import logs, project
+from gcp import clients as project
+from gcp import logs
 from gcp.cloud_run import WorkerJob
 from gcp.service import WorkerService
 from schemas.upload import decode_upload

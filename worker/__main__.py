@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 
 from worker import no_gc  # noqa: F401  # isort: skip  first: it is about the imports that follow
-from gcp import logs, project
+from gcp import clients as project
+from gcp import logs
 from gcp.shutdown import raise_on
 from worker import compose
 from worker.compose import Warm, warm

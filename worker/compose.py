@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from gcp import project
+from gcp import clients as project
 from worker import no_gc
 from worker.boltz2.manifest import COMPONENTS, STRUCTURE, require
 from worker.boltz2.read_ahead import read_ahead

@@ -26,8 +26,8 @@ from support.stack import using
 from chaos.aftermath import Aftermath, Told, Upload, examine, settled, strays
 from chaos.faults import FOLDER, Fault, Faults, Moment, Victim
 from chaos.steps import Step
+from gcp.clients import ledger
 from gcp.ledger import FirestoreLedger
-from gcp.project import ledger
 from gcp.settings import Project
 from inputs.size import MAX_TOKENS
 from jobs.ledger import ConflictError

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from support.paper import write_prediction
 
-from gcp import logs, project
+from gcp import clients as project
+from gcp import logs
 from gcp.shutdown import raise_on
 from inputs.grammar import Polymer
 from inputs.read import read_input

@@ -20,7 +20,7 @@ from support.patience import HANG, until
 
 from functions.intake import Intake
 from functions.sweep import Sweep
-from gcp import project
+from gcp import clients as project
 from gcp.settings import Project
 from inputs.examine import Rules
 from local.processes import bound

@@ -14,6 +14,7 @@ from inputs.examine import Rules
 from schemas.finding import Finding, Found
 
 if TYPE_CHECKING:  # Google's clients take a second to import, which checking files and help do not need
+    from gcp.clients import Clients
     from gcp.cloud_run import WorkerJob
     from gcp.health import Health
     from gcp.ledger import FirestoreLedger
@@ -61,9 +62,7 @@ class Cloud:
     @cached_property
     def ledger(self) -> "FirestoreLedger":
         """The ledger."""
-        from gcp import clients as project
-
-        return _reached(self.health.ledger(), project.ledger(self.settings))
+        return _reached(self.health.ledger(), self._clients.ledger())
 
     @cached_property
     def inputs(self) -> "Bucket":
@@ -78,16 +77,14 @@ class Cloud:
     @cached_property
     def settler(self) -> "Settler":
         """The settler of a job's effects."""
-        from gcp import clients as project
-
-        return project.settler(self.settings)
+        return self._clients.settler()
 
     @cached_property
     def health(self) -> "Health":
         """The checks of each part."""
         from gcp.health import Health
 
-        return Health(self.settings)
+        return Health(self._clients)
 
     @property
     def rules(self) -> Rules:
@@ -105,17 +102,19 @@ class Cloud:
     @contextmanager
     def following(self, pattern: str) -> Iterator[Iterable[Delivery | None]]:
         """Subscribe to the completion topic for a block."""
-        from gcp import clients as project
-
         topic = self.settings.completed_topic
-        own = _reached(self.health.topic(topic), project.following(self.settings, topic, pattern))
+        own = _reached(self.health.topic(topic), self._clients.following(topic, pattern))
         with own as subscription, subscription.pulling(HOLD, LOOK_SECONDS) as messages:
             yield messages
 
     def _bucket(self, name: str) -> "Bucket":
-        from gcp import clients as project
+        return _reached(self.health.bucket(name), self._clients.bucket(name))
 
-        return _reached(self.health.bucket(name), project.bucket(self.settings, name))
+    @cached_property
+    def _clients(self) -> "Clients":
+        from gcp.clients import Clients
+
+        return Clients(self.settings)
 
     @cached_property
     def _job(self) -> "WorkerJob | None":

@@ -1,7 +1,7 @@
 # The functions: one source, deployed once for each entry point of functions/main.py, each with its own identity.
 
 locals {
-  # Variables of every component (gcp/project.py).
+  # Variables of every component (gcp/settings.py).
   project_env = {
     GOOGLE_CLOUD_PROJECT = var.project
     INPUT_BUCKET         = google_storage_bucket.input.name

@@ -34,7 +34,7 @@ def wanted(queued: int, max_workers: int, jobs_per_worker: int) -> int:
 
 @dataclass
 class Launcher:
-    """Decides once for all bells that rang before the decision; one instance of it exists."""
+    """Decides once for all messages that came before the decision; one instance of it exists."""
 
     ledger: Ledger
     workers: Workers
@@ -46,11 +46,15 @@ class Launcher:
     _decided_at: float = -math.inf
     _started: dict[str, float] = field(default_factory=dict)
 
-    def ring(self) -> None:
-        """Make sure that a decision is taken after this call, however many ring at once: one waits for it.
+    def dispatch(self, _data: bytes, _attributes: Mapping[str, str]) -> None:
+        """Reconsider how many workers there are: a message says no more than that work may be queued."""
+        self.reconsider()
+
+    def reconsider(self) -> None:
+        """Make sure that a decision is taken after this call, however many call at once: one waits for it.
 
         The others need not, or they would take all of the instance's threads. Where the decision fails, the
-        bell of the one that waited rings again.
+        message of the one that waited comes again.
         """
         if not self._waiting.acquire(blocking=False):
             return

@@ -6,11 +6,10 @@ Deployed once each from this source, with its own settings and identity: ``on_up
 """
 
 import base64
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from functools import cache
-from typing import TypeVar
+from threading import RLock
+from typing import Any, Protocol
 
 import flask
 import functions_framework
@@ -33,167 +32,183 @@ from functions.settings import (
 )
 from functions.sweep import Sweep
 from functions.wake import Wake
-from gcp import clients as project
 from gcp import logs
+from gcp.clients import Clients
 from gcp.cloud_run import WorkerJob
+from gcp.made_once import made_once
 from gcp.service import WorkerService
+from gcp.settings import Project
 from schemas.upload import decode_upload
 
 logs.configure()
-T = TypeVar("T")
 
 
 @functions_framework.cloud_event
 def on_upload(event: CloudEvent) -> None:
     """Take an uploaded object in."""
-    _intake().on_upload(decode_upload(event.data), event.get("traceparent"))
+    functions.intake.on_upload(decode_upload(event.data), event.get("traceparent"))
 
 
 @functions_framework.cloud_event
 def on_delete(event: CloudEvent) -> None:
     """End the job of a deleted or overwritten object."""
-    _intake().on_delete(decode_upload(event.data), event.get("traceparent"))
+    functions.intake.on_delete(decode_upload(event.data), event.get("traceparent"))
 
 
 @functions_framework.cloud_event
 def on_wake(event: CloudEvent) -> None:
     """Let jobs go on whose file came."""
-    message = event.data["message"]
-    _wake().take_up(base64.b64decode(message.get("data") or ""), message.get("attributes") or {})
+    functions.wake.take_up(*_message(event))
 
 
 @functions_framework.cloud_event
 def on_dead(event: CloudEvent) -> None:
     """Take up a message that could not be delivered."""
-    message = event.data["message"]
-    _dead_letters().take_up(base64.b64decode(message.get("data") or ""), message.get("attributes") or {})
+    functions.dead_letters.take_up(*_message(event))
 
 
 @functions_framework.cloud_event
 def on_request(event: CloudEvent) -> None:
     """Have queued work done: keep enough workers alive, or push the job that is asked for to the Service."""
-    message = event.data["message"]
-    _at_work()(base64.b64decode(message.get("data") or ""), message.get("attributes") or {})
+    functions.dispatcher.dispatch(*_message(event))
 
 
 @functions_framework.http
 def on_sweep(request: flask.Request) -> tuple[str, int]:  # noqa: ARG001  the schedule sends no content
     """Finish what was left half done; then, whether or not that succeeded, make stale pages anew."""
     try:
-        _sweep().run()
+        functions.sweep.run()
     finally:
-        _pages().refresh()
+        functions.pages.refresh()
     return "", 204
 
 
 @functions_framework.http
 def on_compare(request: flask.Request) -> tuple[str, int]:  # noqa: ARG001  the schedule sends no content
     """Take in what no event brought."""
-    _comparison().run()
+    functions.comparison.run()
     return "", 204
 
 
-def _once(build: Callable[[], T]) -> Callable[[], T]:
-    """Build on first use, once: requests come in threads, and two launchers would each start workers."""
-    lock, built = threading.Lock(), cache(build)
-
-    def get() -> T:
-        with lock:
-            return built()
-
-    return get
+def _message(event: CloudEvent) -> tuple[bytes, Mapping[str, str]]:
+    """Return data and attributes of a message that Pub/Sub pushes."""
+    message: Mapping[str, Any] = event.data["message"]
+    return base64.b64decode(message.get("data") or ""), message.get("attributes") or {}
 
 
-@_once
-def _intake() -> Intake:
-    return _intake_of(read(IntakeSettings))
+class Dispatcher(Protocol):
+    """Whoever has queued work done."""
+
+    def dispatch(self, data: bytes, attributes: Mapping[str, str], /) -> None:
+        """See that the job is attempted which a message of the requested topic asks for."""
 
 
-def _intake_of(settings: IntakeSettings) -> Intake:
-    return Intake(
-        uploads=project.bucket(settings, settings.input_bucket),
-        ledger=project.ledger(settings),
-        settler=project.settler(settings),
-        arrivals=project.topic(settings, settings.arrived_topic),
-        rules=settings.rules,
-    )
+class Functions:
+    """What the entry points call, each part made when it is first called; all share their clients.
+
+    Requests come in threads, and two launchers would each start workers: parts are made under one lock.
+    """
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+
+    @made_once
+    def clients(self) -> Clients:
+        """Google's clients. The names in Project are the same in the settings of each function."""
+        return Clients(read(Project))
+
+    @made_once
+    def intake(self) -> Intake:
+        """What takes uploads in, and ends the jobs of those that are gone."""
+        return self._intake(read(IntakeSettings))
+
+    @made_once
+    def wake(self) -> Wake:
+        """What lets jobs go on whose file came."""
+        settings = read(WakeSettings)
+        intake = self._intake(settings)
+        return Wake(intake.waiting, intake.arrivals, settings.wake_seconds)
+
+    @made_once
+    def dead_letters(self) -> DeadLetters:
+        """What takes up messages that could not be delivered."""
+        settings = read(DeadSettings)
+        return DeadLetters(
+            intake=self._intake(settings),
+            ledger=self.clients.ledger(),
+            settler=self.clients.settler(),
+            work=settings.serving_subscription,
+            try_for=timedelta(seconds=settings.take_in_within_seconds),
+        )
+
+    @made_once
+    def comparison(self) -> Comparison:
+        """What takes in uploads that no event brought."""
+        settings = read(CompareSettings)
+        return Comparison(
+            uploads=self.clients.bucket(settings.input_bucket),
+            ledger=self.clients.ledger(),
+            intake=self._intake(settings),
+            after=timedelta(seconds=settings.compare_after_seconds),
+            within=timedelta(seconds=settings.compare_within_seconds),
+            most=settings.compare_most,
+        )
+
+    @made_once
+    def dispatcher(self) -> Dispatcher:
+        """What has queued work done, as GPU_WORKER_MODE says."""
+        settings = read(LaunchSettings)
+        return self._pusher(settings) if settings.gpu_worker_mode == "sync" else self._launcher(settings)
+
+    @made_once
+    def sweep(self) -> Sweep:
+        """What finishes what was left half done."""
+        settings = read(SweepSettings)
+        return Sweep(
+            ledger=self.clients.ledger(),
+            settler=self.clients.settler(),
+            settle_after=timedelta(seconds=settings.settle_after_seconds),
+            request_again_after=timedelta(seconds=settings.request_again_after_seconds),
+        )
+
+    @made_once
+    def pages(self) -> Pages:
+        """What makes the pages of folders."""
+        settings = read(SweepSettings)
+        return Pages(
+            events=self.clients.subscription(settings.pages_subscription),
+            results=self.clients.bucket(settings.output_bucket),
+            ledger=self.clients.ledger(),
+            look_seconds=settings.pages_look_seconds,
+            seconds=settings.pages_seconds,
+        )
+
+    def _intake(self, settings: IntakeSettings) -> Intake:
+        return Intake(
+            uploads=self.clients.bucket(settings.input_bucket),
+            ledger=self.clients.ledger(),
+            settler=self.clients.settler(),
+            arrivals=self.clients.topic(settings.arrived_topic),
+            rules=settings.rules,
+        )
+
+    def _pusher(self, settings: LaunchSettings) -> Pusher:
+        service = WorkerService(settings.gpu_worker_url, settings.audience, settings.gpu_worker_seconds)
+        return Pusher(service)
+
+    def _launcher(self, settings: LaunchSettings) -> Launcher:
+        return Launcher(
+            ledger=self.clients.ledger(),
+            workers=WorkerJob(
+                settings.google_cloud_project,
+                settings.cloud_run_region,
+                settings.cloud_run_job_name,
+                settings.cloud_run_endpoint,
+            ),
+            max_workers=settings.max_workers,
+            jobs_per_worker=settings.jobs_per_worker,
+            decision_seconds=settings.decision_seconds,
+        )
 
 
-@_once
-def _wake() -> Wake:
-    settings = read(WakeSettings)
-    intake = _intake_of(settings)
-    return Wake(intake.waiting, intake.arrivals, settings.wake_seconds)
-
-
-@_once
-def _dead_letters() -> DeadLetters:
-    settings = read(DeadSettings)
-    return DeadLetters(
-        intake=_intake_of(settings),
-        ledger=project.ledger(settings),
-        settler=project.settler(settings),
-        work=settings.serving_subscription,
-        try_for=timedelta(seconds=settings.take_in_within_seconds),
-    )
-
-
-@_once
-def _comparison() -> Comparison:
-    settings = read(CompareSettings)
-    return Comparison(
-        uploads=project.bucket(settings, settings.input_bucket),
-        ledger=project.ledger(settings),
-        intake=_intake_of(settings),
-        after=timedelta(seconds=settings.compare_after_seconds),
-        within=timedelta(seconds=settings.compare_within_seconds),
-        most=settings.compare_most,
-    )
-
-
-@_once
-def _at_work() -> Callable[[bytes, Mapping[str, str]], None]:
-    settings = read(LaunchSettings)
-    if settings.gpu_worker_mode == "sync":
-        seconds = settings.gpu_worker_seconds
-        return Pusher(WorkerService(settings.gpu_worker_url, settings.audience, seconds)).push
-    launcher = _launcher_of(settings)
-    return lambda _data, _attributes: launcher.ring()  # the bell says nothing but that it rang
-
-
-def _launcher_of(settings: LaunchSettings) -> Launcher:
-    return Launcher(
-        ledger=project.ledger(settings),
-        workers=WorkerJob(
-            settings.google_cloud_project,
-            settings.cloud_run_region,
-            settings.cloud_run_job_name,
-            settings.cloud_run_endpoint,
-        ),
-        max_workers=settings.max_workers,
-        jobs_per_worker=settings.jobs_per_worker,
-        decision_seconds=settings.decision_seconds,
-    )
-
-
-@_once
-def _sweep() -> Sweep:
-    settings = read(SweepSettings)
-    return Sweep(
-        ledger=project.ledger(settings),
-        settler=project.settler(settings),
-        settle_after=timedelta(seconds=settings.settle_after_seconds),
-        request_again_after=timedelta(seconds=settings.request_again_after_seconds),
-    )
-
-
-@_once
-def _pages() -> Pages:
-    settings = read(SweepSettings)
-    return Pages(
-        events=project.subscription(settings, settings.pages_subscription),
-        results=project.bucket(settings, settings.output_bucket),
-        ledger=project.ledger(settings),
-        look_seconds=settings.pages_look_seconds,
-        seconds=settings.pages_seconds,
-    )
+functions = Functions()

@@ -29,8 +29,8 @@ class Pusher:
 
     service: Service
 
-    def push(self, data: bytes, attributes: Mapping[str, str]) -> None:
-        """Push the job that a message asks for; the sweep's bell asks for none: its jobs have messages."""
+    def dispatch(self, data: bytes, attributes: Mapping[str, str]) -> None:
+        """Push the job that a message asks for. The sweep's asks for none: each job has one of its own."""
         if attributes.get("ce-type") == CAPACITY:
             return
         try:

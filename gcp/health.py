@@ -12,12 +12,12 @@ from google.api_core.exceptions import (
     Unauthorized,
 )
 from google.auth.exceptions import DefaultCredentialsError
-from google.cloud import cloudquotas_v1, firestore, pubsub_v1, storage
+from google.cloud import cloudquotas_v1
 
+from gcp.clients import Clients
 from gcp.cloud_run import WorkerJob
 from gcp.errors import ERRORS, said
 from gcp.ledger import COLLECTION
-from gcp.settings import Project
 from schemas.finding import Finding, Found
 
 RUN = "run.googleapis.com"
@@ -27,8 +27,8 @@ SECONDS = 10
 class Health:
     """A project as whoever runs the command finds it. No method raises Google's errors."""
 
-    def __init__(self, settings: Project) -> None:
-        self._settings = settings
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
 
     def credentials(self) -> Finding:
         """Look for credentials; whether they open anything, the other looks say."""
@@ -38,23 +38,25 @@ class Health:
         """Look whether a bucket is there and lists its objects."""
 
         def look() -> str:
-            listing = self._storage().list_blobs(name, max_results=1, timeout=SECONDS, retry=None)
+            listing = self._clients.storage.list_blobs(name, max_results=1, timeout=SECONDS, retry=None)
             return f"gs://{name} answers" if list(listing) else f"gs://{name} answers, and is empty"
 
         return _finding(look)
 
     def bucket_rights(self, name: str, rights: Sequence[str]) -> Finding:
         """Look which rights on a bucket are missing."""
-        bucket = self._storage().bucket(name)
-        ask = partial(bucket.test_iam_permissions, list(rights), timeout=SECONDS, retry=None)
+
+        def ask() -> Sequence[str]:
+            bucket = self._clients.storage.bucket(name)
+            return list(bucket.test_iam_permissions(list(rights), timeout=SECONDS, retry=None))
+
         return _rights(rights, ask)
 
     def topic(self, name: str) -> Finding:
         """Look whether a topic is there."""
 
         def look() -> str:
-            with pubsub_v1.PublisherClient() as client:
-                client.get_topic(topic=self._topic(client, name), retry=None, timeout=SECONDS)
+            self._clients.publisher.get_topic(topic=self._topic(name), retry=None, timeout=SECONDS)
             return f"{name} is there"
 
         return _finding(look)
@@ -63,10 +65,9 @@ class Health:
         """Look which rights on a topic are missing."""
 
         def ask() -> Sequence[str]:
-            with pubsub_v1.PublisherClient() as client:
-                request = {"resource": self._topic(client, name), "permissions": list(rights)}
-                answer = client.test_iam_permissions(request=request, retry=None, timeout=SECONDS)
-            return list(answer.permissions)
+            request = {"resource": self._topic(name), "permissions": list(rights)}
+            publisher = self._clients.publisher
+            return list(publisher.test_iam_permissions(request, retry=None, timeout=SECONDS).permissions)
 
         return _rights(rights, ask)
 
@@ -74,7 +75,7 @@ class Health:
         """Look whether the ledger can be read."""
 
         def look() -> str:
-            jobs = firestore.Client(project=self._settings.google_cloud_project).collection(COLLECTION)
+            jobs = self._clients.firestore.collection(COLLECTION)
             there = list(jobs.limit(1).stream(retry=None, timeout=SECONDS))
             return "the ledger has jobs" if there else "the ledger answers, and has no job yet"
 
@@ -84,24 +85,21 @@ class Health:
         """Look whether the worker's Cloud Run job is there, and how many of it are alive."""
 
         def look() -> str:
-            alive = WorkerJob(self._settings.google_cloud_project, region, job, endpoint).alive(SECONDS)
+            alive = WorkerJob(self._clients.project, region, job, endpoint).alive(SECONDS)
             return f"{job} in {region}, {alive} executions alive"
 
         return _finding(look)
 
     def quota(self, quota: str, region: str, endpoint: str) -> Finding:
         """Look how much a quota of Cloud Run grants in a region."""
-        service = f"projects/{self._settings.google_cloud_project}/locations/global/services/{RUN}"
+        service = f"projects/{self._clients.project}/locations/global/services/{RUN}"
         finding = _finding(partial(_granted, f"{service}/quotaInfos/{quota}", region, endpoint))
         if finding.found is Found.MISSING:  # a quota is never missing: this API does not know it
             return Finding(Found.UNKNOWN, finding.detail)
         return Finding(Found.REFUSED, f"none in {region}") if finding.detail == "0" else finding
 
-    def _storage(self) -> storage.Client:
-        return storage.Client(project=self._settings.google_cloud_project)
-
-    def _topic(self, client: pubsub_v1.PublisherClient, name: str) -> str:
-        return str(client.topic_path(self._settings.google_cloud_project, name))
+    def _topic(self, name: str) -> str:
+        return str(self._clients.publisher.topic_path(self._clients.project, name))
 
 
 def _credentials() -> str:

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 
 from worker import no_gc  # noqa: F401  # isort: skip  first: it is about the imports that follow
-from gcp import clients as project
 from gcp import logs
+from gcp.clients import Clients
 from gcp.shutdown import raise_on
 from worker import compose
 from worker.compose import Warm, warm
@@ -60,9 +60,10 @@ def main() -> int:
 
 
 def _work(settings: WorkerSettings, ready: Warm, started: float, started_at: datetime) -> None:
-    runner = compose.job_runner(settings, ready.predictor, started_at, ready.children)
+    clients = Clients(settings)
+    runner = compose.job_runner(settings, clients, ready.predictor, started_at, ready.children)
     worker = compose.worker(settings, runner, started)
-    work = project.subscription(settings, settings.work_subscription)
+    work = clients.subscription(settings.work_subscription)
     with work.pulling(MAX_IN_FLIGHT, LOOK_SECONDS) as deliveries:
         try:
             worker.drain(deliveries)

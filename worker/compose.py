@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from gcp import clients as project
+from gcp.clients import Clients
 from worker import no_gc
 from worker.boltz2.manifest import COMPONENTS, STRUCTURE, require
 from worker.boltz2.read_ahead import read_ahead
@@ -54,15 +54,16 @@ def warm(settings: PredictionSettings) -> Iterator[Warm]:
 
 def job_runner(
     settings: WorkerSettings | ServiceSettings,
+    clients: Clients,
     predictor: Predictor,
     started_at: datetime,
     children: ChildPool | None = None,
 ) -> JobRunner:
     """Put together what runs jobs; without children it reads in this process, and writes no report."""
-    ledger = project.ledger(settings)
+    ledger = clients.ledger()
     attempt = Pipeline(
-        uploads=project.bucket(settings, settings.input_bucket),
-        results=project.bucket(settings, settings.output_bucket),
+        uploads=clients.bucket(settings.input_bucket),
+        results=clients.bucket(settings.output_bucket),
         predictor=predictor,
         work_dir=settings.work_dir,
         started_at=started_at,
@@ -72,7 +73,7 @@ def job_runner(
         max_tokens=settings.max_tokens,
         call=in_child(children) if children else here,
     )
-    return JobRunner(ledger, project.settler(settings), attempt, settings.holder, settings.renew_seconds)
+    return JobRunner(ledger, clients.settler(), attempt, settings.holder, settings.renew_seconds)
 
 
 def worker(settings: WorkerSettings, runner: JobRunner, started: float) -> Worker:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from worker import no_gc  # noqa: F401  # isort: skip  first: it is about the imports that follow
 from gcp import logs
+from gcp.clients import Clients
 from gcp.shutdown import raise_on
 from inputs.read import read_input
 from worker import compose
@@ -106,7 +107,9 @@ def _serve(settings: ServiceSettings, ready: Warm) -> int:
 
 
 def _state(settings: ServiceSettings, ready: Warm) -> ServiceState:
-    runner = compose.job_runner(settings, ready.predictor, datetime.now(UTC), ready.children)
+    runner = compose.job_runner(
+        settings, Clients(settings), ready.predictor, datetime.now(UTC), ready.children
+    )
     uploads, call = runner.pipeline.uploads, runner.pipeline.call
     return ServiceState(
         predictor=ready.predictor,

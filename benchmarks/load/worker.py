@@ -19,11 +19,11 @@ from pathlib import Path
 
 import gemmi
 import numpy as np
-from google.cloud import pubsub_v1
 
 from benchmarks.load import meter
 from benchmarks.load.unary import Unary
 from gcp import logs
+from gcp.clients import Clients
 from gcp.shutdown import raise_on
 from schemas import outputs
 from schemas.job import Model
@@ -142,10 +142,11 @@ def main() -> None:
 def _work(settings: WorkerSettings) -> None:
     started = time.monotonic()
     predictor = NoModel(Device(settings.task_seconds), Gate(Path(os.environ[GATE_VARIABLE])))
-    worker = compose.worker(settings, compose.job_runner(settings, predictor, datetime.now(UTC)), started)
-    subscriber = pubsub_v1.SubscriberClient()
-    path = subscriber.subscription_path(settings.google_cloud_project, settings.work_subscription)
-    with Unary(subscriber, path, MAX_IN_FLIGHT).pulling(LOOK_SECONDS) as work:
+    clients = Clients(settings)
+    runner = compose.job_runner(settings, clients, predictor, datetime.now(UTC))
+    worker = compose.worker(settings, runner, started)
+    path = clients.subscriber.subscription_path(clients.project, settings.work_subscription)
+    with Unary(clients.subscriber, path, MAX_IN_FLIGHT).pulling(LOOK_SECONDS) as work:
         worker.drain(work)
 
 

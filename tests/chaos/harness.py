@@ -26,7 +26,7 @@ from support.stack import using
 from chaos.aftermath import Aftermath, Told, Upload, examine, settled, strays
 from chaos.faults import FOLDER, Fault, Faults, Moment, Victim
 from chaos.steps import Step
-from gcp.clients import ledger
+from gcp.clients import Clients
 from gcp.ledger import FirestoreLedger
 from gcp.settings import Project
 from inputs.size import MAX_TOKENS
@@ -341,13 +341,12 @@ def _no_weights(folder: Path) -> Path:
 
 
 def _ledger(stack: Stack) -> FirestoreLedger:
-    return ledger(
-        Project(
-            google_cloud_project=stack.env["GOOGLE_CLOUD_PROJECT"],
-            input_bucket=stack.env["INPUT_BUCKET"],
-            output_bucket=stack.env["OUTPUT_BUCKET"],
-        )
+    settings = Project(
+        google_cloud_project=stack.env["GOOGLE_CLOUD_PROJECT"],
+        input_bucket=stack.env["INPUT_BUCKET"],
+        output_bucket=stack.env["OUTPUT_BUCKET"],
     )
+    return Clients(settings).ledger()
 
 
 @contextmanager

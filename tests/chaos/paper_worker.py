@@ -18,8 +18,8 @@ from pathlib import Path
 
 from support.paper import write_prediction
 
-from gcp import clients as project
 from gcp import logs
+from gcp.clients import Clients
 from gcp.shutdown import raise_on
 from inputs.grammar import Polymer
 from inputs.read import read_input
@@ -96,11 +96,11 @@ def main() -> int:
 
 def _drain(settings: WorkerSettings, children: ChildPool) -> None:
     predictor = PaperPredictor(children, Device(settings.prediction_seconds))
-    runner = compose.job_runner(settings, predictor, datetime.now(UTC))
+    clients = Clients(settings)
+    runner = compose.job_runner(settings, clients, predictor, datetime.now(UTC))
     worker = compose.worker(settings, runner, time.monotonic())
-    with project.subscription(settings, settings.work_subscription).pulling(
-        MAX_IN_FLIGHT, LOOK_SECONDS
-    ) as arriving:
+    work = clients.subscription(settings.work_subscription)
+    with work.pulling(MAX_IN_FLIGHT, LOOK_SECONDS) as arriving:
         worker.drain(arriving)
 
 

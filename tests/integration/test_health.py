@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from google.cloud import pubsub_v1, storage
 
+from gcp.clients import Clients
 from gcp.health import Health
 from gcp.settings import Project
 from local import credentials
@@ -21,7 +22,7 @@ QUOTA, REGION = "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion", "us-central
 
 @pytest.fixture
 def health(project: str) -> Health:
-    return Health(Project(google_cloud_project=project, input_bucket="in", output_bucket="out"))
+    return Health(Clients(Project(google_cloud_project=project, input_bucket="in", output_bucket="out")))
 
 
 @pytest.fixture

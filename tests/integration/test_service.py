@@ -90,10 +90,10 @@ def test_ten_at_once_are_answered_by_one_model_as_the_job_would_and_more_are_ask
     job = pipeline.drop("run/a.yaml", TINY, seed=7)
     request = PredictionRequested.of(pipeline.job(job)).encode()
     pusher = Pusher(WorkerService(url, audience=None, seconds=HANG))
-    pusher.push(request.data, request.attributes)
+    pusher.dispatch(request.data, request.attributes)
     assert pipeline.job(job).state is State.SUCCEEDED
     until(lambda: pipeline.completions() == {f"{job}-succeeded": 1})
-    pusher.push(request.data, request.attributes)  # delivered again: it has ended
+    pusher.dispatch(request.data, request.attributes)  # delivered again: it has ended
     assert (pipeline.job(job).attempt, pipeline.receipt(job).worker) == (1, pipeline.job(job).worker)
 
     same = ask(url, seed=7)

@@ -20,7 +20,7 @@ from support.patience import HANG, until
 
 from functions.intake import Intake
 from functions.sweep import Sweep
-from gcp import clients as project
+from gcp.clients import Clients
 from gcp.settings import Project
 from inputs.examine import Rules
 from local.processes import bound
@@ -70,11 +70,12 @@ class Pipeline:
     @cached_property
     def intake(self) -> Intake:
         """The function that takes an upload in."""
+        clients = Clients(self.settings)
         return Intake(
-            uploads=project.bucket(self.settings, self.settings.input_bucket),
-            ledger=project.ledger(self.settings),
-            settler=project.settler(self.settings),
-            arrivals=project.topic(self.settings, self.settings.completed_topic),  # of none is told here
+            uploads=clients.bucket(self.settings.input_bucket),
+            ledger=clients.ledger(),
+            settler=clients.settler(),
+            arrivals=clients.topic(self.settings.completed_topic),  # of none is told here
             rules=Rules(default_options=QUICK),
         )
 

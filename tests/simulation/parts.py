@@ -134,7 +134,7 @@ class Parts:
             _waiting=Semaphore(),  # type: ignore[arg-type]  # a stand-in, as in all modules of the product
             _deciding=Semaphore(),  # type: ignore[arg-type]
         )
-        return lambda _message: launcher.ring()
+        return lambda message: launcher.dispatch(message.data, message.attributes)
 
     def on_sweep(self) -> Handler:
         """Build an instance of on_sweep."""

@@ -53,40 +53,40 @@ def test_workers_wanted_grow_with_the_queue_up_to_the_maximum(queued: int, worke
 def test_only_the_difference_is_started() -> None:
     workers = MemoryWorkers()
     launcher = a_launcher(queue_of(5), workers)
-    launcher.ring()
-    launcher.ring()
+    launcher.reconsider()
+    launcher.reconsider()
     assert workers.starts == 2
 
 
 def test_finished_workers_are_replaced_while_work_is_queued() -> None:
     workers = MemoryWorkers()
     launcher = a_launcher(queue_of(5), workers)
-    launcher.ring()
+    launcher.reconsider()
     workers.finish_all()
-    launcher.ring()
+    launcher.reconsider()
     assert workers.starts == 4
 
 
 def test_a_started_worker_counts_before_the_api_lists_it() -> None:
     workers = MemoryWorkers(listed=False)
     launcher = a_launcher(queue_of(5), workers)
-    launcher.ring()
-    launcher.ring()
+    launcher.reconsider()
+    launcher.reconsider()
     assert workers.starts == 2
 
 
 def test_a_used_up_quota_is_no_error() -> None:
     workers = MemoryWorkers(quota=1)
-    a_launcher(queue_of(12), workers).ring()
+    a_launcher(queue_of(12), workers).reconsider()
     assert workers.starts == 1
 
 
-def test_many_bells_at_once_start_no_worker_too_many() -> None:
+def test_many_messages_at_once_start_no_worker_too_many() -> None:
     workers = MemoryWorkers()
     launcher = a_launcher(queue_of(100), workers)
     with ThreadPoolExecutor(16) as pool:
         for _ in range(64):
-            pool.submit(launcher.ring)
+            pool.submit(launcher.reconsider)
     assert workers.starts == 3
 
 
@@ -116,15 +116,15 @@ class Clock:
         assert not seconds or self.morning.wait(HANG)
 
 
-def test_bells_that_ring_soon_after_a_decision_share_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_messages_soon_after_a_decision_share_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     ledger, clock = CountingLedger(), Clock()
     monkeypatch.setattr("functions.launch.time", clock)
     launcher = Launcher(ledger, MemoryWorkers(), max_workers=3, jobs_per_worker=4, decision_seconds=2)
-    launcher.ring()
+    launcher.reconsider()
     with ThreadPoolExecutor(32) as pool:
-        ringing = [pool.submit(launcher.ring) for _ in range(32)]
+        calls = [pool.submit(launcher.reconsider) for _ in range(32)]
         try:
-            until(lambda: sum(bell.done() for bell in ringing) == 31)
+            until(lambda: sum(call.done() for call in calls) == 31)
             assert (ledger.counts, clock.slept) == (1, [0, 2])
         finally:
             clock.morning.set()
@@ -133,7 +133,7 @@ def test_bells_that_ring_soon_after_a_decision_share_the_next(monkeypatch: pytes
 
 def test_a_long_queue_is_counted_no_further_than_workers_may_be_started_for() -> None:
     ledger, workers = CountingLedger(queue_of(100).documents), MemoryWorkers()
-    a_launcher(ledger, workers).ring()
+    a_launcher(ledger, workers).reconsider()
     assert (ledger.most, workers.starts) == (12, 3)
 
 
@@ -150,17 +150,17 @@ class SlowLedger(MemoryLedger):
         return super().count(state, most)
 
 
-def test_of_the_bells_during_a_decision_one_waits_for_the_next_and_the_others_do_not() -> None:
+def test_of_the_messages_during_a_decision_one_waits_for_the_next_and_the_others_do_not() -> None:
     ledger = SlowLedger()
     launcher = a_launcher(ledger, MemoryWorkers())
-    ringing = [Thread(target=launcher.ring) for _ in range(9)]
-    ringing[0].start()
+    calls = [Thread(target=launcher.reconsider) for _ in range(9)]
+    calls[0].start()
     assert ledger.asked.acquire(timeout=HANG)
-    for thread in ringing[1:]:
+    for thread in calls[1:]:
         thread.start()
-    until(lambda: sum(thread.is_alive() for thread in ringing) == 2)
+    until(lambda: sum(thread.is_alive() for thread in calls) == 2)
     ledger.answer.set()
-    for thread in ringing:
+    for thread in calls:
         thread.join(HANG)
         assert not thread.is_alive()
     assert ledger.asked.acquire(blocking=False)

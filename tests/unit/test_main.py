@@ -1,59 +1,81 @@
 import logging
-import time
+from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.patience import HANG
 
-THREADS = 20
-Once = Callable[[Callable[[], object]], Callable[[], object]]
+from functions.launch import Launcher
+from functions.push import Pusher
+
+if TYPE_CHECKING:
+    from functions.main import Functions
+
+PROJECT = {"GOOGLE_CLOUD_PROJECT": "p", "INPUT_BUCKET": "in", "OUTPUT_BUCKET": "out"}
+MODES = {
+    "async": {"CLOUD_RUN_JOB_NAME": "job", "CLOUD_RUN_REGION": "region"},
+    "sync": {"GPU_WORKER_URL": "https://worker.example"},
+}
 
 
 @pytest.fixture(scope="module")
-def once() -> Once:
+def kind() -> "type[Functions]":
     """Import the functions, which set logging up, and leave logging as it was."""
     level = logging.root.level
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(logging.root, "handlers", [])
-        from functions.main import _once  # noqa: PLC0415  see above
+        from functions.main import Functions  # noqa: PLC0415  see above
     logging.root.setLevel(level)
-    return _once
+    return Functions
 
 
-def test_threads_that_ask_at_once_share_one_build(once: Once) -> None:
-    built: list[object] = []
-    together = Barrier(THREADS)
-
-    def build() -> object:
-        time.sleep(0.1)  # long enough for every thread to find nothing built
-        built.append(object())
-        return built[-1]
-
-    get = once(build)
-    assert not built
-
-    def ask(_: int) -> object:
-        together.wait(HANG)
-        return get()
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        got = list(pool.map(ask, range(THREADS)))
-    assert got == built * THREADS
-    assert len(built) == 1
+@pytest.fixture
+def functions(kind: "type[Functions]", monkeypatch: pytest.MonkeyPatch) -> "Functions":
+    """Return functions of which nothing is made yet, with the least settings."""
+    for name, value in PROJECT.items():
+        monkeypatch.setenv(name, value)
+    return kind()
 
 
-def test_a_build_that_failed_is_tried_again(once: Once) -> None:
-    answers = iter([ConnectionError("not yet"), "built"])
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count which of Google's clients are opened; nothing is asked of them."""
+    counted: Counter[str] = Counter()
 
-    def build() -> object:
-        answer = next(answers)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+    def opens(name: str) -> Callable[..., Any]:
+        def opened(**_: object) -> object:
+            counted[name] += 1
+            return SimpleNamespace(
+                bucket=str, collection=str, topic_path="{}/{}".format, subscription_path="{}/{}".format
+            )
 
-    get = once(build)
-    with pytest.raises(ConnectionError):
-        get()
-    assert get() == get() == "built"
+        return opened
+
+    monkeypatch.setattr("google.cloud.storage.Client", opens("storage"))
+    monkeypatch.setattr("google.cloud.firestore.Client", opens("firestore"))
+    monkeypatch.setattr("google.cloud.pubsub_v1.PublisherClient", opens("publisher"))
+    monkeypatch.setattr("google.cloud.pubsub_v1.SubscriberClient", opens("subscriber"))
+    return counted
+
+
+def test_all_parts_of_a_function_share_one_client_of_each_service(
+    functions: "Functions", opened: Counter[str]
+) -> None:
+    assert functions.comparison.intake.arrivals
+    assert functions.dead_letters
+    assert opened == {"storage": 1, "firestore": 1, "publisher": 1}
+    assert functions.pages
+    assert opened["subscriber"] == 1
+
+
+@pytest.mark.parametrize(("mode", "who"), [("async", Launcher), ("sync", Pusher)])
+def test_the_mode_says_who_has_queued_work_done(
+    functions: "Functions", opened: Counter[str], monkeypatch: pytest.MonkeyPatch, mode: str, who: type
+) -> None:
+    monkeypatch.setenv("GPU_WORKER_MODE", mode)
+    for name, value in MODES[mode].items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("functions.main.WorkerJob", lambda *_: None)
+    assert isinstance(functions.dispatcher, who)
+    assert set(opened) <= {"firestore"}

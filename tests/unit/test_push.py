@@ -40,22 +40,22 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def test_the_job_that_a_message_asks_for_is_pushed() -> None:
     service, job = MemoryService(), a_job()
     request = PredictionRequested.of(job).encode()
-    Pusher(service).push(request.data, request.attributes)
+    Pusher(service).dispatch(request.data, request.attributes)
     assert service.pushed == [job.job_id]
 
 
 def test_what_asks_for_no_job_is_done_with() -> None:
     service = MemoryService()
-    bell = CapacityWanted.at(datetime.now(UTC)).encode()
-    Pusher(service).push(bell.data, bell.attributes)
-    Pusher(service).push(b"hello", {})
+    capacity = CapacityWanted.at(datetime.now(UTC)).encode()
+    Pusher(service).dispatch(capacity.data, capacity.attributes)
+    Pusher(service).dispatch(b"hello", {})
     assert service.pushed == []
 
 
 def test_a_service_that_is_busy_fails_the_function_so_that_the_message_comes_again() -> None:
     request = PredictionRequested.of(a_job()).encode()
     with pytest.raises(ServiceBusyError):
-        Pusher(MemoryService(trouble=ServiceBusyError("429"))).push(request.data, request.attributes)
+        Pusher(MemoryService(trouble=ServiceBusyError("429"))).dispatch(request.data, request.attributes)
 
 
 def test_a_service_that_is_not_there_is_busy() -> None:

@@ -45,7 +45,7 @@ locals {
     }
     on_request = {
       description = "Keeps enough workers alive, or pushes each job to the service."
-      # One, so that two decisions never count the same worker as missing; bells that ring meanwhile share it.
+      # One, so that two decisions never count the same worker as missing; messages that come meanwhile share it.
       instances   = 1
       concurrency = 80
       seconds     = 360 # more than GPU_WORKER_SECONDS, for which the service may hold a push

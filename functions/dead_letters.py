@@ -65,7 +65,7 @@ class DeadLetters:
             request = PredictionRequested.decode(data, attributes)
             return partial(self._on_request, request, attributes.get(GIVEN_UP_BY))
         if kind == CAPACITY:
-            return lambda: None  # the next sweep rings again
+            return lambda: None  # the next sweep asks again
         if kind == ARRIVED:
             return partial(
                 logger.error,

@@ -36,12 +36,12 @@ class Sweep:
             lambda: self._each(self.ledger.lapsed(now), lambda job: self._lapse(job, now)),
             lambda: self._each(self._unserved(now), lambda job: self._request_again(job, now)),
             lambda: self._each(self.ledger.unsettled(now - self.settle_after), self._settle),
-            lambda: self._ring(now),
+            lambda: self._ask_for_capacity(now),
         )
         if left := sum(map(_done, steps)):
             raise SweepError(f"{left} jobs or steps are left for the next pass; the log says which and why")
 
-    def _ring(self, now: datetime) -> int:
+    def _ask_for_capacity(self, now: datetime) -> int:
         """Ask for workers if anything is queued."""
         if self.ledger.count(State.QUEUED, most=1):
             self.settler.requests.publish(CapacityWanted.at(now).encode())

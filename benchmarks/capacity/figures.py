@@ -145,7 +145,7 @@ class Warm:
 
 @dataclass(frozen=True)
 class Redelivery:
-    """How Pub/Sub repeats a delivery, and how often; how often the sweep rings: eventarc/topology.yaml."""
+    """How Pub/Sub repeats a delivery, and how often; how often the sweep asks: eventarc/topology.yaml."""
 
     minimum_backoff: float
     maximum_backoff: float

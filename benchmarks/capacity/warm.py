@@ -27,7 +27,7 @@ class WarmWorkers(Fleet):
         self.env.process(self._sweep())
 
     def take_in(self, index: int) -> None:
-        """Queue the file and ring for launch."""
+        """Queue the file and have launch reconsider."""
         self.queue.put(index)
         self._ring()
 

@@ -12,7 +12,7 @@ from benchmarks.load.meter import BUCKET_READ, BUCKET_WRITE, PUBLISH, READ, RENE
 
 KINDS = (READ, WRITE, RENEWAL, PUBLISH, BUCKET_READ, BUCKET_WRITE)
 WORK = {"on_upload", "worker"}
-"""Who works on jobs; the others come by the clock or by the bell."""
+"""Who works on jobs; the others come by the clock, or where capacity is asked for."""
 COMPARISON = "on_compare"
 """Looks every upload up as often as it comes: once an hour in the cloud, every ten minutes here."""
 

@@ -103,7 +103,7 @@ REPAIR = (
     *_settling("on_sweep", "SUCCEEDED", "unsettled"),
     *_ending("on_compare", "REJECTED", "expired", "EXPIRED"),
     Step("on_sweep", "ask again", REPLACE, "TAKEN_IN QUEUED pending=REQUEST;", "request lost"),
-    Step("on_sweep", "ring", PUBLISH, "capacity.wanted.v1", "request lost", names=False),
+    Step("on_sweep", "ask for capacity", PUBLISH, "capacity.wanted.v1", "request lost", names=False),
     Step("on_dead", "note that it was given up", REPLACE, "UNDELIVERED QUEUED pending=REQUEST;", "given up"),
     Step("on_dead", "request what was given up", PUBLISH, "prediction.requested.v1", "given up"),
     Step("on_dead", "take in", RECORD, "", "upload given up"),

@@ -221,7 +221,7 @@ def test_a_call_ends_itself_before_cloud_run_gives_up_on_it() -> None:
 
 def test_one_instance_decides_about_workers() -> None:
     assert FUNCTIONS["on_request"]["instances"] == 1
-    assert FUNCTIONS["on_request"]["concurrency"] > 1  # bells that ring during a decision share the next
+    assert FUNCTIONS["on_request"]["concurrency"] > 1  # messages that come during a decision share the next
 
 
 def test_every_pause_of_a_schedule_has_its_cron_line() -> None:

@@ -54,12 +54,12 @@ def test_a_request_that_nobody_served_is_made_again_and_after_a_day_the_job_fail
     assert not second.requests.messages
 
 
-def test_a_bell_is_dropped_whatever_rang_it() -> None:
+def test_a_request_for_capacity_is_dropped_whoever_sent_it() -> None:
     office = DeadLetterOffice()
     job = office.ledger.create(lifecycle.take_in(a_job(), NOW))
     office.take_up_request(job, LAUNCH)
-    bell = CapacityWanted.at(NOW).encode()
-    office.take_up(bell.data, {**bell.attributes, **WORK})
+    capacity = CapacityWanted.at(NOW).encode()
+    office.take_up(capacity.data, {**capacity.attributes, **WORK})
     assert office.ledger.only() == job
     assert not office.requests.messages
 

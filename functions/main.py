@@ -176,7 +176,7 @@ class Functions:
         """What makes the pages of folders."""
         settings = read(SweepSettings)
         return Pages(
-            events=self.clients.subscription(settings.pages_subscription),
+            completions=self.clients.subscription(settings.pages_subscription),
             results=self.clients.bucket(settings.output_bucket),
             ledger=self.clients.ledger(),
             look_seconds=settings.pages_look_seconds,

@@ -8,7 +8,7 @@ from support.fakes import MemoryBucket, MemoryDelivery, Outside, a_job, a_source
 from support.later import CODE, MORE
 from support.receipts import an_end, written
 
-from functions.folder_page import refresh, rows
+from functions.folder_page import page, refresh, rows
 from functions.folder_page.refresh import Pages
 from schemas.failure import Code, Failure
 from schemas.job import Job, State
@@ -185,12 +185,12 @@ def test_a_folder_with_more_than_a_table_may_have_keeps_its_page_and_asks_for_no
     pages.ended(an_end("full/a.yaml"))
     pages.refresh()
     before = pages.page("full/")
-    monkeypatch.setattr(refresh, "MOST_CSV_BYTES", len(pages.results.objects["full/summary.csv"][1]) + 50)
+    monkeypatch.setattr(page, "MOST_CSV_BYTES", len(pages.results.objects["full/summary.csv"][1]) + 50)
     pages.ended(an_end("full/b.yaml"), an_end("small.yaml"))
     assert pages.refresh() == ["ack", "ack"]
     assert (pages.page("full/"), names(pages.rows("full/"))) == (before, ["full/a.yaml"])
     assert names(pages.rows("")) == ["small.yaml"]
-    monkeypatch.setattr(refresh, "MOST_CSV_BYTES", 1)  # of a release whose tables were larger
+    monkeypatch.setattr(page, "MOST_CSV_BYTES", 1)  # of a release whose tables were larger
     pages.ended(an_end("full/c.yaml"))
     assert pages.refresh() == ["ack"]
     assert pages.page("full/") == before
@@ -217,21 +217,21 @@ def test_without_time_nothing_is_begun_and_nothing_lost() -> None:
 def test_what_there_was_no_time_to_read_is_read_by_the_next_pass_without_a_list(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(refresh, "READ_AT_ONCE", 2)
+    monkeypatch.setattr(page, "READ_AT_ONCE", 2)
     pages = FolderPages()
     pages.ended(*(an_end(f"run42/{number}.yaml") for number in range(5)))
     pages.waiting = pages.waiting[-1:]  # the others' events are gone: only the list knows them
-    clock = iter([True, True, False])  # time for the page, then for two receipts
+    clock = iter([True, True, False])  # time for twice two receipts
     found = Pages(pages, pages.results, pages.ledger, 1, 60)
-    assert found._refresh("run42/", _told(pages), lambda: next(clock)) == set()
+    assert found._refresh("run42/", _stale(pages), lambda: next(clock)) == set()
     assert sum(row.state is None for row in pages.rows("run42/")) > 0
     pages.refresh()
     assert "list run42/" not in pages.results.touched
     assert [row.state for row in pages.rows("run42/")] == [State.SUCCEEDED] * 5
 
 
-def _told(pages: FolderPages) -> list[refresh.Told]:
-    return [told for event in pages.waiting if (told := refresh._told(event))]
+def _stale(pages: FolderPages) -> list[refresh.StaleReceipt]:
+    return [receipt for event in pages.waiting if (receipt := refresh._decoded(event))]
 
 
 @pytest.mark.parametrize("body", [b"{}", None])

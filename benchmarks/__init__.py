@@ -1,1 +1,1 @@
-"""What is claimed, measured: one command each; nothing here is deployed."""
+"""Measurements of each claim, one command each; nothing here is deployed."""

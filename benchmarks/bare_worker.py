@@ -34,7 +34,7 @@ LIMIT = 600.0
 
 @dataclass(frozen=True)
 class Drained:
-    """What one worker did: its jobs, as they ended, the bucket of results, its device and model."""
+    """The result of one worker: its jobs, as they ended, the bucket of results, its device and model."""
 
     jobs: Sequence[Job]
     results: MemoryBucket
@@ -65,7 +65,7 @@ def drain(inputs: Path, scratch: Path, weights: Path, options: Options, on: str 
 
 
 def main(inputs: Path, outputs: Path, options: Options) -> int:
-    """Drain one job per input with the small model; 1 if one did not succeed."""
+    """Drain one job per input with the small model; return 1 if one did not succeed."""
     drained = drain(inputs, outputs / "work", ensure(DEFAULT), options)
     for job in drained.jobs:
         if job.state is State.SUCCEEDED:

@@ -32,7 +32,7 @@ from worker.device import Device
 INPUTS = Path(__file__).with_name("exact")
 AT_ONCE = 3
 LIMIT = 3600.0
-"""Seconds for one input, at either side: something hangs that takes so long, on any machine."""
+"""Timeout of one input, at either side: longer than any machine takes."""
 
 CASES: Mapping[str, Options] = {
     "protein.yaml": Options(seed=7, recycling_steps=1, sampling_steps=5),
@@ -63,7 +63,7 @@ CASES: Mapping[str, Options] = {
     ),  # more steps with a ligand and potentials: Boltz itself mixes float types up on the CPU, and raises
     "samples.yaml": Options(seed=13, recycling_steps=0, sampling_steps=2, samples=7),
 }
-"""File in ``benchmarks/exact/`` and how it is predicted: few steps, since each step is like the next."""
+"""Files in ``benchmarks/exact/`` and their options: few steps, since each step is like the next."""
 
 _FLAGS = {
     "seed": "--seed",
@@ -91,9 +91,9 @@ def warm_predictor(cache: Path, turn_limit: float = LIMIT) -> Iterator[Boltz2Pre
 def predict_together(
     predictor: Boltz2Predictor, names: Sequence[str], folder: Path, times: int = 2
 ) -> dict[str, list[Path]]:
-    """Predict each input so many times, a few at once, in an order that is mixed but always the same.
+    """Predict each input several times, a few at once, in an order that is mixed but always the same.
 
-    Returns the folders with the files of each input.
+    Return the folders with the files of each input.
     """
     found: dict[str, list[Path]] = {name: [] for name in names}
 
@@ -125,7 +125,7 @@ def run_command(name: str, cache: Path, folder: Path) -> Path:
 
 
 def differences(first: Path, second: Path) -> list[str]:
-    """Name the files that are not in both folders with the same bytes; it is an error to compare nothing."""
+    """Return the files that are not in both folders with the same bytes; to compare nothing is an error."""
     contents = [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in (first, second)]
     if not contents[0]:
         raise FileNotFoundError(f"{first} holds no file")
@@ -142,7 +142,7 @@ def _flags(options: Options) -> Iterator[str]:
 
 
 def compare(names: Sequence[str], cache: Path, folder: Path) -> bool:
-    """Predict, run the commands, print a table; tell whether every file is the same."""
+    """Predict, run the commands, print a table; return whether every file is the same."""
     start = time.monotonic()
     with warm_predictor(cache) as predictor:
         ours = predict_together(predictor, names, folder)

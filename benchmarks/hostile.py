@@ -1,4 +1,4 @@
-"""How long a good file waits beside those that cost intake most: ``python -m benchmarks.hostile``.
+"""Measure the wait of a good file beside those that cost intake most: ``python -m benchmarks.hostile``.
 
 Files of 0.9 MB, each of 2,200 chains of one residue beside one of 800,000, which all name one alignment, are
 dropped into the local stack, and then a good one. Measured is from the end of its upload until the ledger has
@@ -26,7 +26,7 @@ GOOD = "sequences:\n- protein: {id: A, sequence: MKTAYIAK, msa: empty}\n"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the benchmark; 1 if a claim does not hold."""
+    """Run the benchmark; return 1 if a claim does not hold."""
     files = _parser().parse_args(arguments).files
     with pipeline() as stack:
         bucket = storage.Client().bucket(stack.stack.env["INPUT_BUCKET"])
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def document(number: int) -> str:
-    """Write a file whose check costs much; no two are alike."""
+    """Return the text of a file whose check costs much; no two are alike."""
     chains = "".join(f"- protein: {{id: C{at}, sequence: M, msa: a.a3m}}\n" for at in range(CHAINS))
     return f"# {number}\nsequences:\n- protein: {{id: A, sequence: {'M' * RESIDUES}, msa: a.a3m}}\n{chains}"
 

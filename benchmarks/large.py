@@ -1,4 +1,4 @@
-"""Whether files that need too much memory end alone: ``python -m benchmarks.large [--good 30] [--large 10]``.
+"""Check that files of too much memory end alone: ``python -m benchmarks.large [--good 30] [--large 10]``.
 
 Small inputs and some of 4,000 residues are dropped together into the local stack, whose intake lets the
 large ones in, and whose worker has a limit on the memory of each child that they pass as they are read. What
@@ -25,14 +25,14 @@ from schemas.job import State
 RESIDUES = 4_000
 SMALL = "NLYIQWLKDGGPSSGRPPPS"
 CHILD_MIB = 2_048
-"""A small input takes some 100 of them, one of 4,000 residues more than 14,000."""
+"""Limit of a child in MiB: a small input takes some 100, one of 4,000 residues more than 14,000."""
 
 SEED = 2026
 STARTS = 2
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the benchmark; 1 if a claim does not hold."""
+    """Run the benchmark; return 1 if a claim does not hold."""
     asked = _parser().parse_args(arguments)
     settings = {"MAX_TOKENS": str(MAX_TOKENS), "CHILD_MEMORY_MIB": str(CHILD_MIB), "IDLE_SECONDS": "60"}
     with tempfile.TemporaryDirectory() as folder, pipeline(**settings) as stack:
@@ -69,7 +69,7 @@ def _write(folder: Path, good: int, large: int) -> None:
 
 
 def _ends(stack: Pipeline, count: int) -> Counter[tuple[str, str]]:
-    """Wait until all have ended; count how, by kind."""
+    """Wait until all have ended; return the counts of their ends, by kind."""
     ends: Counter[tuple[str, str]] = Counter()
     with progress() as bar:
         task = bar.add_task("ended", total=count)

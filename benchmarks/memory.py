@@ -1,4 +1,4 @@
-"""Tell whether a worker grows: ``python -m benchmarks.memory [--count 200]``.
+"""Measure whether a worker's memory grows: ``python -m benchmarks.memory [--count 200]``.
 
 Drops mixed small inputs into the local stack and reads, at each completion, the resident memory of the one
 worker and of its children. Reports the first readings, once everything is loaded, and the last.
@@ -17,12 +17,12 @@ from benchmarks.pipeline import pipeline, progress, worker_process
 
 OPTIONS = {"seed": 7, "recycling-steps": 0, "sampling-steps": 2}
 WARM_UP = 20
-"""Predictions until every kind of input has passed a few times."""
+"""Number of predictions until every kind of input has passed a few times."""
 SAMPLE = 20
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the benchmark; 1 if a prediction failed."""
+    """Run the benchmark; return 1 if a prediction failed."""
     count = _parser().parse_args(arguments).count
     with (
         tempfile.TemporaryDirectory() as scratch,
@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _resident() -> dict[str, int]:
-    """Read the bytes of each process of the worker that runs under this process's stack."""
+    """Return the resident bytes of each process of the worker that runs under this process's stack."""
     worker = worker_process()
     children = worker.children(recursive=True)
     return {

@@ -25,13 +25,13 @@ SILENCE_SECONDS = 300
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A running stack, and what its completion topic says."""
+    """A running stack, and the events of its completion topic."""
 
     stack: Stack
     events: "queue.SimpleQueue[PredictionCompleted]"
 
     def drop(self, folder: Path, prefix: str, options: Mapping[str, object]) -> int:
-        """Upload a folder's files, alignments first, with options as metadata; return how many are inputs."""
+        """Upload a folder's files, alignments first, with options as metadata; return the inputs' number."""
         bucket = storage.Client().bucket(self.stack.env["INPUT_BUCKET"])
         files = sorted(folder.iterdir(), key=lambda path: path.suffix not in REFERENCE_SUFFIXES)
         for path in files:
@@ -41,7 +41,7 @@ class Pipeline:
         return sum(path.suffix not in REFERENCE_SUFFIXES for path in files)
 
     def ended(self, count: int) -> Iterator[PredictionCompleted]:
-        """Yield so many first events of jobs. Raises TimeoutError after a long silence."""
+        """Yield the first events of ``count`` jobs. Raises TimeoutError after a long silence."""
         seen: set[str] = set()
         while len(seen) < count:
             self.stack.check()
@@ -54,17 +54,17 @@ class Pipeline:
                 yield event
 
     def download(self, event: PredictionCompleted, name: str) -> bytes:
-        """Fetch one output of a job."""
+        """Return the content of one output of a job."""
         return bytes(storage.Blob.from_uri(event.data.outputs + name, storage.Client()).download_as_bytes())
 
     def logged(self, message: str) -> list[dict[str, Any]]:
-        """Read the workers' log lines with this message."""
+        """Return the workers' log entries with this message."""
         logs = (self.stack.run_dir / "logs" / "tasks").glob("*.log")
         lines = (line for log in logs for line in log.read_text().splitlines() if f'"{message}"' in line)
         return [found for line in lines if (found := json.loads(line))["message"] == message]
 
     def wait_for(self, message: str, seconds: float = 60) -> dict[str, Any]:
-        """Wait until a worker has logged this message. Raises TimeoutError."""
+        """Wait for a worker's log entry with this message, and return it. Raises TimeoutError."""
         deadline = time.monotonic() + seconds
         while not (found := self.logged(message)):
             if time.monotonic() > deadline:
@@ -107,7 +107,7 @@ def _listening(stack: Stack) -> Iterator["queue.SimpleQueue[PredictionCompleted]
 
 
 def worker_process() -> psutil.Process:
-    """Find the one worker that runs under this process's stack."""
+    """Return the one worker that runs under this process's stack."""
     [worker] = [each for each in psutil.Process().children(recursive=True) if _is_worker(each)]
     return worker
 
@@ -120,5 +120,5 @@ def _is_worker(process: psutil.Process) -> bool:
 
 
 def progress() -> Progress:
-    """Show what is going on: text, bar, count, time."""
+    """Return a progress display: text, bar, count, time."""
     return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

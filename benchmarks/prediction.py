@@ -29,7 +29,7 @@ STAGES = ("parse", "featurise", "predict", "write")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the benchmark; 1 if a prediction failed."""
+    """Run the benchmark; return 1 if a prediction failed."""
     options = _parser().parse_args(arguments)
     weights = (
         small_model.ensure(small_model.DEFAULT) if options.small else full_model.ensure(full_model.DEFAULT)

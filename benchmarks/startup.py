@@ -42,7 +42,7 @@ CHECKPOINTS = {
     "boltz2_conf.ckpt": {"use_kernels": True},
     "boltz2_aff.ckpt": {"affinity_mw_correction": False},
 }
-"""Each with the arguments that ``boltz predict`` gives it besides those of both."""
+"""Checkpoints, each with its arguments in ``boltz predict`` besides those of both."""
 
 STAGES = ("import", "load", "load, CPU", "load and read", "start")
 GOAL = 8
@@ -50,7 +50,7 @@ Seconds = dict[str, float]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the benchmark; 1 if models differ or the goal is missed."""
+    """Run the benchmark; return 1 if models differ or the goal is missed."""
     options = _parser().parse_args(arguments)
     if options.one:
         way, checkpoint, device, began = options.one
@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def machine() -> str:
-    """Name this machine: processor, cores, memory."""
+    """Return this machine in words: processor, cores, memory."""
     info = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     model = next((line.split(": ")[1] for line in info.splitlines() if line.startswith("model name")), "?")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -166,7 +166,7 @@ WAYS: dict[str, Callable[[], Load]] = {"load_from_checkpoint": stock, "worker": 
 
 
 def _compare_times(console: Console, cache: Path, rounds: int, device: str) -> bool:
-    """Show the times; tell whether the goal is met."""
+    """Show the times; return whether the goal is met."""
     turns = [
         (name, pages, way)
         for _ in range(rounds)
@@ -193,7 +193,7 @@ def _in_a_fresh_process(checkpoint: Path, pages: str, way: str, device: str) -> 
 
 
 def _put_pages(checkpoint: Path, pages: str) -> None:
-    """Have the file's pages in memory, or not."""
+    """Read the file's pages into the page cache, or drop them from it."""
     with checkpoint.open("rb", buffering=0) as file:
         if pages == "cold":
             os.fsync(file.fileno())  # pages that are not written yet cannot be dropped
@@ -203,7 +203,7 @@ def _put_pages(checkpoint: Path, pages: str) -> None:
 
 
 def _show(console: Console, name: str, pages: str, runs: dict[str, list[Seconds]]) -> Seconds:
-    """Show seconds as median (least - most), and return by which factor the worker is faster."""
+    """Show seconds as median (least - most); return the factor by which the worker is faster, by stage."""
     table = Table("seconds", *WAYS, "times faster", title=f"{name}, {pages}, {len(runs['worker'])} rounds")
     ratios = {}
     for stage in STAGES:
@@ -220,7 +220,7 @@ def _cell(seconds: list[float]) -> str:
 
 
 def _same_models(console: Console, checkpoint: Path) -> bool:
-    """Load a checkpoint in both ways and tell whether everything is the same."""
+    """Load a checkpoint in both ways; return whether everything is the same."""
     first, second = (way()(checkpoint, _device("cpu")) for way in WAYS.values())
     found = list(differences(first, second))
     console.print(
@@ -230,7 +230,7 @@ def _same_models(console: Console, checkpoint: Path) -> bool:
 
 
 def differences(first: "Boltz2", second: "Boltz2") -> Iterator[str]:
-    """Name what is not the same in two models: tensors to the bit, hyper-parameters, switches."""
+    """Yield the names of what differs between two models: tensors to the bit, hyper-parameters, switches."""
     import torch  # noqa: PLC0415
 
     ones, others = tensors(first), tensors(second)

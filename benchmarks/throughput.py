@@ -6,7 +6,7 @@ The same mixed small inputs, options and seed, with the small model and one thre
   completion event, everything on these processors;
 - *worker*: the same worker alone, with queue, ledger and buckets in its memory, from the start of its process
   to its end: what is left when Google's services compute elsewhere;
-- *directory*: one ``boltz predict DIR`` over all of them (it cannot mix in affinity: none here);
+- *directory*: one ``boltz predict DIR`` over all of them (without affinity, which it cannot mix in);
 - *one by one*: one ``boltz predict`` process per file.
 
 Pipeline, worker and directory take turns, so that a machine that is busy for a while is busy for all. Every
@@ -50,7 +50,7 @@ class Run:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the benchmark; 1 if a structure differs or is missing."""
+    """Run the benchmark; return 1 if a structure differs or is missing."""
     options = _parser().parse_args(arguments)
     cache, console = ensure(DEFAULT), Console()
     with tempfile.TemporaryDirectory() as scratch:
@@ -168,7 +168,7 @@ def _show(console: Console, runs: Mapping[str, list[Run]], count: int) -> None:
 
 
 def _compare(console: Console, runs: Mapping[str, list[Run]]) -> int:
-    """Say which structures are not as they should be."""
+    """Print the structures that differ or are missing; return the exit status."""
     alone = (*runs["one by one"], runs["worker"][0])[0]  # without single processes, ways among themselves
     differing = {
         name

@@ -1,4 +1,4 @@
-"""How long inputs wait on for an alignment that is there: ``python -m benchmarks.waking [--files 10000]``.
+"""Measure the wait of inputs for an alignment that is there: ``python -m benchmarks.waking [--files 10000]``.
 
 Screening uploads a library first, and the target's alignment at some time after: one file, for which all of
 them wait. Here they are dropped into the local stack; once all wait, the alignment is. Measured is from the
@@ -30,7 +30,7 @@ from schemas.job import State
 SEED = 2026
 CLAIMED_SECONDS = 120
 AHEAD = 200
-"""Uploads that intake has not recorded, at most, before the next."""
+"""Most uploads that intake has not recorded before the next."""
 
 SEQUENCE = LETTERS[:RESIDUES]
 INPUT = f"sequences:\n- protein: {{id: A, sequence: {SEQUENCE}, msa: target.a3m}}\n"
@@ -38,7 +38,7 @@ ALIGNMENT = f">target\n{SEQUENCE}\n>other\n{SEQUENCE[:-1]}-\n"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the benchmark; 1 if a claim does not hold."""
+    """Run the benchmark; return 1 if a claim does not hold."""
     files, runs = _parser().parse_args(arguments).files, ROOT / ".local" / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     with (
@@ -93,7 +93,7 @@ def _batches(numbers: Sequence[int]) -> Iterator[tuple[int, Sequence[int]]]:
 
 
 def _wake(stack: Product, files: int, bar: Progress) -> float:
-    """Upload the alignment; return the seconds until all have been asked for."""
+    """Upload the alignment; return the seconds until all inputs have been requested."""
     task = bar.add_task("asked for", total=files)
     stack.uploads.blob("screen/target.a3m").upload_from_string(ALIGNMENT)
     start = time.monotonic()

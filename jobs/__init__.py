@@ -1,1 +1,1 @@
-"""How a job moves."""
+"""The state machine of jobs, and the effects of their changes."""

@@ -1,1 +1,1 @@
-"""What crosses a boundary; data only."""
+"""Data that crosses a boundary, without behaviour."""

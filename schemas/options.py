@@ -17,7 +17,7 @@ PREFIX = "dropfold-"
 
 
 class Options(BaseModel):
-    """How Boltz-2 samples. Names and defaults are those of ``boltz predict`` 2.2.1, limits are ours."""
+    """Options of Boltz-2. Names and defaults are those of ``boltz predict`` 2.2.1, limits are ours."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

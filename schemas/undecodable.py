@@ -2,4 +2,4 @@
 
 
 class UndecodableError(ValueError):
-    """What came is not what its type promises; retrying cannot help."""
+    """The data are not what their type promises; retrying cannot help."""

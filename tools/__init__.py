@@ -1,1 +1,1 @@
-"""What writes documents, locks and bundles from the code; never shipped."""
+"""Writers of documents, locks and bundles from the code; never shipped."""

@@ -1,8 +1,8 @@
 """Write the list of chemical components that the intake checks codes and atom names against.
 
 ``python -m tools.ccd [FILE]`` makes ``inputs/ccd.txt.xz`` from the wwPDB's Chemical Component
-Dictionary (CC0 1.0), which biotite carries; 15 s. Run it after raising biotite's version. What a line holds
-is said where it is read, in inputs/ccd.py.
+Dictionary (CC0 1.0), which biotite carries; 15 s. Run it after raising biotite's version. The format
+is described where it is read, in inputs/ccd.py.
 """
 
 import lzma
@@ -33,7 +33,7 @@ def text() -> str:
 
 
 def _atoms() -> dict[str, list[tuple[str, str, str]]]:
-    """Name, element and leaving flag of each atom, by component."""
+    """Return name, element and leaving flag of each atom, by component."""
     table = get_ccd()["chem_comp_atom"]
     keys = ("comp_id", "atom_id", "type_symbol", "pdbx_leaving_atom_flag")
     columns = (table[key].as_array(str).tolist() for key in keys)
@@ -52,7 +52,7 @@ def _line(code: str, kind: str, atoms: list[tuple[str, str, str]]) -> str:
 
 
 def _polymer(kind: str) -> str:
-    """Say in which polymers a component is a residue: a protein (P), a nucleic acid (N), or none (-)."""
+    """Return the polymer in which a component is a residue: P for protein, N for nucleic acid, else -."""
     if "PEPTIDE" in kind and ("LINKING" in kind or "TERMINUS" in kind):
         return "P"
     return "N" if "DNA" in kind or "RNA" in kind else "-"

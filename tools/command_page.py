@@ -1,4 +1,4 @@
-"""Write what the command's help says as a page: ``python -m tools.command_page > docs/command.md``."""
+"""Write the command's help as a page: ``python -m tools.command_page > docs/command.md``."""
 
 import sys
 
@@ -14,7 +14,7 @@ WIDTH = 110
 
 
 def page() -> str:
-    """Write the page: the command, then each of its commands, as `--help` does."""
+    """Return the page: the command, then each of its commands, as `--help` shows them."""
     top = click.Context(main, info_name="dropfold", **main.context_settings)
     parts = [("dropfold", main.get_help(_wide(top)))]
     for name, command in main.commands.items():

@@ -19,7 +19,7 @@ PUBLISHED: Mapping[str, type[BaseModel]] = {
     "receipt": Receipt,
     "reference-arrived": ReferenceArrived,
 }
-"""Each format by the name of its schema file and of its folder of examples."""
+"""Formats by the name of their schema file and of their folder of examples."""
 
 VERSION = Path(__file__).resolve().parents[1] / "schemas" / "v1"
 
@@ -31,7 +31,7 @@ def schema(name: str) -> str:
 
 
 def main(folder: Path) -> None:
-    """Write all of them."""
+    """Write all schema files."""
     folder.mkdir(exist_ok=True)
     for name in PUBLISHED:
         (folder / f"{name}.schema.json").write_text(schema(name))

@@ -12,7 +12,7 @@ compares the two.
 
 
 def page() -> str:
-    """Write the page: a Mermaid state diagram, and what must follow the arrival in each state."""
+    """Return the page: a Mermaid state diagram, and the effects of entering each state."""
     drawing = "\n".join(["```mermaid", "stateDiagram-v2", *_arrows(), "```"])
     follows = "\n".join(["| State | What must follow the arrival |", "|---|---|", *_follows()])
     return f"{HEAD}\n{drawing}\n\n{follows}\n"

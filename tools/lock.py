@@ -1,6 +1,6 @@
 """Write constraints.txt: the version of everything that requirements.txt brings along, and for whom.
 
-``make lock`` runs it. uv resolves for each Python that will do, and keeps to the versions that are there.
+``make lock`` runs it. uv resolves for each Python that is allowed, and keeps the versions that are there.
 """
 
 import re
@@ -14,11 +14,11 @@ from local.environment import ROOT, versions
 HEAD = "# Written by `make lock`: what the requirement files bring along, and for whom.\n"
 UV = Path(sys.executable).with_name("uv")
 GPU = ("cuda-", "nvidia-", "triton")
-"""What torch brings for a GPU, in versions that it pins itself; the worker's image has another torch."""
+"""Prefixes of torch's requirements for a GPU, which it pins itself; the worker's image has another torch."""
 
 
 def main() -> None:
-    """Write the file, or say what has no version that is the same for each Python."""
+    """Write the file, or exit with the packages whose versions differ between Pythons."""
     pins = {pin: users for python in versions() for pin, users in _brought_along(python).items()}
     names = Counter(name for name, _ in pins)
     if several := [name for name, count in names.items() if count > 1]:
@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def _brought_along(python: str) -> dict[tuple[str, str], str]:
-    """Resolve for a version of Python: names and versions that no requirement file has, and for whom."""
+    """Return, for a version of Python, names and versions that no requirement file has, and for whom."""
     what = [f"--python-version={python}", "--python-platform=x86_64-manylinux_2_28", "requirements.txt"]
     how = ["--quiet", "--no-config", "--no-header", "--annotation-style=line"]
     resolved = subprocess.check_output([UV, "pip", "compile", *how, *what], cwd=ROOT, text=True)

@@ -1,4 +1,4 @@
-"""Write what entry points read from the environment: ``python -m tools.settings_page > docs/settings.md``."""
+"""Write the settings that entry points read: ``python -m tools.settings_page > docs/settings.md``."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -50,7 +50,7 @@ BOUNDS = {annotated_types.Ge: "≥", annotated_types.Gt: ">", annotated_types.Le
 
 
 def page() -> str:
-    """Write the page: a table for each model, named by the entry points that have its settings."""
+    """Return the page: a table for each model, named by the entry points that have its settings."""
     models = {base: None for model in SETTINGS.values() for base in reversed(model.__mro__)}
     tables = (_table(model) for model in models if issubclass(model, Project))
     return "\n".join([HEAD, *tables])

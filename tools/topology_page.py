@@ -1,4 +1,4 @@
-"""Draw how the parts are connected: ``python -m tools.topology_page > docs/topology.md``."""
+"""Draw the connections of the parts: ``python -m tools.topology_page > docs/topology.md``."""
 
 import sys
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ a test compares the two. Boxes are functions and workers, rounded ones topics; o
 subscription, trigger or schedule. Dotted: what nobody took after so many deliveries.
 """
 PULLED_BY = {"work": "worker", "pages": "on_sweep"}
-"""Whoever pulls a subscription; the topology names only whom one pushes to."""
+"""Subscribers that pull; the topology names only functions that are pushed to."""
 
 
 def page() -> str:
-    """Write the page: a Mermaid flowchart."""
+    """Return the page: a Mermaid flowchart."""
     return "\n".join([HEAD, "```mermaid", "flowchart LR", *_lines(topology.load()), "```", ""])
 
 

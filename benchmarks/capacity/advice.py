@@ -1,13 +1,13 @@
-"""Which setting to choose, by one rule that the page names."""
+"""Choice of a setting, by one rule that the page names."""
 
 from collections.abc import Sequence
 
 from benchmarks.capacity.experiments import Point, Results
 
 AFFORDABLE = 1.2
-"""Times the cost of the cheapest value of a setting."""
+"""Most that a value of a setting may cost, in multiples of the cheapest."""
 AS_FAST = 1.05
-"""Times the p95 of the fastest value that is affordable: among equals the cheapest is chosen."""
+"""Largest p95 that counts as equal, in multiples of the fastest affordable one's: the cheapest is chosen."""
 
 
 def swept(results: Results, setting: str, users: int) -> list[Point]:
@@ -16,7 +16,7 @@ def swept(results: Results, setting: str, users: int) -> list[Point]:
 
 
 def best(points: Sequence[Point]) -> Point:
-    """Choose the fastest of those that cost little more than the cheapest."""
+    """Return the fastest of those that cost little more than the cheapest."""
     cheapest = min(point.per_thousand for point in points)
     affordable = [point for point in points if point.per_thousand <= AFFORDABLE * cheapest]
     fastest = min(point.p95_seconds for point in affordable)

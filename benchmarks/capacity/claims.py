@@ -1,4 +1,4 @@
-"""Claims about such a pipeline, what the model gives for each, and whether that agrees."""
+"""Claims about such a pipeline, the model's figure for each, and whether the two agree."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -13,13 +13,13 @@ HOURLY, MONTHLY, HOURS = 0.65, 468, 720
 SAVING = 0.84
 COLD_SHARE = 0.05
 JOBS = (50, 200)
-"""USD per month."""
+"""Cost claimed, in USD per month."""
 PREDICTION = (30, 60)
 COLD_SECONDS = 15
 SOME = 100
 """Users of the load that rates are taken from."""
 NEAR = 0.1
-"""Two numbers agree if they differ by less than this share."""
+"""Relative difference below which two numbers agree."""
 
 
 class Claim(NamedTuple):
@@ -32,7 +32,7 @@ class Claim(NamedTuple):
 
 
 def claims(results: Results) -> list[Claim]:
-    """Compare each claim with the model."""
+    """Return the table's rows: each claim compared with the model."""
     at = {(case.architecture, case.users): case for case in results.cases if case.gpus == LOADS[0][2]}
     return [
         _cold_start(),
@@ -174,6 +174,6 @@ def _holds(true: bool) -> str:
 
 
 def _rounded(number: float) -> str:
-    """Two digits are all that the model can say."""
+    """Return a number to two significant digits: the model is no more precise."""
     digits = 1 - math.floor(math.log10(number))
     return f"{round(number, digits):,.0f}"

@@ -1,4 +1,4 @@
-"""What a run costs in a month, by part."""
+"""Cost of a run in a month, by part."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ HALF_A_GIB = 0.5
 
 
 def gpu_second(prices: Mapping[str, Price], limits: Limits) -> float:
-    """USD for a second of a worker: its L4, its processors and its memory, which are billed together."""
+    """Return USD for a second of a worker: its L4, processors and memory, which are billed together."""
     return (
         prices["gpu_second"].usd
         + limits.vcpus * prices["vcpu_second"].usd
@@ -23,7 +23,7 @@ def gpu_second(prices: Mapping[str, Price], limits: Limits) -> float:
 def monthly(
     outcome: Outcome, prices: Mapping[str, Price], limits: Limits, footprint: Footprint
 ) -> dict[str, float]:
-    """USD per month: workers, and what every architecture needs beside them."""
+    """Return USD per month, by part: workers, and the services that every architecture needs."""
     files = outcome.files / _months(outcome)
     return {
         "workers": outcome.billed_seconds / _months(outcome) * gpu_second(prices, limits),
@@ -35,7 +35,7 @@ def monthly(
 
 
 def per_thousand(outcome: Outcome, parts: Mapping[str, float]) -> float:
-    """USD per thousand results, of parts that are USD per month."""
+    """Return USD per thousand results, of parts that are USD per month."""
     return 1000 * sum(parts.values()) * _months(outcome) / outcome.ends[End.SUCCEEDED]
 
 

@@ -27,7 +27,7 @@ RUNTIME, ALWAYS_ON, MIN_0, MIN_0_MANY, ONE_PER_FILE, WARM = (
 )
 
 LOADS = ((10, 26, 3), (100, 4, 3), (1000, 1, 3), (1000, 1, 12))
-"""Users, weeks that are simulated, L4s: the default quota, and one that was raised."""
+"""Users, weeks that are simulated, L4s (the default quota, and one that was raised)."""
 
 SWEPT: Mapping[str, Sequence[float]] = {
     "jobs_per_worker": (1, 2, 5, 10, 20, 50, 100),
@@ -38,11 +38,11 @@ SWEPT_LOADS = ((100, 2), (1000, 1))
 FACTORS = (0.5, 1, 2, 4)
 BATCH = 200
 MOST_DELIVERIES = 100
-"""Most that Pub/Sub can be told to try before it gives a message up."""
+"""Largest number of delivery attempts before the dead letter that Pub/Sub allows."""
 
 
 class Results(BaseModel):
-    """What the page and the plots show, as it is kept in results.json."""
+    """Content of results.json, from which page and plots are made."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -103,14 +103,14 @@ class Point(BaseModel):
 
 @dataclass(frozen=True)
 class Bench:
-    """Makes fleets for a scene."""
+    """Factory of fleets for a scene."""
 
     scene: Scene
     gpus: int
     deliveries: int = MOST_DELIVERIES
 
     def fleets(self) -> Mapping[str, Callable[[], Fleet]]:
-        """Each architecture, by name."""
+        """Return a factory of each architecture, by name."""
         times = self.scene.times
         return {
             RUNTIME: lambda: OnePerFile(self.scene, self.gpus, times.runtime_install_seconds),
@@ -122,17 +122,17 @@ class Bench:
         }
 
     def service(self, scale: Scale) -> Fleet:
-        """Make a service."""
+        """Return a service."""
         redelivery = replace(figures.redelivery(), max_delivery_attempts=self.deliveries)
         return Service(self.scene, int(figures.limits().concurrency), redelivery, scale)
 
     def warm(self, warm: Warm) -> Fleet:
-        """Make the product's workers."""
+        """Return the product's workers."""
         return WarmWorkers(self.scene, warm, figures.redelivery().sweep_seconds)
 
 
 def bench(users: int, weeks: int, gpus: int, times: Times | None = None) -> Bench:
-    """Draw a load."""
+    """Return a bench with a load that is drawn."""
     files = load.arrivals(figures.habits(), users, weeks, SEED)
     return Bench(Scene(files, weeks, times or figures.times(), SEED), gpus)
 
@@ -155,7 +155,7 @@ def _case(on: Bench, architecture: str, users: int) -> Case:
 
 
 def wanted_cases() -> Iterator[tuple[str, int, int, int]]:
-    """Name every architecture and load; what one L4 serves does not change with the quota."""
+    """Yield every architecture and load; one L4 serves the same under either quota."""
     for users, weeks, gpus in LOADS:
         for architecture in (RUNTIME, ALWAYS_ON, MIN_0, MIN_0_MANY, ONE_PER_FILE, WARM):
             if gpus == LOADS[0][2] or architecture in {MIN_0_MANY, ONE_PER_FILE, WARM}:
@@ -182,7 +182,7 @@ def _succeeded(fleet: Fleet) -> list[float]:
 
 
 def wanted_points() -> Iterator[tuple[int, int, str, float]]:
-    """Name every load, setting and value."""
+    """Yield every load, setting and value."""
     for users, weeks in SWEPT_LOADS:
         for setting, values in SWEPT.items():
             for value in values:
@@ -223,5 +223,5 @@ def _point(users: int, setting: str, value: float, outcome: Outcome) -> Point:
 
 
 def read(path: Path = RESULTS) -> Results:
-    """Read results. Raises pydantic.ValidationError."""
+    """Return the results in a file. Raises pydantic.ValidationError."""
     return Results.model_validate_json(path.read_text())

@@ -1,4 +1,4 @@
-"""What the model is fed with: figures and prices with their sources, and the product's own settings."""
+"""Inputs of the model: figures and prices with their sources, and the product's own settings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ TOPOLOGY = HERE.parents[1] / "eventarc" / "topology.yaml"
 
 
 class Strict(BaseModel):
-    """A mistyped name in a data file is an error."""
+    """Base of the data files' models: a mistyped name is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Figure(Strict):
-    """A number, and how far to trust it."""
+    """A number, its source and its reliability."""
 
     value: float
     unit: str
@@ -41,7 +41,7 @@ class Price(Strict):
 
 
 class PriceTable(Strict):
-    """Prices, and when they were read."""
+    """Prices, and the date when they were read."""
 
     read: date
     prices: Mapping[str, Price]
@@ -49,7 +49,7 @@ class PriceTable(Strict):
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds, but for what its name says otherwise."""
+    """Times in seconds, except where a name says otherwise."""
 
     schedule_seconds: float
     platform_seconds: float
@@ -82,7 +82,7 @@ class Times:
 
 @dataclass(frozen=True)
 class Limits:
-    """Numbers of things."""
+    """Limits, as numbers of things."""
 
     gpus: float
     concurrency: float
@@ -92,7 +92,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Habits:
-    """How people drop files; per user and working day where it says per day."""
+    """Habits of people who drop files; "per day" is per user and working day."""
 
     singles_per_day: float
     batches_per_day: float
@@ -109,7 +109,7 @@ class Habits:
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a file costs beside its GPU, per file where it does not say otherwise."""
+    """Resources of a file beside its GPU, per file unless a name says otherwise."""
 
     pubsub_requests: float
     firestore_writes: float
@@ -139,13 +139,13 @@ class Warm:
 
     @property
     def take_seconds(self) -> float:
-        """How long after its start a worker takes new work: as in worker/__main__.py."""
+        """Time after its start during which a worker takes new work, as in worker/__main__.py."""
         return self.task_seconds - self.prediction_seconds - self.read_seconds
 
 
 @dataclass(frozen=True)
 class Redelivery:
-    """How Pub/Sub repeats a delivery, and how often; how often the sweep asks: eventarc/topology.yaml."""
+    """Policy of redelivery in Pub/Sub, and the interval of the sweep: eventarc/topology.yaml."""
 
     minimum_backoff: float
     maximum_backoff: float
@@ -154,7 +154,7 @@ class Redelivery:
 
 
 def figures() -> dict[str, dict[str, Figure]]:
-    """Read figures.yaml by section and name. Raises pydantic.ValidationError."""
+    """Return figures.yaml by section and name. Raises pydantic.ValidationError."""
     sections = yaml.safe_load((HERE / "figures.yaml").read_text())
     return {
         section: {name: Figure.model_validate(figure) for name, figure in named.items()}
@@ -167,32 +167,32 @@ def _values(section: str) -> dict[str, float]:
 
 
 def times() -> Times:
-    """Read the times."""
+    """Return the times."""
     return Times(**_values("times"))
 
 
 def limits() -> Limits:
-    """Read the limits."""
+    """Return the limits."""
     return Limits(**_values("limits"))
 
 
 def habits() -> Habits:
-    """Read how people drop files."""
+    """Return the habits."""
     return Habits(**_values("load"))
 
 
 def footprint() -> Footprint:
-    """Read what a file costs beside its GPU."""
+    """Return the footprint of a file."""
     return Footprint(**_values("footprint"))
 
 
 def prices() -> PriceTable:
-    """Read prices.yaml. Raises pydantic.ValidationError."""
+    """Return prices.yaml. Raises pydantic.ValidationError."""
     return PriceTable.model_validate(yaml.safe_load((HERE / "prices.yaml").read_text()))
 
 
 def redelivery() -> Redelivery:
-    """Read how the product's own subscription is set."""
+    """Return the settings of the product's own subscription."""
     topology = yaml.safe_load(TOPOLOGY.read_text())
     work = topology["subscriptions"]["work"]
     return Redelivery(

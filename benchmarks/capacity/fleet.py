@@ -1,4 +1,4 @@
-"""What every architecture has in common in the simulation (SimPy).
+"""The common part of every architecture in the simulation (SimPy).
 
 One GPU predicts one input at a time, and the same files come at the same times for all. The page says what
 is left out.
@@ -24,7 +24,7 @@ Lasted = Generator[simpy.Event, Any, bool]
 
 @dataclass(frozen=True)
 class Scene:
-    """The files of some weeks, and how long things take."""
+    """The files of some weeks, and the times."""
 
     files: Sequence[File]
     weeks: int
@@ -44,18 +44,18 @@ class Fleet(ABC):
         self.record = Record(scene.files)
 
     def run(self) -> Outcome:
-        """Let all files come and end."""
+        """Simulate until all files have ended; return the outcome."""
         self.env.process(self._upload())
         self.env.run()
         return self._outcome()
 
     @abstractmethod
     def take_in(self, index: int) -> None:
-        """Do what follows when a file comes."""
+        """Handle the arrival of a file."""
 
     @abstractmethod
     def slot_seconds(self, file: File) -> float:
-        """Seconds for which a file keeps a worker from others, where work is always there."""
+        """Return the seconds for which a file occupies a worker that always has work."""
 
     def _outcome(self) -> Outcome:
         needed = sum(self.slot_seconds(file) for file in self.files)
@@ -70,7 +70,7 @@ class Fleet(ABC):
         return self.random.random() < -math.expm1(-seconds * self.times.losses_per_hour / 3600)
 
     def _predict(self, seconds: float) -> Lasted:
-        """Keep a device busy; tell whether it lasted. A loss happens half-way, on average."""
+        """Keep a device busy; return whether it lasted. A loss happens half-way, on average."""
         lost = self._lost(seconds)
         done = seconds / 2 if lost else seconds
         yield self.env.timeout(done)

@@ -1,4 +1,4 @@
-"""When files come, and how large they are: the same for every architecture that is compared."""
+"""Arrival times and sizes of files: the same for every architecture that is compared."""
 
 import math
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ class File(NamedTuple):
 
 
 def arrivals(habits: Habits, users: int, weeks: int, seed: int) -> list[File]:
-    """Draw the files of some weeks, in order of their arrival."""
+    """Return the files of some weeks, drawn at random, in order of their arrival."""
     random = Random(seed)  # noqa: S311  a simulation, not a secret
     days = [week * WEEK + day * DAY for week in range(weeks) for day in range(WORKING_DAYS)]
     times = sorted(at for day in days for at in _day(habits, users, day, random))
@@ -30,7 +30,7 @@ def arrivals(habits: Habits, users: int, weeks: int, seed: int) -> list[File]:
 
 
 def batch(habits: Habits, count: int, seed: int) -> list[File]:
-    """Draw one batch that begins at once."""
+    """Return one batch, drawn at random, that begins at once."""
     random = Random(seed)  # noqa: S311
     return [File(number * habits.between_files_seconds, _tokens(habits, random)) for number in range(count)]
 

@@ -17,11 +17,11 @@ class OnePerFile(Fleet):
         self.slots = simpy.Resource(self.env, self.workers)
 
     def take_in(self, index: int) -> None:
-        """Ask for an execution."""
+        """Start an execution for the file."""
         self.env.process(self._file(index))
 
     def slot_seconds(self, file: File) -> float:
-        """Start, read, predict and write."""
+        """Return the seconds to start, read, predict and write."""
         turn = self.times.turn(file.tokens)
         return self.start_seconds + self.times.prepare_seconds + turn + self.times.write_seconds
 

@@ -28,7 +28,7 @@ TEMPLATE = HERE / "page.md"
 
 
 def text(results: Results) -> str:
-    """Fill in the template."""
+    """Return the template, filled in."""
     table = figures.prices()
     page = TEMPLATE.read_text().format(
         seed=results.seed,

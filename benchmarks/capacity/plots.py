@@ -52,7 +52,7 @@ MARKS = {100: ("o", "-"), 1000: ("s", "--")}
 
 
 def draw(results: Results) -> dict[str, Figure]:
-    """Draw each plot, by the name of its file."""
+    """Return each plot, by the name of its file."""
     with mpl.rc_context(STYLE):
         return {
             "capacity-compared.svg": _compared(results),
@@ -62,7 +62,7 @@ def draw(results: Results) -> dict[str, Figure]:
 
 
 def save(results: Results, folder: Path) -> None:
-    """Write each plot, without a date in it."""
+    """Write each plot as SVG, without a date in it."""
     with mpl.rc_context(STYLE):
         for name, drawn in draw(results).items():
             drawn.savefig(folder / name, metadata={"Date": None, "Creator": None})

@@ -1,4 +1,4 @@
-"""What a simulated run counts, and what it comes to."""
+"""Counters of a simulated run, and its outcome."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from benchmarks.capacity.load import WEEK, File
 
 
 class End(StrEnum):
-    """How a file ends."""
+    """End of a file."""
 
     SUCCEEDED = "SUCCEEDED"
     TIMED_OUT = "TIMED_OUT"  # a limit of request, prediction or task ended its last attempt
@@ -20,7 +20,7 @@ class End(StrEnum):
 
 
 class Outcome(BaseModel):
-    """What a run came to. Seconds; a share is of 1."""
+    """Outcome of a run. Times are in seconds; a share is of 1."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -53,7 +53,7 @@ class Outcome(BaseModel):
 
 @dataclass
 class Record:
-    """Counts as a run goes on; a file that ends twice is an error of the model."""
+    """Counters of a run; a file that ends twice is an error of the model."""
 
     files: Sequence[File]
     ends: dict[int, End] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class Record:
     most_alive: int = 0
 
     def end(self, index: int, how: End, at: float) -> None:
-        """Note how and when a file ended."""
+        """Record the end of a file."""
         if index in self.ends:
             raise RuntimeError(f"file {index} ended as {self.ends[index]} and as {how}")
         self.ends[index] = how
@@ -75,13 +75,13 @@ class Record:
             self.succeeded.append(index)
 
     def begin(self) -> None:
-        """Note that a worker starts."""
+        """Record the start of a worker."""
         self.starts += 1
         self.alive += 1
         self.most_alive = max(self.most_alive, self.alive)
 
     def leave(self, billed: float) -> None:
-        """Note that a worker is gone, after some billed seconds."""
+        """Record the end of a worker, after some billed seconds."""
         self.alive -= 1
         self.billed_seconds += billed
 
@@ -91,7 +91,7 @@ class Record:
         return len(self.ends) == len(self.files)
 
     def outcome(self, weeks: int, now: float, workers: int, slot_seconds: float) -> Outcome:
-        """Sum up, where files of some weeks need ``slot_seconds`` of this many workers."""
+        """Return the outcome, where files of some weeks need ``slot_seconds`` of this many workers."""
         return Outcome(
             files=len(self.files),
             ends={how: sum(end is how for end in self.ends.values()) for how in End},
@@ -107,5 +107,5 @@ class Record:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """Return the least value that this share of the values does not exceed; 0 of none."""
+    """Return the nearest-rank quantile; 0 without values."""
     return sorted(values)[math.ceil(share * len(values)) - 1] if values else 0.0

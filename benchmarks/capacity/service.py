@@ -23,7 +23,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Scale:
-    """Instances that the service has at least and at most."""
+    """Least and largest number of instances."""
 
     least: int
     most: int
@@ -31,12 +31,12 @@ class Scale:
 
 @dataclass
 class Pool:
-    """The instances that there are."""
+    """The running instances."""
 
     instances: list[Instance] = field(default_factory=list)
 
     def free(self, concurrency: int) -> Instance | None:
-        """Find the instance with the fewest requests that has a place."""
+        """Return the instance with the fewest requests that has room, or None."""
         open_ones = [each for each in self.instances if each.held < concurrency]
         return min(open_ones, key=lambda each: each.held, default=None)
 
@@ -57,7 +57,7 @@ class Service(Fleet):
         self.env.process(self._deliver(index))
 
     def slot_seconds(self, file: File) -> float:
-        """Predict: other requests to the instance read and write meanwhile."""
+        """Return the seconds to predict: other requests to the instance read and write meanwhile."""
         return self.times.turn(file.tokens)
 
     def _outcome(self) -> Outcome:
@@ -121,7 +121,7 @@ class Service(Fleet):
         return instance
 
     def _watch(self, instance: Instance, began: float) -> Steps:
-        """Let an instance go once it was idle for long enough."""
+        """Stop an instance that was idle for long enough."""
         idle = self.times.service_idle_seconds
         while instance.held or self.env.now < instance.last_used + idle:
             since = self.env.now if instance.held else instance.last_used

@@ -32,7 +32,7 @@ class WarmWorkers(Fleet):
         self._ring()
 
     def slot_seconds(self, file: File) -> float:
-        """Predict: all else is hidden behind the neighbours."""
+        """Return the seconds to predict: all else overlaps with other files."""
         return self.times.turn(file.tokens)
 
     def _sweep(self) -> Steps:
@@ -80,7 +80,7 @@ class WarmWorkers(Fleet):
         yield self.env.timeout(self.times.write_seconds)
 
     def _turn(self, index: int, hidden: bool) -> Lasted:
-        """Predict an input; tell whether the worker is still there."""
+        """Predict an input; return whether the worker is still there."""
         if not hidden:
             yield self.env.timeout(self.times.prepare_seconds)
         seconds = self.times.turn(self.files[index].tokens)

@@ -50,13 +50,13 @@ ARRIVALS = 25
 """Arrivals of one round at one stack."""
 PER_SECOND = 2.0
 FEWEST, MOST = 300, 100_000
-"""With fewer, three workers are more than one for a hundred; six digits name a file."""
+"""Limits of --files: with fewer, three workers are more than one for a hundred; six digits name a file."""
 JAVA_VARIABLE = "JAVA_TOOL_OPTIONS"
 
 
 @dataclass
 class Run:
-    """What was measured, in seconds. ``latencies``: by depth, of that depth and of ten beside it."""
+    """Measurements, in seconds. ``latencies``: by depth, of that depth and of ten beside it."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     latencies: dict[int, tuple[list[float], list[float]]] = field(default_factory=dict)
@@ -70,7 +70,7 @@ class Run:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the benchmark; 1 if a claim does not hold, 130 if it was interrupted."""
+    """Run the benchmark; return 1 if a claim does not hold, 130 if it was interrupted."""
     files = _parser().parse_args(arguments).files
     raise_on(InterruptError, signal.SIGINT, signal.SIGTERM)  # so that its stacks and its folder go with it
     try:
@@ -190,7 +190,7 @@ def _drain(stack: Product, bar: Progress, what: str) -> None:
 
 
 def _started(stack: Product) -> int:
-    """Count the processes of workers that were started; each has a log of its own."""
+    """Return the number of worker processes that were started; each has a log of its own."""
     return len(list((stack.stack.run_dir / "logs" / "tasks").glob("*.log")))
 
 

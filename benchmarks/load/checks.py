@@ -1,4 +1,4 @@
-"""What became of each upload, asked of everything that keeps a record of it: ledger, bucket, topic."""
+"""The end of each upload, by everything that keeps a record of it: ledger, bucket, topic."""
 
 import random
 from collections import Counter
@@ -19,7 +19,7 @@ PAGE = 5000
 
 @dataclass(frozen=True)
 class Ends:
-    """Uploads by what became of them. ``wrong`` names jobs that are not as they should be, and why."""
+    """Numbers of uploads by their ends. ``wrong`` has the jobs that are not as they should be, and why."""
 
     uploads: int
     receipts: int
@@ -33,7 +33,7 @@ class Ends:
 
 
 def ends(product: Product) -> Ends:
-    """Read the ledger, the receipts' names and a sample of receipts with the files that they list."""
+    """Return the ends, by ledger, receipts' names, and a sample of receipts with the files they list."""
     uploads, records = set(product.uploaded_at), _records(product)
     receipts = Counter(_receipts(product))
     heard = {job: len(events) for job, events in product.heard.ended.items()}
@@ -67,21 +67,21 @@ def _records(product: Product) -> dict[str, dict[str, object]]:
 
 
 def _ends(record: Record | None) -> int:
-    """Count how often a job ended, by its own history."""
+    """Return how often a job ended, by its own history."""
     changes = record["history"] if record else ()
     assert isinstance(changes, Iterable)  # noqa: S101  as the ledger writes it
     return sum(State(change["state"]).terminal for change in changes)
 
 
 def _receipts(product: Product) -> Iterable[str]:
-    """Name the jobs of all receipts: a receipt's folder is named like its job."""
+    """Yield the jobs of all receipts: a receipt's folder is named like its job."""
     for blob in product.results.list_blobs(page_size=PAGE, fields="items(name),nextPageToken"):
         if blob.name.endswith(RECEIPT):
             yield blob.name.removesuffix(RECEIPT).rpartition("/")[2]
 
 
 def _sample(product: Product, jobs: list[str]) -> tuple[int, dict[str, str]]:
-    """Compare some receipts with the files that they list; return how many files, and what is wrong."""
+    """Compare some receipts with the files that they list; return the number of files, and what is wrong."""
     chosen = random.Random(0).sample(jobs, min(SAMPLE, len(jobs)))  # noqa: S311  no secret
     receipts = {job: _receipt(product, job) for job in chosen}
     outputs = [(job, output) for job, receipt in receipts.items() for output in receipt.outputs]

@@ -13,7 +13,7 @@ from google.cloud.pubsub_v1.subscriber.message import Message
 from local.eventarc_bridge import event_headers
 
 SPREAD_SECONDS = 5.0
-"""Copies come within so long, so that they overtake each other, and the bridge's own delivery too."""
+"""Longest delay of a copy in seconds: copies overtake each other, and the bridge's own delivery too."""
 POSTERS = 2
 TIMEOUT_SECONDS = 60
 
@@ -57,12 +57,12 @@ class Duplicates:
 
     @property
     def left(self) -> int:
-        """Tell how many copies are to be delivered still."""
+        """Return the number of copies that are still to be delivered."""
         with self._changed:
             return self.planned - self.posted
 
     def copy(self, message: Message) -> None:
-        """Plan the copies of a notification."""
+        """Schedule the copies of a notification."""
         attributes = dict(message.attributes)
         if attributes["eventType"] == "OBJECT_FINALIZE" and attributes["bucketId"] == self._bucket:
             chance = random.Random(f"{self._seed} {attributes['objectId']}")  # noqa: S311  no secret
@@ -92,7 +92,7 @@ class Duplicates:
                 heapq.heappush(self._due, copy._replace(due=time.monotonic() + 1))
 
     def _next(self) -> Copy | None:
-        """Wait for the next copy that is due; None at the end."""
+        """Wait for the next copy that is due, and return it; None at the end."""
         with self._changed:
             while not self._over:
                 wait = self._due[0].due - time.monotonic() if self._due else None

@@ -1,4 +1,4 @@
-"""Count what a process asks of Google's services, where it leaves the process.
+"""Count a process's calls to Google's services, where they leave the process.
 
 gRPC channels get an interceptor, HTTP sessions a look at each request: nothing of the product is replaced,
 and no call is missed, whoever makes it. One line per call goes to a file of the process, so that one which is
@@ -30,7 +30,7 @@ BUCKET_READ, BUCKET_WRITE = "bucket read", "bucket write"
 
 
 class Operation(NamedTuple):
-    """One call: when (seconds since the epoch), by whom, of which kind and name, how much it counts for."""
+    """One call: time (seconds since the epoch), role of the process, kind, name, and number of operations."""
 
     at: float
     role: str
@@ -46,14 +46,14 @@ class Meter:
         self._folder, self._role = folder, role
 
     def note(self, kind: str, call: str, count: int) -> None:
-        """Write one operation down; a process that was forked writes to a file of its own."""
+        """Write one operation; a process that was forked writes to a file of its own."""
         line = json.dumps(Operation(time.time(), self._role, kind, call, count)) + "\n"
         with (self._folder / f"{self._role}-{os.getpid()}.jsonl").open("a") as file:
             file.write(line)
 
 
 def install(role: str) -> None:
-    """Count from now on what this process does, in the folder that ``LOAD_METER`` names."""
+    """Count this process's calls from now on, in the folder that ``LOAD_METER`` names."""
     meter = Meter(Path(os.environ[FOLDER_VARIABLE]), role)
     make: Callable[..., grpc.Channel] = grpc.insecure_channel
     send: Callable[..., requests.Response] = requests.Session.send
@@ -70,7 +70,7 @@ def install(role: str) -> None:
 
 
 def operations(folder: Path) -> Iterator[Operation]:
-    """Read what all processes wrote; a line that one of them is just writing is left out."""
+    """Yield the operations of all processes; a line that one of them is just writing is left out."""
     for path in folder.glob("*.jsonl"):
         for line in path.read_text().splitlines(keepends=True):
             if line.endswith("\n"):
@@ -96,7 +96,7 @@ class _Interceptor(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInter
 
 
 def _counted(answers: Iterable[Any], meter: Meter, name: str) -> Iterator[Any]:
-    """Pass answers on; a reader that has enough of them ends this too."""
+    """Yield the answers, and note the reads at the end, also when the reader stops early."""
     found = 0
     try:
         for answer in answers:
@@ -116,11 +116,11 @@ READS: dict[str, Callable[[Any], int]] = {
     "RunQuery": lambda answer: int("document" in answer),
     "RunAggregationQuery": _of_aggregation,
 }
-"""Documents read, by an answer of each call."""
+"""Number of documents read, per answer of each call."""
 
 
 def _kind(write: Write) -> str:
-    """Tell a renewal from what moves a job: only a claim sets the lease from the time of the last move."""
+    """Return RENEWAL or WRITE: a claim alone sets the lease from the time of the last move."""
     fields = write.update.fields
     if fields["state"].string_value != State.RUNNING:
         return WRITE

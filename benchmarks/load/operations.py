@@ -1,4 +1,4 @@
-"""Operations per job: of what was counted, who did what, and what the emulators say themselves."""
+"""Operations per job, by process, and the emulators' own counts of calls."""
 
 import re
 from collections import Counter
@@ -12,9 +12,9 @@ from benchmarks.load.meter import BUCKET_READ, BUCKET_WRITE, PUBLISH, READ, RENE
 
 KINDS = (READ, WRITE, RENEWAL, PUBLISH, BUCKET_READ, BUCKET_WRITE)
 WORK = {"on_upload", "worker"}
-"""Who works on jobs; the others come by the clock, or where capacity is asked for."""
+"""Roles that work on jobs; the others run by the clock or by an event of their own."""
 COMPARISON = "on_compare"
-"""Looks every upload up as often as it comes: once an hour in the cloud, every ten minutes here."""
+"""Function that looks up every upload: once an hour in the cloud, every ten minutes here."""
 
 CALLED = re.compile(r"INBOUND HEADERS: .*?:path: /google\.firestore\.v1\.Firestore/(\w+),")
 COMPARED = ("Commit", "BatchGetDocuments", "RunQuery", "RunAggregationQuery")
@@ -24,12 +24,12 @@ java.util.logging.ConsoleHandler.level=ALL
 java.util.logging.SimpleFormatter.format=%5$s%n
 io.grpc.netty.NettyServerHandler.level=ALL
 """
-"""Has an emulator write each HTTP/2 frame to its log, as its gRPC server sees it."""
+"""Settings with which an emulator logs each HTTP/2 frame, as its gRPC server sees it."""
 
 
 @dataclass(frozen=True)
 class PerJob:
-    """Operations divided by jobs, by kind: of those who work on jobs, of sweep and launch, of comparisons."""
+    """Operations per job, by kind: of those who work on jobs, of sweep and launch, of comparisons."""
 
     jobs: int
     minutes: float
@@ -49,7 +49,7 @@ class PerJob:
 
 
 def per_job(operations: Iterable[Operation], jobs: int, minutes: float) -> PerJob:
-    """Divide what was counted among the jobs."""
+    """Return the operations divided by the number of jobs."""
     work: Counter[str] = Counter()
     background: Counter[str] = Counter()
     comparison: Counter[str] = Counter()
@@ -61,13 +61,13 @@ def per_job(operations: Iterable[Operation], jobs: int, minutes: float) -> PerJo
 
 
 def calls_counted(folder: Path) -> Counter[str]:
-    """Count the calls to Firestore that the processes wrote down, by name."""
+    """Return the number of calls to Firestore that the processes counted, by name."""
     calls = Counter(each.call for each in meter.operations(folder))
     return Counter({name: calls[name] for name in COMPARED})
 
 
 def calls_answered(logs: Path) -> Counter[str]:
-    """Count the calls that the emulator answered, by name, in the log that ``LOGGING`` made."""
+    """Return the number of calls that the emulator answered, by name, from the log that ``LOGGING`` made."""
     text = (logs / "firestore.log").read_text(encoding="utf-8", errors="replace")
     calls = Counter(found[1] for found in CALLED.finditer(text))
     return Counter({name: calls[name] for name in COMPARED})
@@ -75,12 +75,12 @@ def calls_answered(logs: Path) -> Counter[str]:
 
 @dataclass(frozen=True)
 class Calls:
-    """Calls to Firestore by name: what the processes counted, what the emulator answered."""
+    """Calls to Firestore by name: as counted by the processes, and as answered by the emulator."""
 
     counted: Counter[str]
     answered: Counter[str]
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read a stack's folder while it does nothing."""
+        """Return the calls in a stack's folder, while the stack does nothing."""
         return cls(calls_counted(folder / "operations"), calls_answered(folder / "logs"))

@@ -1,4 +1,4 @@
-"""A stack under load: files go in by Google's clients; what the topics say is noted with its time."""
+"""A stack under load: files go in by Google's clients; messages of the topics are noted with their time."""
 
 import os
 import time
@@ -23,22 +23,22 @@ from schemas.messages import PredictionCompleted, PredictionRequested
 FUNCTIONS = Path(__file__).with_name("metered_functions.py")
 WORKER = ("-m", "benchmarks.load.worker")
 TICK_SECONDS = 60.0
-"""The sweep comes as often as in the cloud."""
+"""Interval of the sweep, as in the cloud."""
 UPLOADERS = 4
 BATCH = 100
 OUTSTANDING = 200
-"""Uploads whose request has not been heard of, at most, before the next batch."""
+"""Most uploads without a request before the next batch."""
 SILENCE_SECONDS = 300
 QUIET_SECONDS = 2.0
 NO_GATE = 10**9
 EMULATORS = {"_JAVA_OPTIONS": "-Xmx1g -XX:TieredStopAtLevel=4"}
-"""Room for so many documents, and the better compiler: the stack's own flags are for short runs."""
+"""Flags with room for so many documents, and the better compiler: the stack's own are for short runs."""
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
 
 
 @dataclass
 class Heard:
-    """What the topics said. Callbacks write, the benchmark reads; each write is one step of a dict."""
+    """Messages of the topics. Callbacks write, the benchmark reads; each write to a dict is atomic."""
 
     requested_at: dict[str, float] = field(default_factory=dict)
     ended: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
@@ -64,7 +64,7 @@ class Heard:
 
 @dataclass
 class Product:
-    """A running stack and what was done to it: the time of each upload's completion by its job."""
+    """A running stack, and the time of each upload's completion by its job."""
 
     stack: Stack
     operations: Path
@@ -93,7 +93,7 @@ class Product:
         self.requested()
 
     def arrive(self, numbers: Sequence[int], per_second: float) -> list[float]:
-        """Upload files at a steady rate; seconds from each upload's completion to its request."""
+        """Upload files at a steady rate; return the seconds from each upload's completion to its request."""
         known, start = set(self.uploaded_at), time.monotonic()
         for position, number in enumerate(numbers):
             time.sleep(max(0.0, start + position / per_second - time.monotonic()))
@@ -103,11 +103,11 @@ class Product:
         return [self.heard.requested_at[job] - self.uploaded_at[job] for job in new]
 
     def requested(self) -> None:
-        """Wait until every upload has been asked for."""
+        """Wait until every upload has its request."""
         self.wait(lambda: len(self.uploaded_at) - len(self.heard.requested_at))
 
     def settled(self) -> None:
-        """Wait until nobody counts anything any more: what follows the last event is done."""
+        """Wait until no process counts operations any more: the effects of the last event are done."""
         sizes, before = self._written(), -1
         while sizes != before:
             time.sleep(QUIET_SECONDS)
@@ -117,7 +117,7 @@ class Product:
         return sum(path.stat().st_size for path in self.operations.glob("*.jsonl"))
 
     def wait(self, left: Callable[[], int], enough: int = 0) -> None:
-        """Wait until so few are left. Raises TimeoutError when their number stays the same for long."""
+        """Wait until ``enough`` are left. Raises TimeoutError when their number stays the same for long."""
         seen, since = left(), time.monotonic()
         while (now := left()) > enough:
             self.stack.check()
@@ -129,7 +129,7 @@ class Product:
 
 
 def document(number: int) -> str:
-    """Write an input: one chain that tells its number, so that the result cache knows it from all others."""
+    """Return an input of one chain that encodes its number, so that the result cache has no equal one."""
     digits = f"{number:06}"
     sequence = "".join(LETTERS[int(digit)] for digit in digits) * (RESIDUES // len(digits))
     return f"sequences:\n- protein: {{id: A, sequence: {sequence}, msa: empty}}\n"
@@ -137,7 +137,7 @@ def document(number: int) -> str:
 
 @contextmanager
 def product(folder: Path, seed: int, most_copies: int, **settings: str) -> Iterator[Product]:
-    """Run a stack whose processes count what they do, with the gate shut."""
+    """Run a stack whose processes count their operations, with the gate shut."""
     counted, gate = folder / "operations", Gate(folder / "gate")
     counted.mkdir(parents=True)
     gate.open_to(0)

@@ -1,4 +1,4 @@
-"""Say what was measured and which claims hold."""
+"""Print the measurements, and the claims that hold."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from benchmarks.load.operations import KINDS, Calls, PerJob
 
 MOST_OPERATIONS = 8
 MOST_DIFFERENCE = 0.5
-"""Operations per job that may differ between ten files and all: duplicates are few with ten."""
+"""Largest difference in operations per job between ten files and all: duplicates are few with ten."""
 SLOWER = 1.5
 MOST_STARTED = 0.01
 Latencies = Mapping[int, tuple[Sequence[float], Sequence[float]]]
@@ -21,7 +21,7 @@ Latencies = Mapping[int, tuple[Sequence[float], Sequence[float]]]
 
 @dataclass(frozen=True)
 class Report:
-    """What was measured: seconds by phase, seconds of latency by depth, operations, ends, workers started."""
+    """Measurements: seconds by phase, seconds of latency by depth, operations, ends, workers started."""
 
     seconds: Mapping[str, float]
     latencies: Latencies
@@ -77,7 +77,7 @@ def _cells(count: PerJob, kind: str) -> tuple[str, str, str]:
 
 
 def latencies(measured: Latencies) -> Table:
-    """Tabulate seconds from upload to request, by depth of the queue."""
+    """Return a table of seconds from upload to request, by depth of the queue."""
     table = Table(
         "queued", "p50", "p95", "beside it, 10 queued: p50", "p95", "p95 is longer", title="Upload to request"
     )
@@ -105,7 +105,7 @@ def p(times: Sequence[float], percent: int) -> float:
 
 
 def _claims(found: Report) -> dict[str, bool]:
-    """Say what was claimed, with its figures, and whether it holds."""
+    """Return whether each claim, worded with its figures, holds."""
     few, many, became = found.few, found.many, found.became
     deep, shallow = found.latencies[max(found.latencies)]
     ratio, share = p(deep, 95) / p(shallow, 95), found.started / became.uploads

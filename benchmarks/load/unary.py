@@ -15,7 +15,7 @@ from google.pubsub_v1 import ReceivedMessage, SubscriberClient
 LEASE_SECONDS = 60
 RENEW_SECONDS = 15
 PULL_SECONDS = 1.5
-"""The emulator answers an empty pull one second before."""
+"""Timeout of a pull; the emulator answers an empty one a second earlier."""
 
 
 class Held:
@@ -28,7 +28,7 @@ class Held:
         self.attempt: int = received.delivery_attempt or 1
 
     def ack(self) -> None:
-        """Be done with the message."""
+        """Acknowledge the message."""
         self._queue.answer(self._ack_id)
 
     def nack(self) -> None:
@@ -47,7 +47,7 @@ class Unary:
 
     @contextmanager
     def pulling(self, look_seconds: float) -> Iterator[Iterator[Held | None]]:
-        """Renew leases while the block runs: messages, and None where none came for a moment."""
+        """Yield messages, or None after ``look_seconds`` without one; renew leases while the block runs."""
         renewing = threading.Thread(target=self._renew, daemon=True)
         renewing.start()
         try:
@@ -71,7 +71,7 @@ class Unary:
             yield Held(self, received) if received else None
 
     def _next(self) -> ReceivedMessage | None:
-        """Pull a message, or let its room go."""
+        """Pull a message; release its room if it does not come."""
         try:
             answer = self._subscriber.pull(
                 subscription=self._path, max_messages=1, timeout=PULL_SECONDS, retry=None

@@ -44,19 +44,19 @@ logger = logging.getLogger("worker")
 
 
 class Gate:
-    """A file with a number: so many predictions may a worker end in its life."""
+    """A file with the number of predictions that a worker may end in its life."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._passed = path, 0
 
     def open_to(self, count: int) -> None:
-        """Let every worker end so many, what it has ended included."""
+        """Let every worker end this many predictions in all."""
         new = self._path.with_suffix(".new")
         new.write_text(str(count))
         new.replace(self._path)
 
     def wait(self) -> None:
-        """Wait until one more may be ended."""
+        """Wait until one more prediction may end."""
         while int(self._path.read_text()) <= self._passed:
             time.sleep(0.05)
         self._passed += 1
@@ -74,7 +74,7 @@ class NoModel:
 
     @property
     def lost(self) -> bool:
-        """Whether the device is lost, which it is not."""
+        """Whether the device is lost: never."""
         return self._device.lost
 
     def predict(
@@ -85,7 +85,7 @@ class NoModel:
         out: Path,
         begin: Callable[[], object],
     ) -> PredictedFiles:
-        """Write what Boltz-2 writes for a chain of this length."""
+        """Write the files that Boltz-2 writes for a chain of this length."""
         out.mkdir()
 
         def work() -> None:
@@ -128,7 +128,7 @@ def _array(kind: str, *shape: int) -> bytes:
 
 
 def main() -> None:
-    """Drain the queue as the worker does."""
+    """Drain the queue as the worker does; return the exit status."""
     meter.install("worker")
     logs.configure()
     settings = WorkerSettings()

@@ -1,6 +1,5 @@
 """The command `dropfold`, as a person runs it from a terminal. Nothing of ours is imported."""
 
-import base64
 import json
 import os
 import pty
@@ -12,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import google_crc32c
 import pytest
 from google.cloud import pubsub_v1
+from support.checksum import crc32c
 from support.inputs import one_protein
 from support.patience import HANG
 from support.stack import Stack
@@ -50,10 +49,6 @@ def dropfold(
     assert done.returncode == status, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done
-
-
-def crc32c(content: bytes) -> str:
-    return base64.b64encode(google_crc32c.Checksum(content).digest()).decode()
 
 
 def test_a_folder_is_dropped_waited_for_shown_and_fetched(stack: Stack, screen: Path, tmp_path: Path) -> None:

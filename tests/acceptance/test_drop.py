@@ -1,6 +1,5 @@
 """A dropped file becomes a structure, a receipt and an event: seen from outside, with a user's clients."""
 
-import base64
 import csv
 import io
 import os
@@ -13,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import gemmi
-import google_crc32c
 import pytest
 import requests
 from google.cloud import storage
+from support.checksum import crc32c
 from support.inputs import CHIGNOLIN, one_protein
 from support.patience import HANG, until
 from support.stack import Event, Stack
@@ -61,7 +60,7 @@ def check_structure(stack: Stack, receipt: dict[str, Any], chains: dict[str, int
     [output] = [output for output in receipt["outputs"] if output["name"].endswith("/model_0.cif")]
     content = stack.outputs.blob(output["name"]).download_as_bytes()
     assert output["size"] == len(content)
-    assert output["crc32c"] == base64.b64encode(google_crc32c.Checksum(content).digest()).decode()
+    assert output["crc32c"] == crc32c(content)
     document = gemmi.cif.read_string(content.decode())
     [model] = gemmi.make_structure_from_block(document.sole_block())
     assert {chain.name: len(chain) for chain in model} == chains

@@ -1,6 +1,5 @@
 """What has to be found whatever was broken: per upload one receipt, one end, one event id, all whole."""
 
-import base64
 import tempfile
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -8,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import gemmi
-import google_crc32c
 from google.cloud import storage
+from support.checksum import crc32c
 
 from jobs.ledger import Ledger
 from schemas.job import Job, Output, State, job_id
@@ -133,7 +132,7 @@ def _of_receipt(job: Job, body: bytes | None, outputs: storage.Bucket) -> Iterat
 def _of_output(output: Output, body: bytes | None) -> Iterator[str]:
     if body is None:
         yield f"{output.name} is listed and not there"
-    elif (len(body), _crc32c(body)) != (output.size, output.crc32c):
+    elif (len(body), crc32c(body)) != (output.size, output.crc32c):
         yield f"{output.name} is not the one that is listed"
     elif (suffix := PurePosixPath(output.name).suffix) in STRUCTURES and not _atoms(body, suffix):
         yield f"{output.name} is no structure"
@@ -151,7 +150,3 @@ def _atoms(structure: bytes, suffix: str) -> int:
 def _read(bucket: storage.Bucket, name: str) -> bytes | None:
     blob = bucket.get_blob(name)
     return blob.download_as_bytes(checksum="crc32c") if blob else None
-
-
-def _crc32c(body: bytes) -> str:
-    return base64.b64encode(google_crc32c.Checksum(body).digest()).decode()

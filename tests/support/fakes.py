@@ -1,6 +1,5 @@
 """In-memory implementations of our own Protocols: real ones, through the same codecs, without a network."""
 
-import base64
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,8 +10,6 @@ from threading import Lock
 from types import SimpleNamespace
 from typing import Any
 
-import google_crc32c
-
 from inputs.examine import Rules
 from jobs.document import decode, decode_or_log, encode, state_of
 from jobs.ledger import NEWEST, AlreadyRecordedError, ConflictError
@@ -20,6 +17,7 @@ from jobs.settle import Settler
 from schemas.job import UNFINISHED, Effect, Job, Output, Revision, Source, State
 from schemas.messages import Message
 from schemas.storage import ContentDiffersError, Look, ObjectGoneError, ObjectTooLargeError
+from support.checksum import crc32c
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -347,8 +345,7 @@ class MemoryBucket:
 
     def _output(self, name: str) -> Output:
         body = self.objects[name][1]
-        crc32c = base64.b64encode(google_crc32c.Checksum(body).digest()).decode()
-        return Output(name=name, size=len(body), crc32c=crc32c)
+        return Output(name=name, size=len(body), crc32c=crc32c(body))
 
 
 @dataclass

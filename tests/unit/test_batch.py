@@ -5,13 +5,13 @@ import csv
 import io
 import re
 from datetime import timedelta
-from html.parser import HTMLParser
 from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.fakes import NOW
+from support.html import Elements
 from support.receipts import an_end, written
 
 from functions.folder_page import render as page
@@ -21,30 +21,6 @@ from schemas.job import Job, State
 from schemas.receipt import Receipt
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}&amp;"
-EMPTY = {"meta", "link", "input", "br", "img"}
-
-
-class Found(HTMLParser):
-    """Every element with its attributes, in order; holds each to its end tag."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.feed(html)
-        assert not self.open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in EMPTY:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        while self.open.pop() != tag:  # an option may end with its parent
-            assert self.open, f"</{tag}> ends nothing"
-
-    def all(self, tag: str, attribute: str) -> list[str]:
-        return [value for name, found in self.elements if name == tag and (value := found.get(attribute))]
 
 
 def a_row(job: Job, folder: str = "run42/") -> Row:
@@ -135,7 +111,7 @@ def test_whatever_follows_the_columns_is_read_or_refused(content: bytes) -> None
 
 
 def test_the_page_is_whole_and_asks_for_nothing_but_its_own_files() -> None:
-    found = Found(html(a_row(an_end()), a_row(an_end("run42/bar.yaml", State.FAILED)), to_come=2))
+    found = Elements(html(a_row(an_end()), a_row(an_end("run42/bar.yaml", State.FAILED)), to_come=2))
     links = {*found.all("a", "href"), *found.all("img", "src"), *found.all("link", "href")}
     assert not [link for link in links if re.match(r"[a-z]+:|/", link) and not link.startswith("data:")]
     assert found.all("script", "src") == []
@@ -150,7 +126,7 @@ def test_the_page_is_whole_and_asks_for_nothing_but_its_own_files() -> None:
 def test_a_name_is_text_and_its_links_lead_to_its_files(name: str) -> None:
     row = a_row(an_end(name))
     content = html(row)
-    found = Found(content)
+    found = Elements(content)
     assert len(found.all("tr", "id")) == 1
     assert [tag for tag, _ in found.elements if tag in {"script", "img"}] == ["img", "script"]
     assert "alert(1)</" not in content
@@ -172,7 +148,7 @@ def test_affinities_have_columns_where_there_are_any() -> None:
 def test_an_evil_reason_and_folder_are_text_too() -> None:
     row = a_row(an_end(f"{EVIL}/foo.yaml", State.FAILED), f"{EVIL}/")
     content = html(row.model_copy(update={"message": EVIL, "remedy": EVIL}), folder=f"{EVIL}/")
-    assert [tag for tag, _ in Found(content).elements if tag in {"script", "img"}] == ["script"]
+    assert [tag for tag, _ in Elements(content).elements if tag in {"script", "img"}] == ["script"]
 
 
 def test_random_weights_real_ones_and_what_is_not_read_are_told_apart() -> None:
@@ -186,7 +162,7 @@ def test_a_page_shows_so_many_rows_and_says_so(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(page, "SHOWN", 3)
     some = [a_row(an_end(f"run42/{number}.yaml")) for number in range(5)]
     content = html(*some)
-    assert len(Found(content).all("tr", "id")) == 3
+    assert len(Elements(content).all("tr", "id")) == 3
     assert "the first 3 of 5 files" in content
 
 

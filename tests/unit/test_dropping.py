@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner, Result
+from support.commands import run
 from support.fakes import MemoryBucket, MemoryCloud
 from support.inbox import Inbox
 from support.inputs import MSA, one_protein
@@ -44,13 +44,9 @@ def folder(tmp_path: Path) -> Path:
     return screen
 
 
-def run(cloud: MemoryCloud, *words: object) -> Result:
-    return CliRunner(mix_stderr=False).invoke(drop.command, list(map(str, words)), obj=cloud)
-
-
 def test_a_folder_is_sent_with_what_its_inputs_name_and_without_what_will_not_do(folder: Path) -> None:
     cloud = MemoryCloud()
-    done = run(cloud, folder)
+    done = run(drop.command, cloud, folder)
     first, *inputs = cloud.inputs.objects
     assert (first, sorted(inputs)) == ("screen/deep/trp.a3m", ["screen/a.yaml", "screen/b.yaml"])
     assert done.exit_code == 1
@@ -64,9 +60,9 @@ def test_a_folder_is_sent_with_what_its_inputs_name_and_without_what_will_not_do
 def test_the_same_command_again_sends_nothing_and_names_the_same_jobs(folder: Path) -> None:
     cloud = MemoryCloud()
     (folder / "bad.yaml").unlink()
-    first = run(cloud, folder)
+    first = run(drop.command, cloud, folder)
     before = dict(cloud.inputs.objects)
-    again = run(cloud, folder)
+    again = run(drop.command, cloud, folder)
     assert (first.exit_code, again.exit_code) == (0, 0)
     assert cloud.inputs.objects == before
     assert sorted(again.stdout.replace("already there", "sent         ").splitlines()) == sorted(
@@ -79,14 +75,14 @@ def test_another_object_of_the_same_name_is_left_unless_it_is_to_be_overwritten(
     folder: Path, change: str
 ) -> None:
     cloud, file = MemoryCloud(), folder / "a.yaml"
-    run(cloud, file)
+    run(drop.command, cloud, file)
     if change == "content":
         file.write_text(EMPTY.replace("id: A", "id: B"))
     more = ["--samples", "2"] if change == "options" else []
-    kept = run(cloud, file, *more)
+    kept = run(drop.command, cloud, file, *more)
     assert (kept.exit_code, kept.stdout, cloud.inputs.generation("a.yaml")) == (1, "", 1)
     assert "--overwrite replaces it" in kept.stderr
-    replaced = run(cloud, file, *more, "--overwrite")
+    replaced = run(drop.command, cloud, file, *more, "--overwrite")
     assert (replaced.exit_code, cloud.inputs.generation("a.yaml")) == (0, 2)
     assert replaced.stdout.startswith(job_id("in", "a.yaml", 2))
 
@@ -94,6 +90,7 @@ def test_another_object_of_the_same_name_is_left_unless_it_is_to_be_overwritten(
 def test_flags_become_metadata_that_the_intake_reads_and_references_get_none(folder: Path) -> None:
     cloud = MemoryCloud()
     done = run(
+        drop.command,
         cloud,
         folder,
         "--to",
@@ -116,8 +113,8 @@ def test_flags_become_metadata_that_the_intake_reads_and_references_get_none(fol
 def test_every_option_has_a_flag_with_its_limits() -> None:
     flags = {parameter.name: parameter for parameter in drop.command.params}
     assert flags.keys() >= Options.model_fields.keys() | {"batch"}
-    assert run(MemoryCloud(), EXAMPLES, "--samples", 26).exit_code == 2
-    assert run(MemoryCloud(), EXAMPLES, "--output-format", "xyz").exit_code == 2
+    assert run(drop.command, MemoryCloud(), EXAMPLES, "--samples", 26).exit_code == 2
+    assert run(drop.command, MemoryCloud(), EXAMPLES, "--output-format", "xyz").exit_code == 2
     assert metadata.metadata({"potentials": False, "samples_affinity": 2, "seed": None}) == {
         "dropfold-potentials": "false",
         "dropfold-samples-affinity": "2",
@@ -126,7 +123,7 @@ def test_every_option_has_a_flag_with_its_limits() -> None:
 
 def test_without_the_check_all_is_sent_as_it_is(folder: Path) -> None:
     cloud = MemoryCloud()
-    assert run(cloud, folder, "--no-check").exit_code == 0
+    assert run(drop.command, cloud, folder, "--no-check").exit_code == 0
     assert cloud.inputs.objects.keys() == {
         f"screen/{name}"
         for name in ("a.yaml", "b.yaml", "bad.yaml", "notes.md", "unused.csv", "deep/trp.a3m")
@@ -135,7 +132,7 @@ def test_without_the_check_all_is_sent_as_it_is(folder: Path) -> None:
 
 def test_a_file_that_is_named_is_checked_whatever_its_suffix(folder: Path) -> None:
     cloud = MemoryCloud()
-    done = run(cloud, folder / "notes.md", folder / "deep" / "trp.a3m")
+    done = run(drop.command, cloud, folder / "notes.md", folder / "deep" / "trp.a3m")
     assert (done.exit_code, list(cloud.inputs.objects)) == (1, ["trp.a3m"])
     assert "UNSUPPORTED_FILE notes.md: files of type .md are no Boltz-2 input." in done.stderr
 
@@ -143,7 +140,7 @@ def test_a_file_that_is_named_is_checked_whatever_its_suffix(folder: Path) -> No
 def test_an_input_goes_without_a_file_that_is_not_here_and_says_so(folder: Path) -> None:
     cloud = MemoryCloud()
     (folder / "deep" / "trp.a3m").unlink()
-    done = run(cloud, folder / "b.yaml")
+    done = run(drop.command, cloud, folder / "b.yaml")
     assert (done.exit_code, list(cloud.inputs.objects)) == (0, ["b.yaml"])
     assert "b.yaml waits until the bucket has what is not here: deep/trp.a3m" in done.stderr
 
@@ -152,15 +149,15 @@ def test_two_files_of_one_name_and_another_bucket_are_wrong_usage(folder: Path, 
     (tmp_path / "a.yaml").write_text(EMPTY)
     with pytest.raises(click.UsageError, match="would both be"):
         found([folder / "a.yaml", tmp_path / "a.yaml"], None)
-    assert run(MemoryCloud(), folder, "--to", "gs://other/run/").exit_code == 2
+    assert run(drop.command, MemoryCloud(), folder, "--to", "gs://other/run/").exit_code == 2
 
 
 def test_what_can_be_no_input_s_name_is_wrong_usage(tmp_path: Path) -> None:
     hidden, odd = tmp_path / ".hidden.yaml", Path(os.fsdecode(bytes(tmp_path) + b"/\xff.yaml"))
-    assert run(MemoryCloud(), tmp_path).exit_code == 2  # nothing is there
+    assert run(drop.command, MemoryCloud(), tmp_path).exit_code == 2  # nothing is there
     for path, why in ((hidden, "hidden file"), (odd, "no UTF-8")):
         path.write_text(EMPTY)
-        done = run(MemoryCloud(), path)
+        done = run(drop.command, MemoryCloud(), path)
         assert (done.exit_code, why in done.stderr) == (2, True)
 
 
@@ -220,16 +217,16 @@ def test_the_check_says_what_the_intake_says() -> None:
 
 
 def test_validate_tells_good_files_and_reasons_apart(folder: Path) -> None:
-    done = CliRunner(mix_stderr=False).invoke(validate.command, [str(folder)])
+    done = run(validate.command, None, str(folder))
     assert (done.exit_code, done.stdout) == (1, f"ok  {folder}/a.yaml\nok  {folder}/b.yaml\n")
     assert "INVALID_INPUT screen/bad.yaml, line 1" in done.stderr
-    well = CliRunner(mix_stderr=False).invoke(validate.command, [str(folder / "a.yaml")])
+    well = run(validate.command, None, str(folder / "a.yaml"))
     assert (well.exit_code, well.stderr) == (0, "")
 
 
 def test_a_file_that_cannot_be_read_is_named(folder: Path) -> None:
     (folder / "a.yaml").unlink()
     (folder / "a.yaml").symlink_to(folder / "nowhere")
-    done = CliRunner(mix_stderr=False).invoke(validate.command, [str(folder)])
+    done = run(validate.command, None, str(folder))
     assert done.exit_code == 1
     assert f"{folder}/a.yaml cannot be read: No such file or directory." in done.stderr

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 import pytest
-from click.testing import CliRunner, Result
+from support.commands import run
 from support.fakes import MemoryCloud, MemoryLedger, a_job, a_source
 from support.later import as_the_next
 
@@ -20,10 +20,6 @@ from schemas.job import Job, State, job_id
 from schemas.messages import Message, PredictionCompleted
 
 FAILURE = Failure(code=Code.TOO_LARGE, message="It is \x1b[2J too large.", remedy="Split it.")
-
-
-def run(command: click.Command, cloud: MemoryCloud, *words: str) -> Result:
-    return CliRunner(mix_stderr=False).invoke(command, words, obj=cloud)
 
 
 def add(cloud: MemoryCloud, name: str, state: State, **changes: object) -> Job:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
+from support.commands import run
 from support.fakes import NOW, MemoryCloud, MemoryLedger, a_job
 
 from dropfold.__main__ import main
@@ -59,14 +60,14 @@ def test_the_five_figures_are_those_of_the_ledger() -> None:
 
 def test_figures_of_nothing_are_told_as_such_and_the_window_is_bounded() -> None:
     cloud = MemoryCloud()
-    none = CliRunner(mix_stderr=False).invoke(stats.command, ["--json"], obj=cloud)
+    none = run(stats.command, cloud, "--json")
     assert json.loads(none.stdout)["success_rate"] is None
     for number in range(3):
         cloud.ledger.create(ended(number, State.SUCCEEDED, "w", 1, 1))
-    few = CliRunner(mix_stderr=False).invoke(stats.command, ["--since", "9999d", "--most", "2"], obj=cloud)
+    few = run(stats.command, cloud, "--since", "9999d", "--most", "2")
     assert "1 of 2 predictions" in few.stdout
     assert "Only the last 2 jobs are read" in few.stderr
-    assert CliRunner().invoke(stats.command, ["--since", "yesterday"], obj=cloud).exit_code == 2
+    assert run(stats.command, cloud, "--since", "yesterday").exit_code == 2
 
 
 @dataclass

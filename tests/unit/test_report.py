@@ -3,53 +3,21 @@
 import dataclasses
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from support.fakes import a_job
+from support.html import Elements
 from support.predictions import MODEL, a_prediction
 
 from schemas.options import Options
 from worker.report import affinity, page
 from worker.report.tokens import Token, tokens
 
-VOID = {"meta", "link", "input", "br", "img"}
-
-
-class Balanced(HTMLParser):
-    """Holds every element to its end tag, and keeps what is in script elements."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.scripts: list[str] = []
-
-    def handle_starttag(self, tag: str, _attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "script":
-            self.scripts.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        while self.open.pop() != tag:  # an option, a row or an item may end with its parent
-            assert self.open, f"</{tag}> ends nothing"
-
-    def handle_data(self, data: str) -> None:
-        if self.open[-1:] == ["script"]:
-            self.scripts[-1] += data
-
-
-def parsed(html: str) -> Balanced:
-    parser = Balanced()
-    parser.feed(html)
-    assert not parser.open
-    return parser
-
 
 def test_the_page_is_whole_and_holds_every_sample(tmp_path: Path) -> None:
     html = page.render(a_prediction(tmp_path, samples=2))
-    data = json.loads(parsed(html).scripts[0])
+    data = json.loads(Elements(html).scripts[0])
     assert [sample["rank"] for sample in data["samples"]] == [0, 1]
     assert len(data["tokens"]) == len(data["samples"][0]["plddt"])
     assert "Random weights" in html
@@ -69,7 +37,7 @@ def test_what_an_uploader_wrote_is_text_and_nothing_else(tmp_path: Path) -> None
     html = page.render(prediction)
     assert "<script>alert" not in html
     assert "{{ 7 * 7 }}" in html
-    assert len(parsed(html).scripts) == 3
+    assert len(Elements(html).scripts) == 3
 
 
 def test_real_weights_have_no_banner_and_poor_confidence_a_warning(tmp_path: Path) -> None:
@@ -89,7 +57,7 @@ def test_five_hundred_residues_in_five_samples_stay_below_five_megabytes(tmp_pat
 
 def test_maps_beyond_the_first_samples_are_left_out_and_the_rest_is_there(tmp_path: Path) -> None:
     html = page.render(a_prediction(tmp_path, samples=7))
-    samples = json.loads(parsed(html).scripts[0])["samples"]
+    samples = json.loads(Elements(html).scripts[0])["samples"]
     assert [sample["pae"] is not None for sample in samples] == [True] * 5 + [False] * 2
     assert all(sample["structure"] for sample in samples)
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from support.commands import run
 from support.fakes import NOW, MemoryCloud, a_job, a_source
 from support.later import CODE, MORE
 
@@ -13,10 +13,6 @@ from dropfold.commands import results
 from schemas.failure import Code, Failure
 from schemas.job import Job, State
 from schemas.receipt import Receipt, receipt_name
-
-
-def run(cloud: MemoryCloud, *words: object) -> Result:
-    return CliRunner(mix_stderr=False).invoke(results.command, list(map(str, words)), obj=cloud)
 
 
 def add(cloud: MemoryCloud, name: str, scores: dict[str, float] | None = None, **changes: object) -> Job:
@@ -53,35 +49,40 @@ def cloud() -> MemoryCloud:
     ("sort", "order"), [("confidence", "badc"), ("affinity", "dabc"), ("name", "abcd"), ("binder", "abcd")]
 )
 def test_the_best_comes_first(cloud: MemoryCloud, sort: str, order: str) -> None:
-    rows = [line.split("\t") for line in run(cloud, "run1/", "--sort", sort).stdout.splitlines()]
+    rows = [
+        line.split("\t") for line in run(results.command, cloud, "run1/", "--sort", sort).stdout.splitlines()
+    ]
     assert [row[0] for row in rows] == [f"run1/{letter}.yaml" for letter in order]
     [failed] = [row for row in rows if row[1] == "FAILED"]
     assert failed[-1] == "TIMEOUT: It took too long."
 
 
 def test_an_input_s_own_name_finds_its_results_and_none_is_told(cloud: MemoryCloud) -> None:
-    assert len(run(cloud, "gs://in/run1/a.yaml").stdout.splitlines()) == 1
-    assert len(run(cloud).stdout.splitlines()) == 5
-    none = run(cloud, "run3/")
+    assert len(run(results.command, cloud, "gs://in/run1/a.yaml").stdout.splitlines()) == 1
+    assert len(run(results.command, cloud).stdout.splitlines()) == 5
+    none = run(results.command, cloud, "run3/")
     assert (none.exit_code, "nothing has ended there" in none.stderr) == (1, True)
 
 
 def test_json_is_the_receipts_and_csv_has_all_scores_and_no_formula(cloud: MemoryCloud) -> None:
     add(cloud, "run1/=HYPERLINK().yaml", {"iptm": 0.3})
-    told = json.loads(run(cloud, "run1/b.yaml", "--json").stdout)
+    told = json.loads(run(results.command, cloud, "run1/b.yaml", "--json").stdout)
     assert told[0]["scores"] == {"confidence_score": 0.9}
-    rows = {row["input"]: row for row in csv.DictReader(run(cloud, "run1/", "--csv").stdout.splitlines())}
+    rows = {
+        row["input"]: row
+        for row in csv.DictReader(run(results.command, cloud, "run1/", "--csv").stdout.splitlines())
+    }
     assert rows["run1/a.yaml"]["affinity_pred_value"] == "-1.0"
     assert rows["run1/b.yaml"]["results"] == "gs://out/run1/b/0123456789abcdef/"
     assert rows["run1/c.yaml"]["error"] == "TIMEOUT: It took too long."
-    assert run(cloud, "--json", "--csv").exit_code == 2
+    assert run(results.command, cloud, "--json", "--csv").exit_code == 2
     own = MemoryCloud()
     add(own, "=1+1.yaml")
-    assert run(own, "--csv").stdout.splitlines()[1].startswith('"\'=1+1.yaml",')
+    assert run(results.command, own, "--csv").stdout.splitlines()[1].startswith('"\'=1+1.yaml",')
 
 
 def test_structures_and_reports_are_fetched_once(cloud: MemoryCloud, tmp_path: Path) -> None:
-    done = run(cloud, "run1/", "--download", tmp_path)
+    done = run(results.command, cloud, "run1/", "--download", tmp_path)
     assert done.exit_code == 0
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert files == {
@@ -93,7 +94,7 @@ def test_structures_and_reports_are_fetched_once(cloud: MemoryCloud, tmp_path: P
     for name in list(cloud.outputs.objects):
         if name.endswith(".cif"):
             del cloud.outputs.objects[name]  # nobody needs them again
-    assert run(cloud, "run1/", "--download", tmp_path).exit_code == 0
+    assert run(results.command, cloud, "run1/", "--download", tmp_path).exit_code == 0
 
 
 def test_what_is_not_what_its_receipt_says_is_not_kept(cloud: MemoryCloud, tmp_path: Path) -> None:
@@ -101,7 +102,7 @@ def test_what_is_not_what_its_receipt_says_is_not_kept(cloud: MemoryCloud, tmp_p
     body = cloud.outputs.objects[name][1]
     for wrong in (body[::-1], body + b"x", None):
         cloud.outputs.put(name, wrong) if wrong else cloud.outputs.objects.pop(name)
-        done = run(cloud, "run1/a.yaml", "--download", tmp_path)
+        done = run(results.command, cloud, "run1/a.yaml", "--download", tmp_path)
         assert (done.exit_code, f"{name} is not" in done.stderr) == (1, True)
         assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["report.html"]
 
@@ -109,7 +110,7 @@ def test_what_is_not_what_its_receipt_says_is_not_kept(cloud: MemoryCloud, tmp_p
 def test_no_name_leads_out_of_the_folder(tmp_path: Path) -> None:
     cloud = MemoryCloud()
     add(cloud, "../../escaped.yaml", {"confidence_score": 1.0})
-    done = run(cloud, "--download", tmp_path / "deep" / "results")
+    done = run(results.command, cloud, "--download", tmp_path / "deep" / "results")
     assert (done.exit_code, "leads out of" in done.stderr) == (1, True)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
@@ -118,14 +119,14 @@ def test_random_weights_are_called_so_and_a_broken_receipt_is_named(cloud: Memor
     model = {"name": "boltz2", "version": "2.2.1", "weights_digest": "x", "random_weights": True}
     add(cloud, "run2/a.yaml", {"confidence_score": 0.1}, model=model, updated_at=NOW)
     cloud.outputs.put("run2/b/0123456789abcdef/receipt.json", b"{")
-    done = run(cloud, "run2/")
+    done = run(results.command, cloud, "run2/")
     assert (done.exit_code, len(done.stdout.splitlines())) == (0, 1)
     assert "Random weights: these structures mean nothing." in done.stderr
     assert "run2/b/0123456789abcdef/receipt.json is no receipt that can be read" in done.stderr
 
 
 def test_no_more_receipts_are_read_than_asked_for(cloud: MemoryCloud) -> None:
-    done = run(cloud, "--limit", 2)
+    done = run(results.command, cloud, "--limit", 2)
     assert (len(done.stdout.splitlines()), "Only 2 receipts are read" in done.stderr) == (2, True)
 
 
@@ -135,6 +136,6 @@ def test_receipts_of_the_next_release_are_results_too(cloud: MemoryCloud) -> Non
     receipt["more"] = receipt["source"]["more"] = receipt["errors"][0]["more"] = MORE
     receipt["error"]["code"] = CODE
     cloud.outputs.put(receipt_name(job), json.dumps(receipt).encode())
-    told = run(cloud, "run3/", "--json")
+    told = run(results.command, cloud, "run3/", "--json")
     [shown] = json.loads(told.stdout)
     assert (shown["error"]["code"], "more" in told.stdout, told.stderr) == (CODE, False, "")

@@ -9,9 +9,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from google.cloud import pubsub_v1
 from support.patience import HANG, until
-from support.stack import Completions, Stack, using
+from support.stack import Completions, Stack, subscribed, using
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -52,9 +51,11 @@ def running(run_dir: Path, variables: Mapping[str, str]) -> Iterator[Stack]:
         )
     try:
         environment = source(run_dir, up)
+        completions, topic = Completions(), environment["COMPLETED_TOPIC"]
         with ExitStack() as listener:
             with using(environment):
-                completions = listener.enter_context(listening(environment))
+                heard = subscribed(environment["GOOGLE_CLOUD_PROJECT"], topic, completions.take)
+                listener.enter_context(heard)
             yield Stack(environment, run_dir, completions)
         os.killpg(up.pid, signal.SIGINT)  # a terminal's Ctrl-C reaches the whole group
         up.wait(HANG)
@@ -74,22 +75,6 @@ def source(run_dir: Path, up: "subprocess.Popen[bytes]") -> dict[str, str]:
         shell, env={"PATH": os.environ["PATH"]}, check=True, capture_output=True, text=True
     )
     return dict(line.split("=", 1) for line in result.stdout.split("\0") if line)
-
-
-@contextmanager
-def listening(environment: Mapping[str, str]) -> Iterator[Completions]:
-    """Follow the completion topic with Google's client."""
-    said = Completions()
-    with pubsub_v1.SubscriberClient() as client:
-        project = environment["GOOGLE_CLOUD_PROJECT"]
-        name = client.subscription_path(project, f"acceptance-{uuid.uuid4().hex}")
-        client.create_subscription(
-            name=name, topic=client.topic_path(project, environment["COMPLETED_TOPIC"])
-        )
-        stream = client.subscribe(name, said.take)
-        yield said
-        stream.cancel()
-        stream.result()
 
 
 @pytest.fixture

@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from google.auth.credentials import AnonymousCredentials
-from google.cloud import pubsub_v1, run_v2, storage
+from google.cloud import run_v2, storage
+from google.cloud.pubsub_v1.subscriber.message import Message
 from support.inputs import one_protein
 from support.loglines import logged
 from support.patience import HANG, NEVER, until
-from support.stack import using
+from support.processes import alive, state
+from support.stack import subscribed, using
 
 from chaos.aftermath import Aftermath, Told, Upload, examine, settled, strays
 from chaos.faults import FOLDER, Fault, Faults, Moment, Victim
@@ -300,19 +302,6 @@ def suffered(fault: Fault, victim: Victim) -> bool:
     return {"kill": not alive(victim.pid), "pause": state(victim.pid) == "T"}.get(fault.action, True)
 
 
-def alive(pid: int) -> bool:
-    """Tell whether a process runs, or sleeps, or is stopped."""
-    return state(pid) not in {"", "Z", "X"}
-
-
-def state(pid: int) -> str:
-    """Return the kernel's letter for what a process does; nothing where there is none."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-
-
 @contextmanager
 def breaking(
     folder: Path, worker: tuple[str, ...], detour: Callable[[Ports], Ports | None] = lambda _ports: None
@@ -351,17 +340,12 @@ def _ledger(stack: Stack) -> FirestoreLedger:
 
 @contextmanager
 def _listening() -> Iterator[list[Told]]:
+    """Collect what the completion topic says while the block runs."""
     told: list[Told] = []
 
-    def take(message: pubsub_v1.subscriber.message.Message) -> None:
+    def take(message: Message) -> None:
         job = json.loads(message.data)["job_id"]
         told.append(Told(job, message.attributes["ce-id"], message.data))
-        message.ack()
 
-    with pubsub_v1.SubscriberClient() as client:
-        name = client.subscription_path(parts.PROJECT, f"chaos-{uuid.uuid4().hex}")
-        client.create_subscription(name=name, topic=client.topic_path(parts.PROJECT, "predictions-completed"))
-        stream = client.subscribe(name, take)
+    with subscribed(parts.PROJECT, "predictions-completed", take):
         yield told
-        stream.cancel()
-        stream.result()

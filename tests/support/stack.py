@@ -1,7 +1,8 @@
 """What a user of a running stack has in hand, with Google's own clients. Nothing of ours is imported here."""
 
 import json
-from collections.abc import Iterator, Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from google.cloud import pubsub_v1, storage
+from google.cloud.pubsub_v1.subscriber.message import Message
 
 from support.patience import until
 
@@ -27,9 +29,8 @@ class Completions:
 
     events: list[Event] = field(default_factory=list)
 
-    def take(self, message: pubsub_v1.subscriber.message.Message) -> None:
+    def take(self, message: Message) -> None:
         self.events.append(Event(dict(message.attributes), json.loads(message.data)))
-        message.ack()
 
     def about(self, folder: str) -> dict[str, list[Event]]:
         """Return the events about a folder of the input bucket, by object name."""
@@ -91,6 +92,23 @@ class Stack:
         logs = self.run_dir / "logs"
         found = [logs / "service.log"] if self.sync else (logs / "tasks").glob("*.log")
         return {path.stem: path.read_text() for path in found}
+
+
+@contextmanager
+def subscribed(project: str, topic: str, take: Callable[[Message], object]) -> Iterator[None]:
+    """Give each message of a topic to ``take`` while the block runs, by a subscription of its own."""
+
+    def acknowledge(message: Message) -> None:
+        take(message)
+        message.ack()
+
+    with pubsub_v1.SubscriberClient() as client:
+        name = client.subscription_path(project, f"tests-{uuid.uuid4().hex}")
+        client.create_subscription(name=name, topic=client.topic_path(project, topic))
+        stream = client.subscribe(name, acknowledge)
+        yield
+        stream.cancel()
+        stream.result()
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 # Tests run side by side: threads of torch that wait for each other would only keep the processors busy.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -18,6 +19,7 @@ from support.scheduling import ByStack, leave_out, order
 from xdist.remote import Producer
 
 from local import emulators
+from local.processes import Supervisor
 from worker.child_pool import PRELOAD
 from worker.child_server import fork_child_server
 
@@ -57,6 +59,21 @@ def _signals_as_before() -> Iterator[None]:
     for number, handler in zip(numbers, handlers, strict=True):
         signal.signal(number, handler)
     sys.unraisablehook = hook
+
+
+@pytest.fixture
+def gate() -> Iterator[Event]:
+    """Hold work back until the test opens it; it opens at the test's end, so that no thread stays."""
+    opened = Event()
+    yield opened
+    opened.set()
+
+
+@pytest.fixture
+def parts() -> Iterator[Supervisor]:
+    """Yield a supervisor for the processes of one test; it ends them with the test."""
+    with Supervisor() as supervisor:
+        yield supervisor
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByStack:

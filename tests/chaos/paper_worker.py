@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from support.paper import write_prediction
+from support.paper import MODEL, write_prediction
 
 from gcp import logs
 from gcp.clients import Clients
@@ -38,12 +38,10 @@ LOOK_SECONDS = 0.1
 FEATURES = "features.pt"
 """As Boltz-2's is called, which is read in a job's turn on the device alone."""
 
-MODEL = Model(name="paper", version="1", weights_digest="sha256:0", random_weights=True)
-
 
 @dataclass(frozen=True)
-class PaperPredictor:
-    """Implements worker.predictor.Predictor."""
+class PaperInChildren:
+    """Implements worker.predictor.Predictor; children read, and write files of Boltz-2's form."""
 
     children: ChildPool
     device: Device
@@ -95,7 +93,7 @@ def main() -> int:
 
 
 def _drain(settings: WorkerSettings, children: ChildPool) -> None:
-    predictor = PaperPredictor(children, Device(settings.prediction_seconds))
+    predictor = PaperInChildren(children, Device(settings.prediction_seconds))
     clients = Clients(settings)
     runner = compose.job_runner(settings, clients, predictor, datetime.now(UTC))
     worker = compose.worker(settings, runner, time.monotonic())

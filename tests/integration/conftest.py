@@ -114,13 +114,6 @@ def start_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
 
 
 @pytest.fixture
-def parts() -> Iterator[Supervisor]:
-    """Yield a supervisor for the processes of one test; it ends them with the test."""
-    with Supervisor() as supervisor:
-        yield supervisor
-
-
-@pytest.fixture
 def start_module(parts: Supervisor, tmp_path: Path) -> Callable[..., Path]:
     """Return what starts ``python -m local.MODULE OPTIONS``, waits for its "ready", and returns its log."""
 

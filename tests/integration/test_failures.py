@@ -17,6 +17,7 @@ import pytest
 import torch
 from support import plan
 from support.inputs import PEPTIDE, one_protein
+from support.paper import nothing
 from support.patience import HANG, NEVER, until
 
 from benchmarks.exactness import warm_predictor
@@ -129,20 +130,16 @@ def write(bad: Bad, folder: Path) -> Bad:
     return bad
 
 
-def begin() -> None:
-    """Take any turn."""
-
-
 def failure(predictor: Boltz2Predictor, path: Path, out: Path, options: Options = QUICK) -> tuple[Code, str]:
     """Return code and message with which an input fails; every failure has a remedy."""
     with pytest.raises(FailedError) as caught:
-        predictor.predict(path, options, 1, out, begin)
+        predictor.predict(path, options, 1, out, nothing)
     assert caught.value.failure.remedy
     return caught.value.failure.code, caught.value.failure.message
 
 
 def works(predictor: Boltz2Predictor, path: Path, out: Path) -> bool:
-    predicted = predictor.predict(path, QUICK, 1, out, begin)
+    predicted = predictor.predict(path, QUICK, 1, out, nothing)
     return bool(outputs.checked(predicted.files, outputs.Expected({"A": 15})))
 
 
@@ -297,7 +294,7 @@ def test_a_device_that_fails_is_lost_for_every_later_input(
     assert own_predictor.lost
     monkeypatch.undo()
     with pytest.raises(DeviceLostError):
-        own_predictor.predict(good, QUICK, 1, tmp_path / "next", begin)
+        own_predictor.predict(good, QUICK, 1, tmp_path / "next", nothing)
     assert not (tmp_path / "next" / "raw.pt").exists()
 
 
@@ -306,15 +303,7 @@ def test_an_unforeseen_error_is_raised_as_it_is(
 ) -> None:
     replace(monkeypatch, predictor, "forward", raising(RuntimeError("shapes do not match")))
     with pytest.raises(RuntimeError, match="shapes do not match"):
-        predictor.predict(good, QUICK, 1, tmp_path / "out", begin)
-
-
-@pytest.fixture
-def gate() -> Iterator[Event]:
-    """Hold work back until the test opens it; it opens at the test's end, so that no thread stays."""
-    opened = Event()
-    yield opened
-    opened.set()
+        predictor.predict(good, QUICK, 1, tmp_path / "out", nothing)
 
 
 @pytest.mark.usefixtures("loaded_once")
@@ -328,7 +317,7 @@ def test_a_prediction_over_its_limit_is_a_timeout_and_the_device_is_lost(
         assert message == "The prediction took longer than 0 s and was given up."
         gate.set()
         with pytest.raises(DeviceLostError):
-            hurried.predict(good, QUICK, 1, tmp_path / "next", begin)
+            hurried.predict(good, QUICK, 1, tmp_path / "next", nothing)
 
 
 def test_an_input_that_cannot_be_parsed_in_time_is_a_timeout_its_child_is_gone_and_its_neighbours_are_not(
@@ -441,7 +430,7 @@ def spoil(cache: Path, to: Path, part: str) -> None:
 def test_another_result_than_the_one_that_was_asked_for_is_no_output(
     predictor: Boltz2Predictor, good: Path, tmp_path: Path, expected: outputs.Expected, said: str
 ) -> None:
-    predicted = predictor.predict(good, QUICK, 1, tmp_path / "out", begin)
+    predicted = predictor.predict(good, QUICK, 1, tmp_path / "out", nothing)
     with pytest.raises(FailedError) as caught:
         outputs.checked(predicted.files, expected)
     assert caught.value.failure.code is Code.NO_OUTPUT
@@ -451,7 +440,7 @@ def test_another_result_than_the_one_that_was_asked_for_is_no_output(
 def test_what_does_not_fit_into_pdb_is_no_output(predictor: Boltz2Predictor, tmp_path: Path) -> None:
     path, options = tmp_path / "long.yaml", QUICK.model_copy(update={"output_format": "pdb"})
     path.write_text(PEPTIDE.replace("id: A", "id: LONG"))
-    predicted = predictor.predict(path, options, 1, tmp_path / "out", begin)
+    predicted = predictor.predict(path, options, 1, tmp_path / "out", nothing)
     with pytest.raises(FailedError, match="does not fit into PDB's columns") as caught:
         outputs.checked(predicted.files, outputs.Expected({"LONG": 15}, output_format="pdb"))
     assert caught.value.failure.code is Code.NO_OUTPUT

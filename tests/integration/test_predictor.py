@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from support.inputs import BINDER, PEPTIDE
+from support.paper import nothing
 
 from benchmarks.exactness import warm_predictor
 from local.small_model import DEFAULT, ensure
@@ -46,10 +47,6 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def begin() -> None:
-    """Take any turn."""
-
-
 def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
@@ -63,7 +60,7 @@ def test_another_seed_gives_another_structure(
     predictor: Boltz2Predictor, inputs: Path, tmp_path: Path
 ) -> None:
     for seed in (1, 2):
-        predictor.predict(inputs / "protein.yaml", QUICK, seed, tmp_path / str(seed), begin)
+        predictor.predict(inputs / "protein.yaml", QUICK, seed, tmp_path / str(seed), nothing)
     name = "protein_model_0.cif"
     assert written(tmp_path / "1")[name] != written(tmp_path / "2")[name]
 
@@ -75,7 +72,7 @@ def binder(
     """Predict an affinity, once for all tests: its model goes over the input six times."""
     out = tmp_path_factory.mktemp("binder")
     options = QUICK.model_copy(update={"samples": 2, "sampling_steps_affinity": 2, "samples_affinity": 1})
-    return predictor.predict(inputs / "binder.yaml", options, 5, out, begin)
+    return predictor.predict(inputs / "binder.yaml", options, 5, out, nothing)
 
 
 def test_what_is_written_passes_for_a_whole_result(binder: PredictedFiles) -> None:
@@ -89,7 +86,7 @@ def test_seconds_are_told_per_stage_and_nothing_is_printed(
     predictor: Boltz2Predictor, inputs: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     here = Path.cwd()
-    timings = predictor.predict(inputs / "protein.yaml", QUICK, 5, tmp_path, begin).timings
+    timings = predictor.predict(inputs / "protein.yaml", QUICK, 5, tmp_path, nothing).timings
     assert set(timings) == {"parse", "featurise", "predict", "write"}
     assert all(0 < seconds < 60 for seconds in timings.values())
     assert capfd.readouterr().out == ""
@@ -127,9 +124,9 @@ def test_sets_have_the_same_order_in_the_children_of_every_worker(predictor: Bol
 def test_a_folder_with_another_run_is_refused(
     predictor: Boltz2Predictor, inputs: Path, tmp_path: Path
 ) -> None:
-    predictor.predict(inputs / "protein.yaml", QUICK, 1, tmp_path, begin)
+    predictor.predict(inputs / "protein.yaml", QUICK, 1, tmp_path, nothing)
     with pytest.raises(FileExistsError, match="holds another run"):
-        predictor.predict(inputs / "protein.yaml", QUICK, 1, tmp_path, begin)
+        predictor.predict(inputs / "protein.yaml", QUICK, 1, tmp_path, nothing)
 
 
 def test_nothing_is_left_outside_the_folder_of_an_input(
@@ -139,10 +136,10 @@ def test_nothing_is_left_outside_the_folder_of_an_input(
         shared = {name for name in names(Path("/dev/shm")) if f"_{os.getpid()}_" in name}  # noqa: S108
         return shared, len(names(Path("/proc/self/fd"))), names(inputs), names(Path.cwd())
 
-    predictor.predict(inputs / "protein.yaml", QUICK, 1, tmp_path / "first", begin)
+    predictor.predict(inputs / "protein.yaml", QUICK, 1, tmp_path / "first", nothing)
     before = around()
     for number in range(3):
-        predictor.predict(inputs / "protein.yaml", QUICK, number, tmp_path / str(number), begin)
+        predictor.predict(inputs / "protein.yaml", QUICK, number, tmp_path / str(number), nothing)
     assert around() == before
     inside = {"features.pt", "msa", "predictions", "processed", "raw.pt"}
     assert names(tmp_path / "2") == inside
@@ -165,7 +162,7 @@ def test_weights_without_the_marker_count_as_real_and_the_affinity_model_may_be_
     with warm_predictor(tmp_path) as plain:
         assert not plain.model.random_weights
         with pytest.raises(FileNotFoundError, match=AFFINITY):
-            plain.predict(inputs / "binder.yaml", QUICK, 1, tmp_path / "out", begin)
+            plain.predict(inputs / "binder.yaml", QUICK, 1, tmp_path / "out", nothing)
 
 
 def test_weights_that_are_cut_off_stop_the_worker_and_blame_no_input(
@@ -175,7 +172,7 @@ def test_weights_that_are_cut_off_stop_the_worker_and_blame_no_input(
     (tmp_path / "mols").symlink_to(cache / "mols")
     with warm_predictor(tmp_path) as broken:
         with pytest.raises(DeviceLostError, match=r"the model in .* cannot be loaded"):
-            broken.predict(inputs / "protein.yaml", QUICK, 1, tmp_path / "out", begin)
+            broken.predict(inputs / "protein.yaml", QUICK, 1, tmp_path / "out", nothing)
         assert broken.lost
 
 

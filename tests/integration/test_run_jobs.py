@@ -19,6 +19,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import run_v2
 from google.longrunning import operations_pb2
 from support.patience import HANG, until
+from support.processes import alive
 
 from gcp import cloud_run as runs
 from local import credentials
@@ -125,13 +126,6 @@ def counts(execution: run_v2.Execution) -> dict[str, int]:
 def completed(execution: run_v2.Execution) -> run_v2.Condition:
     [condition] = [condition for condition in execution.conditions if condition.type_ == "Completed"]
     return condition
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_a_task_that_ends_with_zero_makes_its_execution_succeed(cloud_run: CloudRun) -> None:

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import NoReturn
 
 import gemmi
 import numpy as np
 
 from schemas import outputs
+from schemas.failure import Code, FailedError, Failure
 from schemas.job import Model
 from schemas.options import Options
 from support.fakes import NOW
@@ -18,10 +20,20 @@ from worker.device import Device
 from worker.predictor import PredictedFiles
 
 Hook = Callable[[Path], object]
+MODEL = Model(name="paper", version="1", weights_digest="sha256:0", random_weights=True)
 
 
-def nothing(_input_file: Path) -> None:
-    pass
+def nothing(*_: object) -> None:
+    """Do nothing, whatever it is about."""
+
+
+def failing(code: Code) -> Callable[..., NoReturn]:
+    """Return what fails with a code, whatever it is about."""
+
+    def fail(*_: object) -> NoReturn:
+        raise FailedError(Failure(code=code, message="m", remedy="r"))
+
+    return fail
 
 
 @dataclass
@@ -32,11 +44,7 @@ class PaperPredictor:
     """
 
     before: Hook = nothing
-    model: Model = field(
-        default_factory=lambda: Model(
-            name="paper", version="1", weights_digest="sha256:0", random_weights=True
-        )
-    )
+    model: Model = MODEL
     seen: list[Path] = field(default_factory=list)
     seeds: list[int] = field(default_factory=list)
     read: Hook = nothing

@@ -16,6 +16,7 @@ import pytest
 from pebble import ProcessFuture
 from support.child_calls import FAILURE, add, be_killed, die, hang, meet, pid, refuse, stumble, take, told
 from support.patience import HANG, NEVER, until
+from support.processes import alive
 
 from inputs.read import InvalidInputError, read_input
 from schemas.failure import Code, FailedError
@@ -34,14 +35,6 @@ def children() -> Iterator[ChildPool]:
     children = ChildPool(NEVER, IMPORTED)
     yield children
     children.stop()
-
-
-def alive(process: int) -> bool:
-    """Tell whether a process is there; one that has ended and waits for its parent to notice is not."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def pids(children: ChildPool) -> list[int]:

@@ -6,9 +6,10 @@ from threading import Event
 from typing import TypeVar
 
 import pytest
+from support.paper import failing, nothing
 from support.patience import HANG, NEVER, until
 
-from schemas.failure import Code, FailedError, Failure
+from schemas.failure import Code, FailedError
 from worker.device import Device
 from worker.errors import DeviceLostError
 
@@ -16,21 +17,9 @@ T = TypeVar("T")
 
 
 @pytest.fixture
-def gate() -> Iterator[Event]:
-    """Hold work back until the test opens it; it opens at the test's end, so that no thread stays."""
-    opened = Event()
-    yield opened
-    opened.set()
-
-
-@pytest.fixture
 def callers() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(8) as pool:
         yield pool
-
-
-def nothing() -> None:
-    pass
 
 
 def queued(
@@ -141,13 +130,6 @@ def test_what_the_work_raises_is_raised_and_costs_no_device(error: Exception) ->
         device.turn(nothing, fail)
     assert caught.value is error
     assert not device.lost
-
-
-def failing(code: Code) -> Callable[[], None]:
-    def fail() -> None:
-        raise FailedError(Failure(code=code, message="m", remedy="r"))
-
-    return fail
 
 
 @pytest.mark.parametrize(("code", "lost"), [(Code.OUT_OF_MEMORY, False), (Code.CUDA_ERROR, True)])

@@ -13,6 +13,7 @@ from threading import Event
 from typing import ParamSpec, TypeVar
 
 import pytest
+from support.clock import Clock
 from support.fakes import (
     NOW,
     BusyLedger,
@@ -27,12 +28,12 @@ from support.fakes import (
 )
 from support.inputs import one_protein
 from support.later import DAMAGES, EFFECT, as_the_next, beyond
-from support.paper import Hook, PaperPredictor
+from support.paper import Hook, PaperPredictor, failing
 from support.patience import HANG, NEVER, until
 
 from inputs.read import read_input
 from jobs import lifecycle
-from schemas.failure import Code, FailedError, Failure
+from schemas.failure import Code, Failure
 from schemas.job import Job, Output, State
 from schemas.messages import CapacityWanted, Message, PredictionRequested
 from schemas.options import Options
@@ -65,16 +66,6 @@ def waiting(event: Event) -> None:
 def by_letter(**hooks: Callable[[], object]) -> Hook:
     """Do what is named for the job, and nothing for the others."""
     return lambda input_file: hooks.get(letter(input_file), lambda: None)()
-
-
-@dataclass
-class Clock:
-    """Stands still unless it is told to go on."""
-
-    now: float = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @dataclass
@@ -169,13 +160,6 @@ def gate(shop: Shop) -> Iterator[Event]:
 @pytest.fixture
 def _short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.drain.GRACE_SECONDS", 0.05)
-
-
-def failing(code: Code) -> Hook:
-    def fail(_input_file: Path) -> None:
-        raise FailedError(Failure(code=code, message="m", remedy="r"))
-
-    return fail
 
 
 def test_a_job_is_predicted_delivered_and_settled(shop: Shop) -> None:
@@ -571,7 +555,7 @@ def test_a_failure_before_the_turn_while_the_worker_leaves_is_not_recorded(
     def fail() -> None:
         reading.set()
         waiting(leaving)
-        failing(Code.INVALID_INPUT)(Path())
+        failing(Code.INVALID_INPUT)()
 
     shop.predictor.read = by_letter(a=fail)
     a = shop.queue()
@@ -916,7 +900,7 @@ def test_a_failure_before_the_turn_of_a_job_that_another_took_is_not_recorded(sh
 
     def taken_meanwhile() -> None:
         theirs.append(shop.ledger.replace(lifecycle.claim(shop.job(), "other", datetime.now(UTC))))
-        failing(Code.INVALID_INPUT)(Path())
+        failing(Code.INVALID_INPUT)()
 
     shop.predictor.read = by_letter(a=taken_meanwhile)
     a = shop.queue()

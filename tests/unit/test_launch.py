@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from threading import Event, Semaphore, Thread
 
 import pytest
+from support.clock import Clock
 from support.fakes import MemoryLedger, a_job
 from support.patience import HANG, until
 
@@ -102,14 +103,11 @@ class CountingLedger(MemoryLedger):
 
 
 @dataclass
-class Clock:
+class Night(Clock):
     """Stands still; whoever sleeps by it sleeps until ``morning``."""
 
     slept: list[float] = field(default_factory=list)
     morning: Event = field(default_factory=Event)
-
-    def monotonic(self) -> float:
-        return 1000.0
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -117,7 +115,7 @@ class Clock:
 
 
 def test_messages_soon_after_a_decision_share_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    ledger, clock = CountingLedger(), Clock()
+    ledger, clock = CountingLedger(), Night()
     monkeypatch.setattr("functions.launch.time", clock)
     launcher = Launcher(ledger, MemoryWorkers(), max_workers=3, jobs_per_worker=4, decision_seconds=2)
     launcher.reconsider()

@@ -8,26 +8,21 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from support.clock import Clock
 from support.patience import until
+from support.processes import alive, state
 
 from local.processes import PartError, Supervisor, answers, free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 SLEEP = "print('up', flush=True); import time; time.sleep(600)"
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEP}"
-
-
-@pytest.fixture
-def parts() -> Iterator[Supervisor]:
-    with Supervisor() as supervisor:
-        yield supervisor
 
 
 @pytest.fixture
@@ -44,14 +39,6 @@ def start(parts: Supervisor, tmp_path: Path) -> Callable[[str, str], Path]:
 
 def says(log: Path, word: str) -> bool:
     return word in log.read_text()
-
-
-def alive(pid: int) -> bool:
-    """Tell whether a process runs; one that has ended and waits to be collected does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def test_a_part_writes_its_output_to_its_own_log(
@@ -94,8 +81,7 @@ def test_a_part_that_is_ending_is_named_before_one_that_it_took_along(
     )
     start("pubsub", ending)
     start("trigger", "raise SystemExit(1)")
-    stat = Path(f"/proc/{parts.pids['pubsub']}/stat")
-    until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z")
+    until(lambda: state(parts.pids["pubsub"]) == "Z")
     with pytest.raises(PartError, match="pubsub ended with status 7"):
         parts.wait("trigger", lambda: False)
 
@@ -163,25 +149,12 @@ def test_a_part_that_ignores_sigterm_is_killed_when_the_grace_is_over(
     assert not alive(pid)
 
 
-@dataclass
-class Clock:
-    """Goes on only where somebody sleeps."""
-
-    now: float = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
 def test_the_grace_is_for_all_parts_together(
     start: Callable[[str, str], Path], parts: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("a", "b", "c", "d"):
         parts.wait(name, partial(says, start(name, STUBBORN), "up"))
-    clock = Clock()
+    clock = Clock(now=0)
     monkeypatch.setattr("local.processes.time", clock)
     parts.stop(grace=0.5)
     assert clock.now == pytest.approx(0.5, abs=0.05)

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from threading import Event, Lock, get_ident
 
@@ -6,14 +5,6 @@ import pytest
 from support.patience import HANG
 
 from worker.slots import Slots
-
-
-@pytest.fixture
-def gate() -> Iterator[Event]:
-    """Hold work back until the test opens it; it opens at the test's end, so that no thread stays."""
-    opened = Event()
-    yield opened
-    opened.set()
 
 
 class Counter:

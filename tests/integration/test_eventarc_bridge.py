@@ -11,13 +11,13 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 from cloudevents.http import CloudEvent, from_http
 from google.cloud import pubsub_v1, storage
+from support.http_server import Quiet, answered_by
 from support.loglines import logged
 from support.patience import HANG, until
 
@@ -71,21 +71,15 @@ def receiving(port: int) -> Iterator[Receiver]:
     receiver = Receiver(f"http://127.0.0.1:{port}/")
     receiver.open.set()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Handler(Quiet):
+        def respond(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             self.send_response(receiver.take(self.path, dict(self.headers.items()), body))
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    with answered_by(Handler, port):
         yield receiver
         receiver.open.set()
-        server.shutdown()
 
 
 @pytest.fixture

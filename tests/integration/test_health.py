@@ -1,14 +1,13 @@
 """Looks at parts of a project: emulators that lack some questions, nobody, and an API of quotas."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 from google.cloud import pubsub_v1, storage
+from support.http_server import Quiet, answered_by
 
 from gcp.clients import Clients
 from gcp.health import Health
@@ -74,20 +73,12 @@ def test_nobody_is_told_within_seconds(health: Health, monkeypatch: pytest.Monke
 def answering(status: int, answer: object) -> Iterator[str]:
     """Answer every request alike, as one of Google's APIs does; yield the address."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.end_headers()
-            self.wfile.write(json.dumps(answer).encode())
+    class Handler(Quiet):
+        def respond(self) -> None:
+            self.answer(status, json.dumps(answer).encode())
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with answered_by(Handler) as address:
+        yield address
 
 
 def granted(value: int, region: str = REGION) -> object:

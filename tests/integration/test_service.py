@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -16,6 +16,7 @@ import google.auth.jwt
 import pytest
 import requests
 from integration.worker_process import MISCHIEF, ROOT, TINY, Pipeline, WorkerProcess
+from support.http_server import Quiet
 from support.patience import HANG, until
 
 from functions.push import Pusher
@@ -151,26 +152,22 @@ def test_a_wrong_setting_is_said_and_ends_the_service(start: Start) -> None:
     assert "queue_limit" in service.lines[-1]["message"]
 
 
-class Door(BaseHTTPRequestHandler):
+class Door(Quiet):
     """Gives identity tokens out as Google's token server does, and notes who knocks at a Service."""
 
-    def do_POST(self) -> None:
+    def respond(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         if self.path == "/token":
             [assertion] = parse_qs(body)["assertion"]
             said = google.auth.jwt.decode(assertion, verify=False)
             token = f"token for {said['target_audience']}"
-            self.answer(200, {"id_token": assertion, "said": token})
+            self.tell({"id_token": assertion, "said": token})
         else:
             self.server.seen.append((self.path, self.headers.get("Authorization", "")))  # type: ignore[attr-defined]
-            self.answer(200, {"state": "SUCCEEDED"})
+            self.tell({"state": "SUCCEEDED"})
 
-    def answer(self, status: int, content: dict[str, Any]) -> None:
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+    def tell(self, content: dict[str, Any]) -> None:
+        self.answer(200, json.dumps(content).encode())
 
 
 @pytest.fixture

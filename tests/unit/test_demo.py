@@ -6,10 +6,8 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import unquote, urlsplit
@@ -19,6 +17,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 from rich.console import Console
 from support.fakes import NOW, a_job
+from support.http_server import Quiet, answered_by
 from support.patience import HANG
 
 from local import demo, runs
@@ -86,25 +85,14 @@ def test_an_error_of_the_stack_is_shown_with_its_brackets(
 def serving(objects: Mapping[str, bytes]) -> Iterator[storage.Client]:
     """Serve objects as Cloud Storage does, by GET /download/storage/v1/b/BUCKET/o/NAME, to its own client."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            content = objects[unquote(urlsplit(self.path).path.rpartition("/")[2])]
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+    class Handler(Quiet):
+        def respond(self) -> None:
+            self.answer(200, objects[unquote(urlsplit(self.path).path.rpartition("/")[2])])
 
-        def log_message(self, *_: object) -> None: ...
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}"
-        try:
-            yield storage.Client(
-                project="p", credentials=AnonymousCredentials(), client_options={"api_endpoint": address}
-            )
-        finally:
-            server.shutdown()
+    with answered_by(Handler) as address:
+        yield storage.Client(
+            project="p", credentials=AnonymousCredentials(), client_options={"api_endpoint": address}
+        )
 
 
 def a_success() -> Job:

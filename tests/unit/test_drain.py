@@ -80,6 +80,17 @@ class HeardTopic(MemoryTopic):
 
 
 @dataclass
+class HeldBucket(MemoryBucket):
+    """Takes no file until it is told to."""
+
+    told: Event = field(default_factory=Event)
+
+    def upload(self, path: Path, name: str, content_type: str, over: int = 0) -> Output:
+        waiting(self.told)
+        return super().upload(path, name, content_type, over)
+
+
+@dataclass
 class Shop(Outside):
     """A worker and everything that it reaches, in memory."""
 
@@ -428,13 +439,7 @@ def test_a_result_is_uploaded_and_settled_while_the_next_is_on_the_device(shop: 
         on_device.set()
         waiting(shop.completions.heard["a"])
 
-    class Bucket(MemoryBucket):
-        def upload(self, path: Path, name: str, content_type: str, over: int = 0) -> Output:
-            if "/a/" in name:
-                waiting(on_device)
-            return super().upload(path, name, content_type, over)
-
-    shop.results = Bucket("out")
+    shop.results = HeldBucket("out", told=on_device)
     shop.predictor.read = by_letter(b=lambda: waiting(first))
     shop.predictor.before = by_letter(a=first.set, b=predict_b)
     shop.drain([shop.queue(name="a"), shop.queue(name="b")])
@@ -852,17 +857,12 @@ def test_what_was_computed_is_delivered_however_long_it_takes_when_no_more_begin
     """Its upload goes on when the next job's turn comes too late."""
     told = Event()
 
-    class Bucket(MemoryBucket):
-        def upload(self, path: Path, name: str, content_type: str, over: int = 0) -> Output:
-            waiting(told)
-            return super().upload(path, name, content_type, over)
-
     def pass_time() -> None:
         clock.now += 601
 
     b = shop.queue(name="b")
     b.nack = told.set  # type: ignore[method-assign]
-    shop.results, shop.ends_at = Bucket("out"), clock.now + TURN + 600
+    shop.results, shop.ends_at = HeldBucket("out", told=told), clock.now + TURN + 600
     side_by_side(shop, pass_time)
     shop.drain([shop.queue(name="a"), b])
     assert (shop.job("a").state, shop.job("a").attempt) == (State.SUCCEEDED, 1)

@@ -21,7 +21,7 @@ from schemas.job import State, job_id
 CHAINS = 2_200
 RESIDUES = 800_000
 CLAIMED_SECONDS = 5
-LOOK_SECONDS = 0.05
+POLL_SECONDS = 0.05
 GOOD = "sequences:\n- protein: {id: A, sequence: MKTAYIAK, msa: empty}\n"
 
 
@@ -59,7 +59,7 @@ def _taken_in(blob: storage.Blob) -> float:
     blob.upload_from_string(GOOD)
     start, ledger = time.monotonic(), FirestoreLedger(firestore.Client())
     while not ledger.get(job_id(blob.bucket.name, blob.name, blob.generation)):
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
     return time.monotonic() - start
 
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from dropfold.settings import CommandSettings
 from inputs.examine import Rules
-from schemas.finding import Finding, Found
+from schemas.finding import Finding, Outcome
 
 if TYPE_CHECKING:  # Google's clients take a second to import, which checking files and help do not need
     from gcp.clients import Clients
@@ -25,7 +25,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Part = TypeVar("Part")
 HOLD = 100
-LOOK_SECONDS = 0.2
+POLL_SECONDS = 0.2
 WORKERS_SECONDS = 5
 """Time for which a count of workers is reused."""
 
@@ -104,7 +104,7 @@ class Cloud:
         """Subscribe to the completion topic for a block."""
         topic = self.settings.completed_topic
         own = _reached(self.health.topic(topic), self._clients.following(topic, pattern))
-        with own as subscription, subscription.pulling(HOLD, LOOK_SECONDS) as messages:
+        with own as subscription, subscription.pulling(HOLD, POLL_SECONDS) as messages:
             yield messages
 
     def _bucket(self, name: str) -> "Bucket":
@@ -145,7 +145,7 @@ def pass_cloud(command: Callable[Concatenate[Cloud, P], R]) -> Callable[P, R]:
 
 def _reached(look: Finding, part: Part) -> Part:
     """Return the part. Raises click.ClickException if it is silent: clients would retry for minutes."""
-    if look.found is Found.SILENT:
+    if look.found is Outcome.SILENT:
         what = "see whether the network, or for a local stack `make up`, is there"
         raise click.ClickException(f"{look.detail}: {what}; `dropfold doctor` looks at each part.")
     return part

@@ -14,7 +14,7 @@ from inputs.read import INPUT_SUFFIXES, references
 from inputs.sidecars import beside
 from schemas.failure import Code, Failure
 from schemas.job import MAX_NAME_BYTES, Source
-from schemas.storage import Look, ObjectTooLargeError
+from schemas.storage import ObjectHead, ObjectTooLargeError
 from schemas.upload import why_ignored
 
 
@@ -105,14 +105,14 @@ class _Beside:
             raise ObjectTooLargeError(f"{name} (generation {generation}) has over {limit:,} bytes.")
         return content
 
-    def look(self, name: str, most: int) -> Look | None:
+    def head(self, name: str, most: int) -> ObjectHead | None:
         """Return a look at the file of an object's name, or None if it is missing. Raises OSError."""
         path = self._path(name)
         if not path.is_file():
             return None
         with path.open("rb") as opened:
             beginning, size = opened.read(most), os.fstat(opened.fileno()).st_size
-        return Look(size, beginning, whole=len(beginning) == size)
+        return ObjectHead(size, beginning, whole=len(beginning) == size)
 
     def _path(self, name: str) -> Path:
         folder = posixpath.dirname(self.file.name)

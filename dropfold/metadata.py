@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import click
 
-from schemas.options import PREFIX, Options, Request
+from schemas.options import PREFIX, Options, RequestedOptions
 
 Command = Callable[..., None]
 
@@ -51,4 +51,4 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-BATCH = str(Request.model_fields["batch"].description)
+BATCH = str(RequestedOptions.model_fields["batch"].description)

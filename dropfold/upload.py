@@ -30,7 +30,9 @@ class Inputs(Protocol):
     def source(self, name: str) -> Source | None:
         """Return the object that has this name now, or None if it is missing."""
 
-    def drop(self, path: Path, name: str, metadata: Mapping[str, str], over: int = 0) -> Source | None:
+    def drop(
+        self, path: Path, name: str, metadata: Mapping[str, str], if_generation: int = 0
+    ) -> Source | None:
         """Upload a file over this generation, 0 for a new object; return None if the object has another."""
 
 

@@ -11,7 +11,7 @@ from dropfold.board import Tally, board
 from inputs.examine import is_input
 from schemas.job import UNFINISHED, Job, Source, State, job_id
 
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 AT_ONCE = 100
 """Most jobs that one look reads, in turn, so that a thousand cost no more a second than a hundred."""
 
@@ -109,7 +109,7 @@ def follow(jobs: Followed, workers: Workers) -> Tally:
     with board() as shown:
         while (seen := jobs.look()).left:
             shown.show(seen, workers())
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
         shown.show(seen, None)
     return seen
 

@@ -109,7 +109,7 @@ class Intake:
         settled = self.settler.settle(recorded)
         overwritten = self.generations.supersede(settled)
         if settled.state is State.WAITING and not overwritten:
-            self.waiting.go_on(settled)  # its file may have come between the look and the record
+            self.waiting.resume(settled)  # its file may have come between the look and the record
 
     def _create(self, job: Job) -> Job | None:
         try:

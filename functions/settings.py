@@ -6,7 +6,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from gcp.settings import Project
 from inputs.examine import Rules
-from jobs.lifecycle import KEEP
+from jobs.lifecycle import RETENTION
 from schemas.options import Options
 
 Mode = Literal["sync", "async"]
@@ -83,7 +83,7 @@ class CompareSettings(IntakeSettings):
         description="age from which an upload is compared; the event of a younger one may be under way",
     )
     compare_within_seconds: float = Field(
-        48 * 3600, ge=3600, le=KEEP.total_seconds(), description="age up to which an upload is compared"
+        48 * 3600, ge=3600, le=RETENTION.total_seconds(), description="age up to which an upload is compared"
     )
     compare_most: int = Field(200_000, ge=1, description="most objects that are listed")
 

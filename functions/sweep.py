@@ -105,4 +105,4 @@ def _lease_expired(job: Job, now: datetime) -> Job:
         message=f"The worker {holder} did not renew its lease.",
         remedy="Upload the file again; if it happens again, look at the worker's log.",
     )
-    return lifecycle.release(job, lifecycle.Event.LEASE_EXPIRED, failure, now)
+    return lifecycle.release(job, lifecycle.Trigger.LEASE_EXPIRED, failure, now)

@@ -9,12 +9,12 @@ from typing import Protocol
 from functions.generations import Generations
 from inputs.examine import Examiner, Rules
 from inputs.read import InvalidInputError
-from inputs.references import Found, any_missing, find
+from inputs.references import ReferenceCheck, any_missing, find
 from jobs import lifecycle
 from jobs.ledger import ConflictError, Ledger
 from jobs.settle import Settler
 from schemas.job import Job, State
-from schemas.storage import Look, ObjectGoneError
+from schemas.storage import ObjectGoneError, ObjectHead
 
 REMEMBERED = 64
 """Looks at files that are remembered at a time: 8 MiB."""
@@ -31,8 +31,8 @@ class Uploads(Protocol):
         Raises ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError.
         """
 
-    def look(self, name: str, most: int) -> Look | None:
-        """Look at the object that has this name now, and at its ``most`` first bytes; None where none is.
+    def head(self, name: str, most: int) -> ObjectHead | None:
+        """Return size and first ``most`` bytes of the object of this name, or None if it is missing.
 
         Raises ObjectUnreadableError.
         """
@@ -46,7 +46,7 @@ class OneLook:
 
     def __init__(self, uploads: Uploads) -> None:
         self.read, self.generation = uploads.read, uploads.generation
-        self.look = lru_cache(REMEMBERED)(uploads.look)
+        self.head = lru_cache(REMEMBERED)(uploads.head)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Waiting:
         """Tell whether a file that the job waits for is not there."""
         return any_missing(job.waits_for, self.uploads)
 
-    def go_on(self, job: Job) -> None:
+    def resume(self, job: Job) -> None:
         """Queue a waiting job if nothing is missing any more, or reject it if it cannot use what came."""
         if job.state is not State.WAITING or self.misses(job):
             return
@@ -84,10 +84,10 @@ class Waiting:
         try:
             found = find(job.source.name, examiner.document(job.source), self.uploads)
         except InvalidInputError as error:  # a validator that was deployed meanwhile
-            found = Found((), error.failures)
+            found = ReferenceCheck((), error.failures)
         if found.failures:
             return lifecycle.refuse(job, found.failures, datetime.now(UTC))
-        return None if found.missing else lifecycle.advance(job, lifecycle.Event.ARRIVED, datetime.now(UTC))
+        return None if found.missing else lifecycle.advance(job, lifecycle.Trigger.ARRIVED, datetime.now(UTC))
 
     def _change(self, changed: Job, what: str) -> None:
         try:

@@ -66,7 +66,7 @@ class Wake:
 def _still_waits(waiting: Waiting, job: Job) -> bool:
     """Let a job go on; tell whether something kept it from that."""
     try:
-        waiting.go_on(job)
+        waiting.resume(job)
     except Exception:
         logger.exception("waits on, though its file came", extra=job.about | {"action": "job.wake_failed"})
         return True

@@ -18,7 +18,7 @@ from gcp.clients import Clients
 from gcp.cloud_run import WorkerJob
 from gcp.errors import ERRORS, said
 from gcp.ledger import COLLECTION
-from schemas.finding import Finding, Found
+from schemas.finding import Finding, Outcome
 
 RUN = "run.googleapis.com"
 SECONDS = 10
@@ -94,9 +94,9 @@ class Health:
         """Look how much a quota of Cloud Run grants in a region."""
         service = f"projects/{self._clients.project}/locations/global/services/{RUN}"
         finding = _finding(partial(_granted, f"{service}/quotaInfos/{quota}", region, endpoint))
-        if finding.found is Found.MISSING:  # a quota is never missing: this API does not know it
-            return Finding(Found.UNKNOWN, finding.detail)
-        return Finding(Found.REFUSED, f"none in {region}") if finding.detail == "0" else finding
+        if finding.found is Outcome.MISSING:  # a quota is never missing: this API does not know it
+            return Finding(Outcome.UNKNOWN, finding.detail)
+        return Finding(Outcome.REFUSED, f"none in {region}") if finding.detail == "0" else finding
 
     def _topic(self, name: str) -> str:
         return str(self._clients.publisher.topic_path(self._clients.project, name))
@@ -119,21 +119,23 @@ def _granted(name: str, region: str, endpoint: str) -> str:
 def _finding(look: Callable[[], str]) -> Finding:
     """Look, and say in our words what an error means."""
     try:
-        return Finding(Found.OK, look())
+        return Finding(Outcome.OK, look())
     except (NotFound, DefaultCredentialsError) as error:
-        return Finding(Found.MISSING, said(error))
+        return Finding(Outcome.MISSING, said(error))
     except (Forbidden, Unauthorized) as error:
-        return Finding(Found.REFUSED, said(error))
+        return Finding(Outcome.REFUSED, said(error))
     except (MethodNotImplemented, MethodNotAllowed) as error:
-        return Finding(Found.UNKNOWN, said(error))
+        return Finding(Outcome.UNKNOWN, said(error))
     except ERRORS as error:
-        return Finding(Found.SILENT, said(error))
+        return Finding(Outcome.SILENT, said(error))
 
 
 def _rights(wanted: Sequence[str], ask: Callable[[], Sequence[str]]) -> Finding:
     """Name the rights that are missing, of something that is there."""
     finding = _finding(lambda: " ".join(ask()))
-    if finding.found is Found.MISSING:  # the question is, since the thing is there
-        return Finding(Found.UNKNOWN, finding.detail)
+    if finding.found is Outcome.MISSING:  # the question is, since the thing is there
+        return Finding(Outcome.UNKNOWN, finding.detail)
     missing = [right for right in wanted if right not in finding.detail.split()]
-    return Finding(Found.REFUSED, ", ".join(missing)) if finding.found is Found.OK and missing else finding
+    return (
+        Finding(Outcome.REFUSED, ", ".join(missing)) if finding.found is Outcome.OK and missing else finding
+    )

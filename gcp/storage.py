@@ -16,8 +16,8 @@ from schemas.checksum import crc32c
 from schemas.job import Output, Source
 from schemas.storage import (
     ContentDiffersError,
-    Look,
     ObjectGoneError,
+    ObjectHead,
     ObjectTooLargeError,
     StorageUnavailableError,
 )
@@ -49,8 +49,8 @@ class Bucket:
         stored.seek(0)
         return b"".join(decoded(stored.content, blob.content_encoding, limit, self._uri(name)))
 
-    def look(self, name: str, most: int) -> Look | None:
-        """Look at the object that has this name now, and at its ``most`` first bytes; None where none is.
+    def head(self, name: str, most: int) -> ObjectHead | None:
+        """Return size and first ``most`` bytes of the object of this name, or None if it is missing.
 
         Raises ObjectUnreadableError.
         """
@@ -64,7 +64,7 @@ class Bucket:
         if blob is None:
             return None
         content, ends = beginning(stored, blob.content_encoding, most, self._uri(name))
-        return Look(blob.size, content, whole=ends and len(stored) == blob.size)
+        return ObjectHead(blob.size, content, whole=ends and len(stored) == blob.size)
 
     def generation(self, name: str) -> int | None:
         """Return the generation of the object that has this name now, or None where there is none."""
@@ -91,7 +91,9 @@ class Bucket:
                 pages = self._bucket.list_blobs(page_size=LISTED, fields=LISTED_FIELDS, **part)
                 yield from map(self._source, pages)
 
-    def drop(self, path: Path, name: str, metadata: Mapping[str, str], over: int = 0) -> Source | None:
+    def drop(
+        self, path: Path, name: str, metadata: Mapping[str, str], if_generation: int = 0
+    ) -> Source | None:
         """Upload a file over this generation of its object, 0 where there is none.
 
         None where the object has another generation; what is there is the caller's to judge.
@@ -100,7 +102,7 @@ class Bucket:
         blob.metadata = dict(metadata)
         with self._explained(name):
             try:
-                blob.upload_from_filename(str(path), if_generation_match=over, checksum="crc32c")
+                blob.upload_from_filename(str(path), if_generation_match=if_generation, checksum="crc32c")
             except PreconditionFailed:
                 return None
         return self._source(blob)
@@ -143,7 +145,7 @@ class Bucket:
             except PreconditionFailed:
                 return
 
-    def replace(self, name: str, body: bytes, content_type: str, over: int) -> None:
+    def replace(self, name: str, body: bytes, content_type: str, if_generation: int) -> None:
         """Write an object over this generation, 0 for none; browsers ask for it again each time.
 
         Raises ContentDiffersError where another generation is there.
@@ -152,11 +154,13 @@ class Bucket:
         blob.cache_control = "no-cache"
         with self._explained(name):
             try:
-                blob.upload_from_string(body, content_type, if_generation_match=over, checksum="crc32c")
+                blob.upload_from_string(
+                    body, content_type, if_generation_match=if_generation, checksum="crc32c"
+                )
             except PreconditionFailed as error:
                 raise ContentDiffersError(self._uri(name)) from error
 
-    def upload(self, path: Path, name: str, content_type: str, over: int = 0) -> Output:
+    def upload(self, path: Path, name: str, content_type: str, if_generation: int = 0) -> Output:
         """Upload a file over this generation of its object, 0 where there is none.
 
         An object of another generation with the same content counts as done, as after a lost answer. Raises
@@ -164,7 +168,7 @@ class Bucket:
         """
         with self._explained(name):
             try:
-                return self._put(path, name, content_type, over)
+                return self._put(path, name, content_type, if_generation)
             except PreconditionFailed:
                 there = self._there(name)
         if there.crc32c != crc32c(path):

@@ -17,7 +17,7 @@ from inputs.constraints import chains, constraints, unknown_chain
 from inputs.grammar import BoltzInput, Entry, Ligand, Polymer, Protein, Template
 from inputs.msa import can_share, letters
 from inputs.tokens import read_valid
-from inputs.tree import MAX_PROBLEMS, Loc, Problem, shorten
+from inputs.tree import MAX_PROBLEMS, Diagnostic, Loc, shorten
 from inputs.values import EMPTY_MSA
 
 MAX_AFFINITY_ATOMS = 128
@@ -32,29 +32,29 @@ NOT_FOR_AFFINITY = (
 
 _RESIDUES = {"P": "a protein", "N": "a nucleic acid"}
 
-Check = Callable[[BoltzInput], Iterator[Problem]]
+Check = Callable[[BoltzInput], Iterator[Diagnostic]]
 
 
-def problems(document: BoltzInput) -> list[Problem]:
+def problems(document: BoltzInput) -> list[Diagnostic]:
     """Return the problems that the checks find, at most MAX_PROBLEMS + 1."""
     found = chained.from_iterable(check(document) for check in CHECKS)
     return list(islice(found, MAX_PROBLEMS + 1))
 
 
-def unique_chains(document: BoltzInput) -> Iterator[Problem]:
+def unique_chains(document: BoltzInput) -> Iterator[Diagnostic]:
     """Require that a chain id names one chain; Boltz lets the last one win."""
     seen: set[str] = set()
     for at, entry in enumerate(document.sequences):
         for chain in entry.molecule.id:
             if chain in seen:
                 loc = ("sequences", at, entry.kind, "id")
-                yield Problem(
+                yield Diagnostic(
                     f"names chain {chain} a second time", "Give every chain its own id.", loc, chain
                 )
             seen.add(chain)
 
 
-def same_sequence(document: BoltzInput) -> Iterator[Problem]:
+def same_sequence(document: BoltzInput) -> Iterator[Diagnostic]:
     """Require that chains of one sequence agree in all else: Boltz takes it from the first of them."""
     first: dict[tuple[str, str], tuple[str, dict[str, object]]] = {}
     for at, entry in enumerate(document.sequences):
@@ -75,12 +75,12 @@ def _settings(polymer: Polymer) -> dict[str, object]:
     }
 
 
-def _differs(loc: Loc, other: str, key: str) -> Problem:
+def _differs(loc: Loc, other: str, key: str) -> Diagnostic:
     what = f"differs from that of chain {other}, which has the same sequence; Boltz-2 would use one for both"
-    return Problem(what, f"Give both the same `{key}`, or predict them in separate files.", loc)
+    return Diagnostic(what, f"Give both the same `{key}`, or predict them in separate files.", loc)
 
 
-def ligand_texts(document: BoltzInput) -> Iterator[Problem]:
+def ligand_texts(document: BoltzInput) -> Iterator[Diagnostic]:
     """Refuse a SMILES and a CCD code of the same letters (CO: methanol, cobalt): one molecule to Boltz."""
     first: dict[str, str] = {}
     for at, entry in enumerate(document.sequences):
@@ -91,7 +91,7 @@ def ligand_texts(document: BoltzInput) -> Iterator[Problem]:
                     f"has the same letters as a `{first[written]}` before it; Boltz-2 would use one for both"
                 )
                 remedy = "Write the SMILES in another way, such as OC for CO."
-                yield Problem(what, remedy, ("sequences", at, "ligand", key), written)
+                yield Diagnostic(what, remedy, ("sequences", at, "ligand", key), written)
 
 
 def ligand_text(ligand: Ligand) -> str:
@@ -99,7 +99,7 @@ def ligand_text(ligand: Ligand) -> str:
     return ligand.smiles or ",".join(ligand.ccd or ())
 
 
-def one_msa_source(document: BoltzInput) -> Iterator[Problem]:
+def one_msa_source(document: BoltzInput) -> Iterator[Diagnostic]:
     """Require all MSAs from files or all from the service; ``empty`` goes with both."""
     proteins = [(at, entry.protein) for at, entry in enumerate(document.sequences) if entry.protein]
     if any(protein.msa not in {None, EMPTY_MSA} for _, protein in proteins):
@@ -107,10 +107,10 @@ def one_msa_source(document: BoltzInput) -> Iterator[Problem]:
             if protein.msa is None:
                 what = "is missing while other proteins name a file; Boltz-2 does not mix the two"
                 remedy = "Add `msa: NAME.a3m` or `msa: empty` here, or leave `msa` out everywhere."
-                yield Problem(what, remedy, ("sequences", at, "protein", "msa"))
+                yield Diagnostic(what, remedy, ("sequences", at, "protein", "msa"))
 
 
-def shared_msas(document: BoltzInput) -> Iterator[Problem]:
+def shared_msas(document: BoltzInput) -> Iterator[Diagnostic]:
     """Require that chains of different sequences have MSAs of their own: each begins with one of the two."""
     first: dict[str, tuple[str, str]] = {}
     for at, entry in enumerate(document.sequences):
@@ -121,10 +121,10 @@ def shared_msas(document: BoltzInput) -> Iterator[Problem]:
             if not can_share(own, other):
                 what = f"is also that of chain {chain}, which has another sequence"
                 remedy = "Give each of the two an MSA that begins with its own sequence."
-                yield Problem(what, remedy, ("sequences", at, "protein", "msa"), protein.msa)
+                yield Diagnostic(what, remedy, ("sequences", at, "protein", "msa"), protein.msa)
 
 
-def modifications(document: BoltzInput) -> Iterator[Problem]:
+def modifications(document: BoltzInput) -> Iterator[Diagnostic]:
     """Require that a modification fits its chain, is at a residue of it, and alone there."""
     for at, entry in enumerate(document.sequences):
         polymer = entry.molecule
@@ -134,20 +134,20 @@ def modifications(document: BoltzInput) -> Iterator[Problem]:
             yield from _replacements(loc, polymer, "P" if entry.protein else "N")
 
 
-def _positions(loc: Loc, polymer: Polymer) -> Iterator[Problem]:
+def _positions(loc: Loc, polymer: Polymer) -> Iterator[Diagnostic]:
     length, seen = len(polymer.sequence), set[int]()
     for index, modification in enumerate(polymer.modifications):
         position = modification.position
         here = (*loc, index, "position")
         if position > length:
             what = f"is {position}, but the sequence has {length} residues"
-            yield Problem(what, f"Give a position from 1 to {length}.", here, str(position))
+            yield Diagnostic(what, f"Give a position from 1 to {length}.", here, str(position))
         elif position in seen:
-            yield Problem("is modified a second time", "Keep one of the two.", here, str(position))
+            yield Diagnostic("is modified a second time", "Keep one of the two.", here, str(position))
         seen.add(position)
 
 
-def _replacements(loc: Loc, polymer: Polymer, wanted: str) -> Iterator[Problem]:
+def _replacements(loc: Loc, polymer: Polymer, wanted: str) -> Iterator[Diagnostic]:
     for index, modification in enumerate(polymer.modifications):
         found = component(modification.ccd)
         here = (*loc, index, "ccd")
@@ -155,18 +155,18 @@ def _replacements(loc: Loc, polymer: Polymer, wanted: str) -> Iterator[Problem]:
             what = (
                 f"is {found.code}, a residue of {_RESIDUES[found.polymer]}; the chain is {_RESIDUES[wanted]}"
             )
-            yield Problem(what, "Name the residue that is there, or change the chain.", here, found.code)
+            yield Diagnostic(what, "Name the residue that is there, or change the chain.", here, found.code)
         elif not found.bound:
             what = f"is {found.code}, of which nothing is left when it is bound into a chain"
-            yield Problem(what, "Give it as a ligand.", here, found.code)
+            yield Diagnostic(what, "Give it as a ligand.", here, found.code)
 
 
-def templates(document: BoltzInput) -> Iterator[Problem]:
+def templates(document: BoltzInput) -> Iterator[Diagnostic]:
     """Require for templates proteins of the file, as many chains on both sides, and distinct file stems."""
     known, files = chains(document), dict[str, str]()
     if document.templates and not any(entry.protein for entry in document.sequences):
         what = "is there, but the file has no protein"
-        yield Problem(what, "Remove it: only proteins take templates.", ("templates",))
+        yield Diagnostic(what, "Remove it: only proteins take templates.", ("templates",))
     for at, template in enumerate(document.templates):
         loc = ("templates", at)
         yield from _template_chains(loc, template, known)
@@ -174,29 +174,31 @@ def templates(document: BoltzInput) -> Iterator[Problem]:
         other = files.setdefault(PurePosixPath(template.file).stem, template.file)
         if other != template.file:
             what = f"has the stem of {shorten(other)}; Boltz-2 would use one file for both"
-            yield Problem(what, "Rename one of the two files.", (*loc, template.kind), template.file)
+            yield Diagnostic(what, "Rename one of the two files.", (*loc, template.kind), template.file)
 
 
-def _template_chains(loc: Loc, template: Template, known: dict[str, Entry]) -> Iterator[Problem]:
+def _template_chains(loc: Loc, template: Template, known: dict[str, Entry]) -> Iterator[Diagnostic]:
     for chain in template.chain_id or ():
         if chain not in known:
             yield unknown_chain((*loc, "chain_id"), chain, known)
         elif not known[chain].protein:
             what = f"names chain {chain}, which is a {known[chain].kind} chain"
-            yield Problem(what, "Name protein chains: only they take templates.", (*loc, "chain_id"), chain)
+            yield Diagnostic(
+                what, "Name protein chains: only they take templates.", (*loc, "chain_id"), chain
+            )
 
 
-def _template_settings(loc: Loc, template: Template) -> Iterator[Problem]:
+def _template_settings(loc: Loc, template: Template) -> Iterator[Diagnostic]:
     ours, theirs = template.chain_id, template.template_id
     if ours and theirs and len(ours) != len(theirs):
         what = f"names {len(theirs)} chains for {len(ours)} in chain_id"
-        yield Problem(what, "Name as many chains of the template as of this file.", (*loc, "template_id"))
+        yield Diagnostic(what, "Name as many chains of the template as of this file.", (*loc, "template_id"))
     if template.force and template.threshold is None:
         remedy = "Add `threshold:` with the deviation in ångström that you allow, or remove `force`."
-        yield Problem("is missing, and force needs it", remedy, (*loc, "threshold"))
+        yield Diagnostic("is missing, and force needs it", remedy, (*loc, "threshold"))
 
 
-def affinity(document: BoltzInput) -> Iterator[Problem]:
+def affinity(document: BoltzInput) -> Iterator[Diagnostic]:
     """Require as binder a ligand of one residue, in one copy, that Boltz can standardise."""
     known = chains(document)
     for at, wanted in enumerate(document.properties):
@@ -206,7 +208,7 @@ def affinity(document: BoltzInput) -> Iterator[Problem]:
                 yield unknown_chain(loc, binder, known)
             elif complaint := _not_one_ligand(document, known[binder]) or _unfit(known[binder].molecule):
                 remedy = "Name a small ligand of one molecule with a single copy, or remove `properties`."
-                yield Problem(f"is {binder}, {complaint}", remedy, loc, binder)
+                yield Diagnostic(f"is {binder}, {complaint}", remedy, loc, binder)
 
 
 def _not_one_ligand(document: BoltzInput, entry: Entry) -> str | None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from inputs.grammar import BoltzInput
-from inputs.tree import MAX_PROBLEMS, Loc, Place, Problem, Tree, dotted, shorten
+from inputs.tree import MAX_PROBLEMS, Diagnostic, Loc, Place, Tree, dotted, shorten
 from schemas.failure import Code, Failure
 
 _FILL_IN = ("is empty", "Fill it in, or remove the key.")
@@ -28,17 +28,17 @@ _WORDS = {
     "literal_error": ("must be {expected}", "Write {expected}, without quotes."),
     "string_unicode": ("holds half a character (a surrogate)", "Write the character itself."),
 }
-"""Problem and remedy for each of pydantic's error types that the grammar can raise."""
+"""Diagnostic and remedy for each of pydantic's error types that the grammar can raise."""
 
 _KINDS = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a mapping"}
 
 
-def from_grammar(error: ValidationError, tree: Tree) -> list[Problem]:
+def from_grammar(error: ValidationError, tree: Tree) -> list[Diagnostic]:
     """Return the problems that the grammar found in ``tree.data``."""
     return [_translate(detail, tree) for detail in error.errors(include_url=False) if not _echo(detail, tree)]
 
 
-def to_failures(file: str, problems: Iterable[Problem], tree: Tree) -> tuple[Failure, ...]:
+def to_failures(file: str, problems: Iterable[Diagnostic], tree: Tree) -> tuple[Failure, ...]:
     """Return the failures in document order, at most MAX_PROBLEMS; the last may say that there are more."""
     placed = [(problem, problem.place or tree.place(problem.loc)) for problem in problems]
     placed.sort(key=lambda pair: pair[1][:2] if pair[1] else (0, 0))
@@ -48,7 +48,7 @@ def to_failures(file: str, problems: Iterable[Problem], tree: Tree) -> tuple[Fai
     return tuple(failures)
 
 
-def _failure(file: str, problem: Problem, place: Place | None) -> Failure:
+def _failure(file: str, problem: Diagnostic, place: Place | None) -> Failure:
     where = f", line {place.line}, column {place.column}" if place else ""
     field = dotted(problem.loc)
     return Failure(
@@ -73,10 +73,10 @@ def _echo(detail: ErrorDetails, tree: Tree) -> bool:
     return detail["type"] == "too_short" and _locate(detail["loc"], tree.data)[1] != []
 
 
-def _translate(detail: ErrorDetails, tree: Tree) -> Problem:
+def _translate(detail: ErrorDetails, tree: Tree) -> Diagnostic:
     loc, value = _locate(detail["loc"], tree.data)
     what, remedy = _words(detail, loc, value, tree)
-    return Problem(what, remedy, loc, _shown(value, loc, tree))
+    return Diagnostic(what, remedy, loc, _shown(value, loc, tree))
 
 
 def _locate(loc: Loc, data: object) -> tuple[Loc, object]:

@@ -19,8 +19,8 @@ from inputs.sampling import seed_of, unwritable
 from inputs.tree import shorten
 from schemas.failure import Code, Failure
 from schemas.job import Source
-from schemas.options import Options, Request, read_metadata
-from schemas.storage import Look, ObjectTooLargeError, ObjectUnreadableError
+from schemas.options import Options, RequestedOptions, read_metadata
+from schemas.storage import ObjectHead, ObjectTooLargeError, ObjectUnreadableError
 from schemas.upload import why_ignored
 
 
@@ -33,7 +33,7 @@ class Uploads(Protocol):
         Raises ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError.
         """
 
-    def look(self, name: str, most: int) -> Look | None:
+    def head(self, name: str, most: int) -> ObjectHead | None:
         """Return the size and first ``most`` bytes of the object of this name, or None if it is missing.
 
         Raises ObjectUnreadableError.
@@ -44,7 +44,7 @@ class Uploads(Protocol):
 class Accepted:
     """An upload that can be predicted."""
 
-    request: Request
+    request: RequestedOptions
     document: BoltzInput
     missing: tuple[str, ...]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from inputs.tree import MAX_PROBLEMS, Loc, Place, Problem, Tree, UnreadableError, shorten
+from inputs.tree import MAX_PROBLEMS, Diagnostic, Loc, Place, Tree, UnreadableError, shorten
 
 MAX_RECORDS = 1_000
 """Most chains in one file; more than fit on any device."""
@@ -55,10 +55,10 @@ def _records(text: str) -> list[_Record]:
     before, *chunks = f"\n{text}".split("\n>")
     if before.strip():
         what = "has text before its first header, which Boltz-2 would skip"
-        raise UnreadableError(Problem(what, "Begin the file with `>`.", value=shorten(before.strip())))
+        raise UnreadableError(Diagnostic(what, "Begin the file with `>`.", value=shorten(before.strip())))
     if not 0 < len(chunks) <= MAX_RECORDS:
         what = f"holds {len(chunks)} records"
-        raise UnreadableError(Problem(what, f"{_HEADER} A file holds 1 to {MAX_RECORDS} of them."))
+        raise UnreadableError(Diagnostic(what, f"{_HEADER} A file holds 1 to {MAX_RECORDS} of them."))
     return list(_numbered(chunks, before.count("\n") + 1))
 
 
@@ -79,11 +79,11 @@ def _entry(record: _Record) -> dict[str, object]:
     return {kind: molecule}
 
 
-def _check(index: int, record: _Record) -> Iterator[Problem]:
+def _check(index: int, record: _Record) -> Iterator[Diagnostic]:
     what, remedy = _complaint(record)
     if what:
         header = shorten("|".join(record.fields))
-        yield Problem(what, remedy, ("sequences", index), f">{header}", Place(record.line, 1))
+        yield Diagnostic(what, remedy, ("sequences", index), f">{header}", Place(record.line, 1))
 
 
 def _complaint(record: _Record) -> tuple[str, str]:

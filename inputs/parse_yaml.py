@@ -12,7 +12,7 @@ from typing import Protocol
 
 import yaml
 
-from inputs.tree import MAX_PROBLEMS, Loc, Place, Problem, Tree, UnreadableError, shorten
+from inputs.tree import MAX_PROBLEMS, Diagnostic, Loc, Place, Tree, UnreadableError, shorten
 
 MAX_DEPTH = 20
 """Deepest nesting of mappings and lists; the grammar itself needs 7."""
@@ -64,7 +64,7 @@ class _Builder:
         self._loader = loader
         self._text = text
         self.places: dict[Loc, Place] = {}
-        self.problems: list[Problem] = []
+        self.problems: list[Diagnostic] = []
 
     def build(self, node: yaml.Node, loc: Loc, mark: yaml.error.Mark) -> object:
         """Convert the node at ``loc``; ``mark`` is where a person looks for it: its key, or its own start."""
@@ -107,7 +107,7 @@ class _Builder:
         return None
 
     def _refuse(self, what: str, remedy: str, loc: Loc, node: yaml.Node) -> None:
-        self.problems.append(Problem(what, remedy, loc, self._source(node), _place(node.start_mark)))
+        self.problems.append(Diagnostic(what, remedy, loc, self._source(node), _place(node.start_mark)))
         if len(self.problems) > MAX_PROBLEMS:
             raise UnreadableError(*self.problems)
 
@@ -124,12 +124,12 @@ def read_yaml(text: str) -> Tree:
         loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
-            raise UnreadableError(Problem("holds no document", "Begin with `sequences:`."))
+            raise UnreadableError(Diagnostic("holds no document", "Begin with `sequences:`."))
     except yaml.MarkedYAMLError as error:
         raise UnreadableError(_syntax(error)) from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         # ValueError, OverflowError: the scanner turns "\UFFFFFFFF" into a character without a look.
-        raise UnreadableError(Problem(f"is not valid YAML ({shorten(str(error))})", _SYNTAX)) from None
+        raise UnreadableError(Diagnostic(f"is not valid YAML ({shorten(str(error))})", _SYNTAX)) from None
     builder = _Builder(loader, text)
     tree = Tree(builder.build(node, (), node.start_mark), builder.places)
     if builder.problems:
@@ -176,16 +176,16 @@ def _refuse_reference(event: yaml.Event) -> None:
         return
     remedy = "Write the value out. A text that begins with * & or ! belongs in 'single quotes'."
     place = _place(event.start_mark)
-    raise UnreadableError(Problem(f"uses the {shorten(found)}, which is refused", remedy, place=place))
+    raise UnreadableError(Diagnostic(f"uses the {shorten(found)}, which is refused", remedy, place=place))
 
 
 def _too_much(mark: _Mark | None) -> UnreadableError:
     what = f"is nested deeper than {MAX_DEPTH} levels or holds more than {MAX_NODES} values"
     remedy = "Write a plain Boltz-2 input; split a large batch into one file each."
-    return UnreadableError(Problem(what, remedy, place=_place(mark)))
+    return UnreadableError(Diagnostic(what, remedy, place=_place(mark)))
 
 
-def _syntax(error: yaml.MarkedYAMLError) -> Problem:
+def _syntax(error: yaml.MarkedYAMLError) -> Diagnostic:
     mark = error.problem_mark or error.context_mark
     why = shorten(error.problem or error.context or "unknown reason", 200)
-    return Problem(f"is not valid YAML ({why})", _SYNTAX, place=_place(mark))
+    return Diagnostic(f"is not valid YAML ({why})", _SYNTAX, place=_place(mark))

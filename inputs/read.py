@@ -19,7 +19,7 @@ from inputs.parse_yaml import read_yaml, residues_in
 from inputs.size import MAX_TOKENS, least_tokens, too_many
 from inputs.suffixes import SIDECARS
 from inputs.tokens import count_tokens
-from inputs.tree import InputError, Place, Problem, Tree, UnreadableError
+from inputs.tree import Diagnostic, InputError, Place, Tree, UnreadableError
 from inputs.values import EMPTY_MSA
 from schemas.failure import Code, Failure
 
@@ -120,7 +120,7 @@ def references(document: BoltzInput) -> tuple[str, ...]:
     return tuple(dict.fromkeys(posixpath.normpath(name) for name in names))
 
 
-def _invalid(name: str, problems: Iterable[Problem], tree: Tree) -> InvalidInputError:
+def _invalid(name: str, problems: Iterable[Diagnostic], tree: Tree) -> InvalidInputError:
     return InvalidInputError(diagnostics.to_failures(name, problems, tree))
 
 
@@ -129,7 +129,7 @@ def _suffix(name: str) -> str:
     if suffix not in INPUT_SUFFIXES:
         what = f"ends in {suffix!r}, which is no input" if suffix else "has no suffix"
         remedy = f"Name an input file with one of: {', '.join(sorted(INPUT_SUFFIXES))}."
-        raise UnreadableError(Problem(what, remedy, code=Code.UNSUPPORTED_FILE))
+        raise UnreadableError(Diagnostic(what, remedy, code=Code.UNSUPPORTED_FILE))
     return suffix
 
 
@@ -138,20 +138,22 @@ def _decode(content: bytes) -> str:
     if len(content) > MAX_INPUT_BYTES:
         what = f"has {len(content)} bytes; at most {MAX_INPUT_BYTES} are read"
         remedy = "Put alignments and structures in files of their own, and other predictions in other inputs."
-        raise UnreadableError(Problem(what, remedy, code=Code.TOO_LARGE))
+        raise UnreadableError(Diagnostic(what, remedy, code=Code.TOO_LARGE))
     try:
         text = _plain(content.decode("utf-8"))
     except UnicodeDecodeError as error:
         what = f"is not UTF-8 text (byte {error.start + 1} is 0x{content[error.start]:02x})"
-        raise UnreadableError(Problem(what, "Save it as plain text in UTF-8, and upload it again.")) from None
+        raise UnreadableError(
+            Diagnostic(what, "Save it as plain text in UTF-8, and upload it again.")
+        ) from None
     if not text.strip(" \t\n"):
-        raise UnreadableError(Problem("is empty", "Upload it again with its content."))
+        raise UnreadableError(Diagnostic("is empty", "Upload it again with its content."))
     if found := _CONTROL.search(text):
         before = text[: found.start()]
         place = Place(before.count("\n") + 1, found.start() - before.rfind("\n"))
         what = f"holds the control character 0x{ord(found.group()):02x}"
         raise UnreadableError(
-            Problem(what, "Save it as plain text in UTF-8, and upload it again.", place=place)
+            Diagnostic(what, "Save it as plain text in UTF-8, and upload it again.", place=place)
         )
     return text
 

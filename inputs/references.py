@@ -8,7 +8,7 @@ from inputs.read import BoltzInput, references
 from inputs.sidecars import beside, too_large, unreachable
 from inputs.suffixes import kind
 from schemas.failure import Code, Failure
-from schemas.storage import Look, ObjectUnreadableError
+from schemas.storage import ObjectHead, ObjectUnreadableError
 
 BEGINNING = 128 * 1024
 """First bytes of an MSA that are read, more than any chain is long; the worker checks a query behind them."""
@@ -17,29 +17,29 @@ BEGINNING = 128 * 1024
 class Uploads(Protocol):
     """The input bucket, as far as references go."""
 
-    def look(self, name: str, most: int) -> Look | None:
+    def head(self, name: str, most: int) -> ObjectHead | None:
         """Return the size and first ``most`` bytes of the object of this name, or None if it is missing.
 
         Raises ObjectUnreadableError.
         """
 
 
-class Found(NamedTuple):
+class ReferenceCheck(NamedTuple):
     """Names of the missing objects, and failures of those that cannot be used."""
 
     missing: tuple[str, ...]
     failures: tuple[Failure, ...]
 
 
-def find(input_name: str, document: BoltzInput, uploads: Uploads) -> Found:
+def find(input_name: str, document: BoltzInput, uploads: Uploads) -> ReferenceCheck:
     """Return which of the files that a document refers to are missing or cannot be used."""
     names = references(document)
     if refused := unreachable(input_name, names):
-        return Found((), (refused,))
+        return ReferenceCheck((), (refused,))
     missing, failures = list[str](), list[Failure]()
     for name in names:
         try:
-            look = uploads.look(beside(input_name, name), BEGINNING if kind(name).msa else 0)
+            look = uploads.head(beside(input_name, name), BEGINNING if kind(name).msa else 0)
         except ObjectUnreadableError as error:
             failures.append(unreadable(error))
             continue
@@ -47,13 +47,13 @@ def find(input_name: str, document: BoltzInput, uploads: Uploads) -> Found:
             missing.append(beside(input_name, name))
         else:
             failures += _complaints(name, look, document)
-    return Found(tuple(missing), tuple(failures))
+    return ReferenceCheck(tuple(missing), tuple(failures))
 
 
 def any_missing(names: Iterable[str], uploads: Uploads) -> bool:
     """Return whether an object is missing, without reading any."""
     try:
-        return any(uploads.look(name, 0) is None for name in names)
+        return any(uploads.head(name, 0) is None for name in names)
     except ObjectUnreadableError:
         return False  # it is there
 
@@ -67,7 +67,7 @@ def unreadable(error: ObjectUnreadableError) -> Failure:
     )
 
 
-def _complaints(name: str, look: Look, document: BoltzInput) -> Iterator[Failure]:
+def _complaints(name: str, look: ObjectHead, document: BoltzInput) -> Iterator[Failure]:
     if oversize := too_large(name, look.size):
         yield oversize
     elif kind(name).msa and (wrong := msa.check_beginning(name, look.beginning, document, whole=look.whole)):

@@ -5,7 +5,7 @@ looked at where they are too many: by lengths before the grammar, SMILES by SMIL
 exactly.
 """
 
-from inputs.tree import Problem
+from inputs.tree import Diagnostic
 from schemas.failure import Code
 
 USUAL_TOKENS = 1_500
@@ -15,12 +15,12 @@ MAX_TOKENS = 10_000
 """Beyond any device: 80 GB hold about 2,400 tokens, memory grows by their square, so these need over 1 TB."""
 
 
-def too_many(tokens: int, most: int, *, known: bool = True) -> Problem:
+def too_many(tokens: int, most: int, *, known: bool = True) -> Diagnostic:
     """Return the problem of too many tokens; unless ``known``, their number is a lower bound."""
     count = f"{tokens:,}" if known else f"at least {tokens:,}"
     what = f"has {count} tokens (residues, and atoms of ligands); there is memory for {most:,}"
     remedy = "Predict the chains that touch each other, or domains; a deployment's limit is its MAX_TOKENS."
-    return Problem(what, remedy, code=Code.TOO_LARGE)
+    return Diagnostic(what, remedy, code=Code.TOO_LARGE)
 
 
 def least_tokens(data: object) -> int:

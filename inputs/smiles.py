@@ -38,7 +38,7 @@ _POSITION = re.compile(r"around position (\d+)")
 _SPELLING = "Check it with the program that it comes from; in YAML write it in 'single quotes'."
 
 
-class Molecule(NamedTuple):
+class ParsedSmiles(NamedTuple):
     """The molecule of a SMILES: Boltz-2's names of the heavy atoms, and their elements' symbols.
 
     ``counted`` is the number of atoms that the affinity's limit counts: isotopes of hydrogen are among them.
@@ -65,7 +65,7 @@ class _RefusedError(Exception):
 
 
 @lru_cache(maxsize=256)  # each is read for the grammar, for the checks, and for the count of tokens
-def read_smiles(smiles: str) -> Molecule | Refusal:
+def read_smiles(smiles: str) -> ParsedSmiles | Refusal:
     """Return the molecule of printable characters without blanks, or why they cannot be used."""
     try:
         return _read(smiles)
@@ -77,7 +77,7 @@ def read_smiles(smiles: str) -> Molecule | Refusal:
         )
 
 
-def _read(smiles: str) -> Molecule:
+def _read(smiles: str) -> ParsedSmiles:
     if len(smiles) > MAX_LETTERS:
         raise _RefusedError(f"has {len(smiles)} characters; at most {MAX_LETTERS} are read", _SPLIT)
     graph = _parsed(smiles)
@@ -143,7 +143,7 @@ def _impossible(graph: Any) -> _RefusedError:  # noqa: ANN401 (RDKit has no anno
     )
 
 
-def _named(molecule: Any) -> Molecule:  # noqa: ANN401 (RDKit has no annotations)
+def _named(molecule: Any) -> ParsedSmiles:  # noqa: ANN401 (RDKit has no annotations)
     """Return the molecule, named as in boltz/data/parse/schema.py, of a graph with explicit hydrogens."""
     if molecule.GetNumAtoms() > MAX_ATOMS:
         raise _too_many(molecule.GetNumAtoms())
@@ -158,7 +158,7 @@ def _named(molecule: Any) -> Molecule:  # noqa: ANN401 (RDKit has no annotations
     if len(heavy) == 1 and kept.GetAtomWithIdx(0).GetSymbol() == "H":
         what = "begins with an isotope of hydrogen, which Boltz-2 would take for the whole molecule"
         raise _RefusedError(what, f"Leave isotopes out: write {heavy[0][1]} first, and H for [2H].")
-    return Molecule(
+    return ParsedSmiles(
         tuple(name for name, _ in heavy), tuple(symbol for _, symbol in heavy), kept.GetNumAtoms()
     )
 

@@ -7,7 +7,7 @@ Hydrogens are never there; nor, in a polymer, what a residue loses when it is bo
 from inputs.ccd import component
 from inputs.grammar import BoltzInput, Dna, Ligand, Polymer, Protein
 from inputs.residues import AMINO_ACIDS, UNKNOWN_AMINO_ACID
-from inputs.smiles import Molecule, read_smiles
+from inputs.smiles import ParsedSmiles, read_smiles
 
 _UNKNOWN = ("N", "CA", "C", "O", "CB")
 """Atoms of a residue that Boltz does not know; the dictionary's UNK has one more."""
@@ -41,10 +41,10 @@ def atoms(molecule: Polymer | Ligand, residue: int) -> tuple[str, ...]:
     return read_valid(molecule).names
 
 
-def read_valid(ligand: Ligand) -> Molecule:
+def read_valid(ligand: Ligand) -> ParsedSmiles:
     """Return the molecule of a SMILES that the grammar has accepted. Raises TypeError for another."""
     molecule = read_smiles(ligand.smiles or "")
-    if not isinstance(molecule, Molecule):
+    if not isinstance(molecule, ParsedSmiles):
         raise TypeError(f"{ligand.smiles!r} was accepted, and cannot be read: {molecule}")
     return molecule
 

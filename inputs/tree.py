@@ -23,7 +23,7 @@ class Place(NamedTuple):
     source: str = ""
 
 
-class Problem(NamedTuple):
+class Diagnostic(NamedTuple):
     """One thing wrong with the file. ``what`` completes a sentence that begins with the field or the file."""
 
     what: str
@@ -41,7 +41,7 @@ class InputError(Exception):
 class UnreadableError(InputError):
     """The bytes do not make a document; carries every reason found."""
 
-    def __init__(self, *problems: Problem) -> None:
+    def __init__(self, *problems: Diagnostic) -> None:
         super().__init__("; ".join(problem.what for problem in problems))
         self.problems = problems
 

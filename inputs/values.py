@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from pydantic_core import PydanticCustomError
 
 from inputs.ccd import NO_ELEMENT, component, nearest
-from inputs.smiles import Molecule, Refusal, read_smiles
+from inputs.smiles import ParsedSmiles, Refusal, read_smiles
 from inputs.suffixes import MSAS
 
 PROTEIN = string.ascii_uppercase  # all of them: Boltz's own table reads B J O U X Z as unknown residues
@@ -106,7 +106,7 @@ def check_atom_name(value: str) -> str:
     return value
 
 
-def check_smiles(value: str) -> Molecule:
+def check_smiles(value: str) -> ParsedSmiles:
     """Check a SMILES, and return its molecule: RDKit has to read it, and Boltz to name its atoms."""
     if not re.fullmatch(SMILES, value):
         # RDKit would take what follows a blank for the molecule's name.

@@ -14,16 +14,16 @@ MAX_ATTEMPTS = 3
 """Attempts after which a job fails: one that lost its worker this often is the likely reason."""
 
 LEASE = timedelta(seconds=120)
-WAIT = timedelta(hours=24)
+WAIT_LIMIT = timedelta(hours=24)
 UNTAKEN = timedelta(hours=24)
 """Time after which a queued job that no worker took fails, so that its sender hears of it: decision 005."""
 
-KEEP = timedelta(days=90)
+RETENTION = timedelta(days=90)
 """Time for which the ledger keeps an ended job; its receipt stays as long as the bucket keeps it."""
 
 
-class Event(StrEnum):
-    """Event of the state machine."""
+class Trigger(StrEnum):
+    """Trigger of the state machine."""
 
     TAKEN_IN = "TAKEN_IN"  # an upload became a job
     ARRIVED = "ARRIVED"  # the last file that it waited for is there
@@ -40,29 +40,29 @@ class Event(StrEnum):
     SUPERSEDED = "SUPERSEDED"  # a newer generation took its place
 
 
-TABLE: Mapping[State, Mapping[Event, State]] = {
+TABLE: Mapping[State, Mapping[Trigger, State]] = {
     State.WAITING: {
-        Event.ARRIVED: State.QUEUED,
-        Event.REFUSED: State.REJECTED,
-        Event.EXPIRED: State.REJECTED,
-        Event.CANCELLED: State.CANCELLED,
-        Event.SUPERSEDED: State.SUPERSEDED,
+        Trigger.ARRIVED: State.QUEUED,
+        Trigger.REFUSED: State.REJECTED,
+        Trigger.EXPIRED: State.REJECTED,
+        Trigger.CANCELLED: State.CANCELLED,
+        Trigger.SUPERSEDED: State.SUPERSEDED,
     },
     State.QUEUED: {
-        Event.CLAIMED: State.RUNNING,
-        Event.UNDELIVERED: State.QUEUED,
-        Event.GAVE_UP: State.FAILED,
-        Event.CANCELLED: State.CANCELLED,
-        Event.SUPERSEDED: State.SUPERSEDED,
+        Trigger.CLAIMED: State.RUNNING,
+        Trigger.UNDELIVERED: State.QUEUED,
+        Trigger.GAVE_UP: State.FAILED,
+        Trigger.CANCELLED: State.CANCELLED,
+        Trigger.SUPERSEDED: State.SUPERSEDED,
     },
     State.RUNNING: {
-        Event.SUCCEEDED: State.SUCCEEDED,
-        Event.FAILED: State.FAILED,
-        Event.RELEASED: State.QUEUED,
-        Event.LEASE_EXPIRED: State.QUEUED,
-        Event.GAVE_UP: State.FAILED,
-        Event.CANCELLED: State.CANCELLED,
-        Event.SUPERSEDED: State.SUPERSEDED,
+        Trigger.SUCCEEDED: State.SUCCEEDED,
+        Trigger.FAILED: State.FAILED,
+        Trigger.RELEASED: State.QUEUED,
+        Trigger.LEASE_EXPIRED: State.QUEUED,
+        Trigger.GAVE_UP: State.FAILED,
+        Trigger.CANCELLED: State.CANCELLED,
+        Trigger.SUPERSEDED: State.SUPERSEDED,
     },
     State.SUCCEEDED: {},
     State.FAILED: {},
@@ -93,8 +93,8 @@ def enter(job: Job, event: str, state: State, at: datetime, code: Code | None = 
         pending=(*ENTERING.get(state, ()), *job.left_to_others),
         lease=job.lease if state is State.RUNNING else None,
         waits_for=job.waits_for if state is State.WAITING else (),
-        wait_until=at + WAIT if state is State.WAITING else None,
-        expire_at=at + KEEP if state.terminal else None,
+        wait_until=at + WAIT_LIMIT if state is State.WAITING else None,
+        expire_at=at + RETENTION if state.terminal else None,
         history=(*job.history, Change(at=at, event=event, state=state, code=code)),
     )
 
@@ -103,10 +103,10 @@ def begin(job: Job, state: State, at: datetime, code: Code | None = None) -> Job
     """Return a new job in its first state. Raises IllegalTransitionError."""
     if state not in BEGINNINGS:
         raise IllegalTransitionError(f"job {job.job_id} cannot begin as {state}")
-    return enter(job, Event.TAKEN_IN, state, at, code)
+    return enter(job, Trigger.TAKEN_IN, state, at, code)
 
 
-def advance(job: Job, event: Event, at: datetime, code: Code | None = None) -> Job:
+def advance(job: Job, event: Trigger, at: datetime, code: Code | None = None) -> Job:
     """Return the job after the event. Raises IllegalTransitionError; never changes the given job."""
     state = TABLE[job.state].get(event)
     if state is None:
@@ -118,7 +118,7 @@ def claim(job: Job, holder: str, at: datetime) -> Job:
     """Give the lease to a worker; the attempt it counts up is the fencing token."""
     lease = Lease(holder=holder, expires_at=at + LEASE)
     leased = job.evolve(attempt=job.attempt + 1, lease=lease, worker=holder)
-    return advance(leased, Event.CLAIMED, at)
+    return advance(leased, Trigger.CLAIMED, at)
 
 
 def renew(job: Job, at: datetime) -> Job:
@@ -130,33 +130,33 @@ def renew(job: Job, at: datetime) -> Job:
 
 def succeed(job: Job, result: Result, at: datetime) -> Job:
     """Record a proven result, already uploaded."""
-    return advance(job.evolve(**dict(result)), Event.SUCCEEDED, at)
+    return advance(job.evolve(**dict(result)), Trigger.SUCCEEDED, at)
 
 
 def fail(job: Job, failure: Failure, at: datetime) -> Job:
     """Record a permanent failure."""
-    return advance(job.evolve(errors=(failure,)), Event.FAILED, at, failure.code)
+    return advance(job.evolve(errors=(failure,)), Trigger.FAILED, at, failure.code)
 
 
 def end_attempt(job: Job, failure: Failure, at: datetime) -> Job:
     """End a failed attempt: release the job after a retryable failure, else fail it."""
     if failure.code in RETRYABLE:
-        return release(job, Event.RELEASED, failure, at)
+        return release(job, Trigger.RELEASED, failure, at)
     return fail(job, failure, at)
 
 
-def release(job: Job, event: Event, failure: Failure, at: datetime) -> Job:
+def release(job: Job, event: Trigger, failure: Failure, at: datetime) -> Job:
     """Return a running job to the queue, or fail it when its attempts are spent."""
     if job.attempt < MAX_ATTEMPTS:
         return advance(job, event, at, failure.code)
     message = f"Given up after {job.attempt} attempts. The last one: {failure.message}"
     final = failure.model_copy(update={"message": message})
-    return advance(job.evolve(errors=(final,)), Event.GAVE_UP, at, failure.code)
+    return advance(job.evolve(errors=(final,)), Trigger.GAVE_UP, at, failure.code)
 
 
 def remembered(uploaded_at: datetime, now: datetime) -> bool:
     """Return whether the ledger still has the job of an upload of that time, if it ever had one."""
-    return now - uploaded_at < KEEP
+    return now - uploaded_at < RETENTION
 
 
 def request_again(job: Job, at: datetime) -> Job:
@@ -175,29 +175,29 @@ def undelivered(job: Job, at: datetime) -> Job:
     Only the last such event stays in the history, which would grow with each.
     """
     steps = list(job.history)
-    if steps and steps[-1].event == Event.UNDELIVERED:
+    if steps and steps[-1].event == Trigger.UNDELIVERED:
         steps.pop()
     since = steps[-1].at if steps else job.created_at
     if at - since < UNTAKEN:
-        return advance(job.evolve(history=tuple(steps)), Event.UNDELIVERED, at)
+        return advance(job.evolve(history=tuple(steps)), Trigger.UNDELIVERED, at)
     failure = Failure(
         code=Code.WORKER_LOST,
         message=f"No worker took it within {UNTAKEN.total_seconds() / 3600:.0f} h.",
         remedy="See in the logs what keeps the workers from work. Then upload the file again.",
     )
-    return advance(job.evolve(errors=(failure,)), Event.GAVE_UP, at, failure.code)
+    return advance(job.evolve(errors=(failure,)), Trigger.GAVE_UP, at, failure.code)
 
 
 def supersede(job: Job, at: datetime) -> Job:
     """End a job whose object has a newer generation."""
     failure = _overwritten(job)
-    return advance(job.evolve(errors=(failure,)), Event.SUPERSEDED, at, failure.code)
+    return advance(job.evolve(errors=(failure,)), Trigger.SUPERSEDED, at, failure.code)
 
 
 def cancel(job: Job, at: datetime, why: str) -> Job:
     """Cancel a job; ``why`` is the sentence that gives the reason."""
     failure = _unwanted(why)
-    return advance(job.evolve(errors=(failure,)), Event.CANCELLED, at, failure.code)
+    return advance(job.evolve(errors=(failure,)), Trigger.CANCELLED, at, failure.code)
 
 
 def expire(job: Job, at: datetime) -> Job:
@@ -205,15 +205,15 @@ def expire(job: Job, at: datetime) -> Job:
     missing = ", ".join(job.waits_for)
     failure = Failure(
         code=Code.MISSING_REFERENCE,
-        message=f"Waited {WAIT.total_seconds() / 3600:.0f} h for {missing}",
+        message=f"Waited {WAIT_LIMIT.total_seconds() / 3600:.0f} h for {missing}",
         remedy="Upload the missing file, then upload the input again.",
     )
-    return advance(job.evolve(errors=(failure,)), Event.EXPIRED, at)
+    return advance(job.evolve(errors=(failure,)), Trigger.EXPIRED, at)
 
 
 def refuse(job: Job, failures: tuple[Failure, ...], at: datetime) -> Job:
     """Reject a waiting job for failures of the files that it waited for."""
-    return advance(job.evolve(errors=failures), Event.REFUSED, at, failures[0].code)
+    return advance(job.evolve(errors=failures), Trigger.REFUSED, at, failures[0].code)
 
 
 def take_in(job: Job, at: datetime) -> Job:

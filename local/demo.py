@@ -45,7 +45,7 @@ from schemas.scores import CONFIDENCE
 
 EXAMPLES = ROOT / "examples"
 RESULTS = ROOT / ".local" / "demo"
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 WIDTH = 116  # where no terminal tells its own
 COLOURS = {State.SUCCEEDED: "green", State.REJECTED: "yellow"}
 
@@ -163,7 +163,7 @@ def _await(
         if time.monotonic() > deadline:
             raise TimeoutError(f"After {timeout:.0f} s nothing was heard of {', '.join(sorted(missing))}.")
         try:
-            event = events.get(timeout=LOOK_SECONDS)
+            event = events.get(timeout=POLL_SECONDS)
         except queue.Empty:
             continue
         if event.data.source.name in missing:

@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
-class Found(StrEnum):
+class Outcome(StrEnum):
     """State of a part."""
 
     OK = "ok"
@@ -17,5 +17,5 @@ class Found(StrEnum):
 class Finding(NamedTuple):
     """State of a part, and the reason in the API's words."""
 
-    found: Found
+    found: Outcome
     detail: str = ""

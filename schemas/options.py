@@ -31,7 +31,7 @@ class Options(BaseModel):
     output_format: Literal["mmcif", "pdb"] = Field("mmcif", description="Format of the structure files.")
 
 
-class Request(BaseModel):
+class RequestedOptions(BaseModel):
     """Everything an uploader asked for: the options, and under which batch to file the result."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,7 +40,7 @@ class Request(BaseModel):
     batch: str | None = Field(None, max_length=256, description="Batch name; the object's folder if absent.")
 
 
-def read_metadata(metadata: Mapping[str, str], defaults: Options) -> Request | tuple[Failure, ...]:
+def read_metadata(metadata: Mapping[str, str], defaults: Options) -> RequestedOptions | tuple[Failure, ...]:
     """Return the request in an object's custom metadata, or every reason why it cannot be one.
 
     Keys are compared in lower case with dashes for underscores, since HTTP header names have no case.
@@ -54,7 +54,7 @@ def read_metadata(metadata: Mapping[str, str], defaults: Options) -> Request | t
     batch = asked.pop("batch", None)
     try:
         options = Options.model_validate({**defaults.model_dump(), **asked})
-        return Request(options=options, batch=batch or None)
+        return RequestedOptions(options=options, batch=batch or None)
     except ValidationError as error:
         return tuple(
             _out_of_range(detail["loc"][0], detail["msg"], detail["input"]) for detail in error.errors()

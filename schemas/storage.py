@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Look(NamedTuple):
+class ObjectHead(NamedTuple):
     """A look at an object: its size as stored, in bytes, and the beginning of its content.
 
     ``whole`` says whether that is all of it.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from jobs.lifecycle import BEGINNINGS, ENTERING, TABLE, Event
+from jobs.lifecycle import BEGINNINGS, ENTERING, TABLE, Trigger
 
 HEAD = """# How a job moves
 
@@ -20,7 +20,7 @@ def page() -> str:
 
 def _arrows() -> Iterator[str]:
     for state in BEGINNINGS:
-        yield f"    [*] --> {state}: {Event.TAKEN_IN}"
+        yield f"    [*] --> {state}: {Trigger.TAKEN_IN}"
     for state, ways in TABLE.items():
         for event, after in ways.items():
             yield f"    {state} --> {after}: {event}"

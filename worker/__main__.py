@@ -24,7 +24,7 @@ from worker.drain import MAX_IN_FLIGHT
 from worker.errors import DeviceLostError, ShutdownRequestedError
 from worker.settings import WorkerSettings
 
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 logger = logging.getLogger("worker")
 
 
@@ -64,7 +64,7 @@ def _work(settings: WorkerSettings, ready: Warm, started: float, started_at: dat
     runner = compose.job_runner(settings, clients, ready.predictor, started_at, ready.children)
     worker = compose.worker(settings, runner, started)
     work = clients.subscription(settings.work_subscription)
-    with work.pulling(MAX_IN_FLIGHT, LOOK_SECONDS) as deliveries:
+    with work.pulling(MAX_IN_FLIGHT, POLL_SECONDS) as deliveries:
         try:
             worker.drain(deliveries)
         finally:

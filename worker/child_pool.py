@@ -34,7 +34,7 @@ PRELOAD = (
 
 CHILDREN = 2  # one reads the next input while another writes the last prediction
 NICENESS = 10  # where processors are few, the process that computes comes first
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 CONSTS.term_timeout = 0.1  # a child in the middle of a call into C does not hear SIGTERM: SIGKILL comes soon
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -131,7 +131,7 @@ def _result(pool: ProcessPool, future: ProcessFuture[T]) -> T:
     Nobody would then ever tell: pebble aborts the calls that it knows at that moment.
     """
     while pool.active and not future.done():
-        wait([future], LOOK_SECONDS)
+        wait([future], POLL_SECONDS)
     if not future.done():
         raise BrokenProcessPool
     return future.result()

@@ -105,7 +105,7 @@ class JobRunner:
 
 def _since_claim(job: Job) -> float:
     """Return the seconds that an attempt took which has just ended."""
-    claimed = [change.at for change in job.history if change.event == lifecycle.Event.CLAIMED]
+    claimed = [change.at for change in job.history if change.event == lifecycle.Trigger.CLAIMED]
     return round((job.updated_at - claimed[-1]).total_seconds(), 3)
 
 

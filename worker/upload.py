@@ -12,7 +12,7 @@ from worker.lease import LeasedJob
 class Destination(Protocol):
     """The output bucket, as far as writing goes."""
 
-    def upload(self, path: Path, name: str, content_type: str, over: int = 0) -> Output:
+    def upload(self, path: Path, name: str, content_type: str, if_generation: int = 0) -> Output:
         """Upload over a generation, 0 for none. Raises ContentDiffersError, StorageUnavailableError."""
 
     def generation(self, name: str) -> int | None:

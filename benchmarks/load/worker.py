@@ -36,7 +36,7 @@ from worker.predictor import PredictedFiles
 from worker.settings import WorkerSettings
 
 GATE_VARIABLE = "LOAD_GATE"
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 RESIDUES = 12
 """Length of the one chain, A, of every input of this benchmark."""
 
@@ -146,7 +146,7 @@ def _work(settings: WorkerSettings) -> None:
     runner = compose.job_runner(settings, clients, predictor, datetime.now(UTC))
     worker = compose.worker(settings, runner, started)
     path = clients.subscriber.subscription_path(clients.project, settings.work_subscription)
-    with Unary(clients.subscriber, path, MAX_IN_FLIGHT).pulling(LOOK_SECONDS) as work:
+    with Unary(clients.subscriber, path, MAX_IN_FLIGHT).pulling(POLL_SECONDS) as work:
         worker.drain(work)
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from dropfold.cloud import Cloud, pass_cloud
 from dropfold.terminal import OUT, clean
-from schemas.finding import Finding, Found
+from schemas.finding import Finding, Outcome
 
 EPILOG = """\b
 Examples:
@@ -22,7 +22,7 @@ Exit status: 0 nothing is wrong, 1 something is, 2 wrong usage.
 QUOTA = "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion"
 UNREACHED = "see whether the network, or for a local stack `make up`, is there"
 READ = ("storage.objects.get", "storage.objects.list")
-SHOWN = {Found.OK: ("ok", "green"), Found.UNKNOWN: ("not checked here", "yellow")}
+SHOWN = {Outcome.OK: ("ok", "green"), Outcome.UNKNOWN: ("not checked here", "yellow")}
 
 
 class Settings(Protocol):
@@ -131,7 +131,7 @@ class _Look(NamedTuple):
 def _workers(settings: Settings, health: Health) -> Iterator[Check]:
     job, region = settings.cloud_run_job_name, settings.cloud_run_region
     if not (job and region):
-        unset = Finding(Found.UNKNOWN, "CLOUD_RUN_JOB_NAME and CLOUD_RUN_REGION are not set")
+        unset = Finding(Outcome.UNKNOWN, "CLOUD_RUN_JOB_NAME and CLOUD_RUN_REGION are not set")
         yield Check("workers", lambda: unset, "")
         return
     worker = "compare CLOUD_RUN_JOB_NAME and CLOUD_RUN_REGION with the project, and ask for roles/run.viewer"
@@ -146,6 +146,6 @@ def _workers(settings: Settings, health: Health) -> Iterator[Check]:
 def _line(check: Check, finding: Finding) -> Text:
     word, colour = SHOWN.get(finding.found, (str(finding.found), "red"))
     detail = f": {clean(finding.detail)}" if finding.detail else ""
-    remedy = UNREACHED if finding.found is Found.SILENT else check.remedy
+    remedy = UNREACHED if finding.found is Outcome.SILENT else check.remedy
     to_do = "" if finding.found in SHOWN else f". To do: {remedy}"
     return Text.assemble((f"{word:<16}", colour), f"  {check.name}{detail}{to_do}")

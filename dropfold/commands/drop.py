@@ -49,7 +49,7 @@ class Plan:
 
 
 @dataclass
-class Tally:
+class SentCount:
     """Jobs of the inputs sent, and the number of files by outcome."""
 
     jobs: list[str] = field(default_factory=list)
@@ -90,7 +90,7 @@ def command(
     seen = track(files, "checking", console=ERR, transient=True, disable=not (checks and ERR.is_terminal))
     planned = plan(seen, asked, cloud.rules) if checks else unchecked(files)
     _tell(planned)
-    sent = Tally()
+    sent = SentCount()
     try:
         _send(planned, Uploader(cloud.inputs, asked, overwrite), sent)
     except KeyboardInterrupt:
@@ -149,7 +149,7 @@ def _tell(planned: Plan) -> None:
         tell(f"{checked.file.path} waits until the bucket has what is not here: {what}", "yellow")
 
 
-def _send(planned: Plan, uploader: Uploader, sent: Tally) -> None:
+def _send(planned: Plan, uploader: Uploader, sent: SentCount) -> None:
     """Send the files that inputs refer to, then the inputs, so that no job has to wait."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bars = Progress(
@@ -161,7 +161,7 @@ def _send(planned: Plan, uploader: Uploader, sent: Tally) -> None:
                 _note(sent, upload)
 
 
-def _note(sent: Tally, upload: Upload) -> None:
+def _note(sent: SentCount, upload: Upload) -> None:
     counts = sent.references if upload.file.is_reference else sent.inputs
     counts[upload.outcome] += 1
     if upload.outcome is Outcome.DIFFERS:
@@ -184,6 +184,6 @@ def _job(source: Source) -> str:
     return job_id(source.bucket, source.name, source.generation)
 
 
-def _conclude(sent: Tally) -> None:
+def _conclude(sent: SentCount) -> None:
     counts = [f"{count} {outcome}" for outcome, count in sent.inputs.items() if count]
     tell(f"Inputs: {', '.join(counts) or 'none sent'}.")

@@ -13,7 +13,7 @@ import click
 
 from dropfold.cloud import Cloud, pass_cloud
 from dropfold.terminal import table, tell, write
-from jobs.lifecycle import Event
+from jobs.lifecycle import Trigger
 from schemas.job import Job, State
 from schemas.stages import ON_DEVICE
 
@@ -120,7 +120,7 @@ def _processing(job: Job) -> float:
 
 
 def _claimed(job: Job) -> datetime:
-    claims = (change.at for change in job.history if change.event == Event.CLAIMED)
+    claims = (change.at for change in job.history if change.event == Trigger.CLAIMED)
     return max(claims, default=job.created_at)
 
 

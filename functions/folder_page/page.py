@@ -45,7 +45,7 @@ class Results(Protocol):
     def read(self, name: str, generation: int | None, limit: int) -> bytes:
         """Read a generation, or whichever is there. Raises ObjectGoneError, ObjectTooLargeError."""
 
-    def replace(self, name: str, body: bytes, content_type: str, over: int) -> None:
+    def replace(self, name: str, body: bytes, content_type: str, if_generation: int) -> None:
         """Write over this generation, 0 for none. Raises ContentDiffersError where another is there."""
 
 

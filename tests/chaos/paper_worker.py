@@ -34,7 +34,7 @@ from worker.errors import DeviceLostError, ShutdownRequestedError
 from worker.predictor import PredictedFiles
 from worker.settings import WorkerSettings
 
-LOOK_SECONDS = 0.1
+POLL_SECONDS = 0.1
 FEATURES = "features.pt"
 """As Boltz-2's is called, which is read in a job's turn on the device alone."""
 
@@ -98,7 +98,7 @@ def _drain(settings: WorkerSettings, children: ChildPool) -> None:
     runner = compose.job_runner(settings, clients, predictor, datetime.now(UTC))
     worker = compose.worker(settings, runner, time.monotonic())
     work = clients.subscription(settings.work_subscription)
-    with work.pulling(MAX_IN_FLIGHT, LOOK_SECONDS) as arriving:
+    with work.pulling(MAX_IN_FLIGHT, POLL_SECONDS) as arriving:
         worker.drain(arriving)
 
 

@@ -16,7 +16,7 @@ from chaos.faults import Fault
 from chaos.harness import BAD, INPUT, MSA, WITH_MSA, Record, Scenario
 from chaos.situations import give_up
 from chaos.steps import READ, RECORD
-from jobs.lifecycle import Event
+from jobs.lifecycle import Trigger
 from schemas.job import Job, State
 
 OBJECTS = 6
@@ -123,7 +123,7 @@ def given_up(scenario: Scenario, upload: Upload, before: datetime | None) -> dat
 def asked_again_at(scenario: Scenario, upload: Upload) -> datetime | None:
     job = scenario.job(upload)
     last = job.history[-1] if job else None
-    return last.at if last and last.event == Event.UNDELIVERED else None
+    return last.at if last and last.event == Trigger.UNDELIVERED else None
 
 
 def linger(until_then: Callable[[], bool]) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from inputs.parse_fasta import read_fasta
 from inputs.parse_yaml import residues_in
 from inputs.read import BoltzInput, InvalidInputError, normalised, read_input, references
-from inputs.smiles import Molecule, read_smiles
+from inputs.smiles import ParsedSmiles, read_smiles
 from inputs.tree import UnreadableError
 from local import small_model
 
@@ -124,7 +124,7 @@ def test_boltz_gives_the_atoms_of_a_smiles_the_names_that_we_know(
     path = tmp_path / "ligand.yaml"
     path.write_text(f"sequences:\n- ligand: {{id: A, smiles: '{smiles}'}}\n")
     molecule = read_smiles(smiles)
-    assert isinstance(molecule, Molecule)
+    assert isinstance(molecule, ParsedSmiles)
     assert tuple(boltz_target(path, mols).structure.atoms["name"]) == molecule.names
 
 

@@ -14,7 +14,7 @@ from gcp.health import Health
 from gcp.settings import Project
 from local import credentials
 from local.processes import free_ports
-from schemas.finding import Found
+from schemas.finding import Outcome
 
 QUOTA, REGION = "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion", "us-central1"
 
@@ -41,13 +41,13 @@ def test_what_is_there_is_found_and_rights_are_not_asked_for_where_nobody_knows_
     storage.Client(project=project).create_bucket(project)
     publisher = pubsub_v1.PublisherClient()
     publisher.create_topic(name=publisher.topic_path(project, "mine"))
-    assert health.bucket(project).found is Found.OK
-    assert health.bucket("no-such-bucket").found is Found.MISSING
-    assert health.bucket_rights(project, ["storage.objects.get"]).found is Found.UNKNOWN
-    assert health.topic("mine").found is Found.OK
-    assert health.topic("no-such-topic").found is Found.MISSING
-    assert health.topic_rights("mine", ["pubsub.topics.publish"]).found is Found.UNKNOWN
-    assert health.ledger().found is Found.OK
+    assert health.bucket(project).found is Outcome.OK
+    assert health.bucket("no-such-bucket").found is Outcome.MISSING
+    assert health.bucket_rights(project, ["storage.objects.get"]).found is Outcome.UNKNOWN
+    assert health.topic("mine").found is Outcome.OK
+    assert health.topic("no-such-topic").found is Outcome.MISSING
+    assert health.topic_rights("mine", ["pubsub.topics.publish"]).found is Outcome.UNKNOWN
+    assert health.ledger().found is Outcome.OK
 
 
 def test_nobody_is_told_within_seconds(health: Health, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
@@ -64,9 +64,9 @@ def test_nobody_is_told_within_seconds(health: Health, monkeypatch: pytest.Monke
         health.worker(REGION, "job", nobody),
         health.quota(QUOTA, REGION, nobody),
     ]
-    assert {look.found for look in looks} == {Found.SILENT}
+    assert {look.found for look in looks} == {Outcome.SILENT}
     assert looks[0].detail == f"no connection to 127.0.0.1:{port}"
-    assert health.credentials() == (Found.OK, f"found, {key}")
+    assert health.credentials() == (Outcome.OK, f"found, {key}")
 
 
 @contextmanager
@@ -94,15 +94,15 @@ def granted(value: int, region: str = REGION) -> object:
 @pytest.mark.parametrize(
     ("status", "answer", "found", "detail"),
     [
-        (200, granted(3), Found.OK, "3"),
-        (200, granted(0), Found.REFUSED, "none in us-central1"),
-        (200, granted(3, "europe-west4"), Found.REFUSED, "none in us-central1"),
-        (404, {"error": {"code": 404, "message": "no such method"}}, Found.UNKNOWN, "no such method"),
-        (403, {"error": {"code": 403, "message": "API is off"}}, Found.REFUSED, "API is off"),
+        (200, granted(3), Outcome.OK, "3"),
+        (200, granted(0), Outcome.REFUSED, "none in us-central1"),
+        (200, granted(3, "europe-west4"), Outcome.REFUSED, "none in us-central1"),
+        (404, {"error": {"code": 404, "message": "no such method"}}, Outcome.UNKNOWN, "no such method"),
+        (403, {"error": {"code": 403, "message": "API is off"}}, Outcome.REFUSED, "API is off"),
     ],
 )
 def test_the_quota_of_a_region_is_read(
-    health: Health, key: str, status: int, answer: object, found: Found, detail: str
+    health: Health, key: str, status: int, answer: object, found: Outcome, detail: str
 ) -> None:
     assert key
     with answering(status, answer) as endpoint:
@@ -114,15 +114,15 @@ def test_the_quota_of_a_region_is_read(
     [
         (
             ["storage.objects.get", "storage.objects.list"],
-            Found.OK,
+            Outcome.OK,
             "storage.objects.get storage.objects.list",
         ),
-        (["storage.objects.get"], Found.REFUSED, "storage.objects.list"),
-        ([], Found.REFUSED, "storage.objects.get, storage.objects.list"),
+        (["storage.objects.get"], Outcome.REFUSED, "storage.objects.list"),
+        ([], Outcome.REFUSED, "storage.objects.get, storage.objects.list"),
     ],
 )
 def test_missing_rights_are_named(
-    health: Health, monkeypatch: pytest.MonkeyPatch, held: list[str], found: Found, detail: str
+    health: Health, monkeypatch: pytest.MonkeyPatch, held: list[str], found: Outcome, detail: str
 ) -> None:
     with answering(200, {"permissions": held} if held else {}) as endpoint:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", endpoint)

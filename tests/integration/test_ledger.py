@@ -144,7 +144,7 @@ def test_all_that_wait_for_a_file_are_found_also_while_they_go_on(ledger: Ledger
     for job in ledger.waiting_for("run/x.a3m"):
         found.append(job.job_id)
         if len(found) % 3:
-            ledger.replace(lifecycle.advance(job, lifecycle.Event.ARRIVED, NOW))
+            ledger.replace(lifecycle.advance(job, lifecycle.Trigger.ARRIVED, NOW))
     assert sorted(found) == names
     behind = [job.job_id for job in ledger.waiting_for("run/x.a3m", after=names[PAGE])]
     assert behind == [name for at, name in enumerate(names) if at > PAGE and (at + 1) % 3 == 0]

@@ -17,7 +17,7 @@ from gcp.storage import Bucket
 from schemas.job import Job, State
 from schemas.messages import PredictionCompleted
 
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 
 
 class Site:
@@ -44,7 +44,7 @@ class Site:
 
     def refresh(self, seconds: float = 60) -> None:
         events = Subscription(self.subscriber, self.project, "pages")
-        Pages(events, self.results, self.ledger, LOOK_SECONDS, seconds).refresh()
+        Pages(events, self.results, self.ledger, POLL_SECONDS, seconds).refresh()
 
     def refresh_until(self, folder: str, count: int) -> Sequence[rows.Row]:
         """Refresh until a folder has so many rows: an event may come later than one pass looks for it."""

@@ -12,12 +12,12 @@ from gcp.pubsub import Leased, Subscription, Topic, following
 from schemas.messages import Message
 
 TOPIC, SUBSCRIPTION = "requests", "work"
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 
 
 def pulled(work: Subscription, count: int) -> Iterator[Leased]:
     """Yield so many messages, and see that no more come."""
-    with work.pulling(hold=1, look_seconds=LOOK_SECONDS) as messages:
+    with work.pulling(hold=1, look_seconds=POLL_SECONDS) as messages:
         for _ in range(count):
             yield waited_for(messages)
         assert next(messages) is None
@@ -71,7 +71,7 @@ def test_what_a_leaving_worker_holds_is_left_to_the_next(
 ) -> None:
     publish(project, b"1", b"2", b"3")
     work = Subscription(subscriber, project, SUBSCRIPTION)
-    with work.pulling(hold=1, look_seconds=LOOK_SECONDS) as leaving:
+    with work.pulling(hold=1, look_seconds=POLL_SECONDS) as leaving:
         waited_for(leaving).nack()
     rest = set()
     for message in pulled(work, 3):
@@ -87,7 +87,7 @@ def test_what_is_given_back_in_the_last_moment_is_not_sent_to_a_stream_that_clos
     path = subscriber.subscription_path(project, SUBSCRIPTION)
     publish(project, b"1", b"2")
     for _ in range(20):
-        with work.pulling(hold=2, look_seconds=LOOK_SECONDS) as leaving:
+        with work.pulling(hold=2, look_seconds=POLL_SECONDS) as leaving:
             for message in [waited_for(leaving), waited_for(leaving)]:
                 message.nack()
     request = {"subscription": path, "max_messages": 2, "return_immediately": True}
@@ -99,7 +99,7 @@ def test_two_workers_share_the_work(subscriber: pubsub_v1.SubscriberClient, proj
     both_have_one, numbers = Barrier(3), itertools.count()  # the two workers, and this thread
 
     def worker() -> None:
-        with work.pulling(hold=1, look_seconds=LOOK_SECONDS) as messages:
+        with work.pulling(hold=1, look_seconds=POLL_SECONDS) as messages:
             waited_for(messages)
             both_have_one.wait(HANG)
 
@@ -130,7 +130,7 @@ def test_a_worker_holds_as_many_messages_as_it_asked_for(
     subscriber: pubsub_v1.SubscriberClient, project: str
 ) -> None:
     publish(project, b"1", b"2", b"3")
-    with Subscription(subscriber, project, SUBSCRIPTION).pulling(2, look_seconds=LOOK_SECONDS) as messages:
+    with Subscription(subscriber, project, SUBSCRIPTION).pulling(2, look_seconds=POLL_SECONDS) as messages:
         first, _second = waited_for(messages), waited_for(messages)
         assert next(messages) is None
         first.ack()
@@ -143,7 +143,7 @@ def test_a_worker_that_is_interrupted_still_gives_back_what_it_holds(
     """As by SIGTERM: in the middle of looking for more, and answered only after that."""
     publish(project, b"1")
     work = Subscription(subscriber, project, SUBSCRIPTION)
-    with work.pulling(2, look_seconds=LOOK_SECONDS) as messages:
+    with work.pulling(2, look_seconds=POLL_SECONDS) as messages:
         held = waited_for(messages)
         with pytest.raises(KeyboardInterrupt):
             messages.throw(KeyboardInterrupt)  # type: ignore[attr-defined]  # it is a generator

@@ -15,8 +15,8 @@ from local.processes import free_ports
 from schemas.checksum import crc32c
 from schemas.storage import (
     ContentDiffersError,
-    Look,
     ObjectGoneError,
+    ObjectHead,
     ObjectTooLargeError,
     ObjectUnreadableError,
 )
@@ -51,7 +51,7 @@ def test_any_name_is_read_at_its_generation(bucket: Bucket, raw: storage.Bucket,
     blob = raw.blob(name)
     blob.upload_from_string(b"first")
     assert bucket.read(name, blob.generation, LIMIT) == b"first"
-    assert bucket.look(name, 3) == Look(5, b"fir", whole=False)
+    assert bucket.head(name, 3) == ObjectHead(5, b"fir", whole=False)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_names_that_are_no_file_names_are_read_and_looked_at(in_memory: storage.
     blob.upload_from_string(b"first")
     bucket = Bucket(in_memory, "long-names")
     assert bucket.read(name, blob.generation, LIMIT) == b"first"
-    assert bucket.look(name, 3) == Look(5, b"fir", whole=False)
+    assert bucket.head(name, 3) == ObjectHead(5, b"fir", whole=False)
     assert bucket.generation(name) == blob.generation
 
 
@@ -91,7 +91,7 @@ def test_an_overwritten_generation_is_gone(bucket: Bucket, raw: storage.Bucket) 
 
 
 def test_a_missing_object_is_gone(bucket: Bucket, tmp_path: Path) -> None:
-    assert bucket.look("nothing", 10) is None
+    assert bucket.head("nothing", 10) is None
     with pytest.raises(ObjectGoneError):
         bucket.download("nothing", tmp_path / "x", limit=10)
 
@@ -122,7 +122,7 @@ def test_what_is_stored_compressed_is_read_as_it_was(
     packed = gzip.compress(content)
     generation = stored(raw, "x.yaml", packed, "gzip")
     assert bucket.read("x.yaml", generation, len(content)) == content
-    assert bucket.look("x.yaml", LIMIT) == Look(len(packed), content, whole=True)
+    assert bucket.head("x.yaml", LIMIT) == ObjectHead(len(packed), content, whole=True)
     bucket.download("x.yaml", tmp_path / "x" / "x.yaml", len(content))
     assert (tmp_path / "x" / "x.yaml").read_bytes() == content
     assert [file.name for file in (tmp_path / "x").iterdir()] == ["x.yaml"]
@@ -136,7 +136,7 @@ def test_the_beginning_of_what_is_long_and_compressed_is_read_without_the_rest(
     )  # hard to compress: the whole does not fit into the range
     packed = gzip.compress(letters) + gzip.compress(b"a second member")
     stored(raw, "x.a3m", packed, "gzip")
-    look = bucket.look("x.a3m", 1000)
+    look = bucket.head("x.a3m", 1000)
     assert look is not None
     assert (look.size, look.whole) == (len(packed), False)
     assert look.beginning
@@ -146,7 +146,7 @@ def test_the_beginning_of_what_is_long_and_compressed_is_read_without_the_rest(
 def test_a_compressed_object_of_several_members_is_read_whole(bucket: Bucket, raw: storage.Bucket) -> None:
     generation = stored(raw, "x.yaml", gzip.compress(b"one ") + gzip.compress(b"two"), "GZIP")
     assert bucket.read("x.yaml", generation, LIMIT) == b"one two"
-    look = bucket.look("x.yaml", LIMIT)
+    look = bucket.head("x.yaml", LIMIT)
     assert look is not None
     assert (look.beginning, look.whole) == (b"one ", False)
 
@@ -178,7 +178,7 @@ def test_a_bomb_of_gzip_takes_no_memory(bucket: Bucket, raw: storage.Bucket, tmp
         bucket.read("x.a3m", generation, LIMIT)
     with pytest.raises(ObjectTooLargeError):
         bucket.download("x.a3m", tmp_path / "x.a3m", LIMIT)
-    look = bucket.look("x.a3m", LIMIT)
+    look = bucket.head("x.a3m", LIMIT)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert look is not None
@@ -203,7 +203,7 @@ def test_an_empty_object_is_read_and_looked_at(bucket: Bucket, raw: storage.Buck
     for encoding in ("", "gzip"):
         generation = stored(raw, "x.a3m", b"", encoding)
         assert bucket.read("x.a3m", generation, LIMIT) == b""
-        look = bucket.look("x.a3m", LIMIT)
+        look = bucket.head("x.a3m", LIMIT)
         assert look is not None
         assert look.beginning == b""
         bucket.download("x.a3m", tmp_path / "x.a3m", LIMIT)
@@ -318,8 +318,8 @@ def test_a_file_is_dropped_once_with_its_metadata_and_over_the_generation_that_i
     assert bucket.drop(file, name, options) is None
     assert bucket.source(name) == made
     file.write_text("second")
-    assert bucket.drop(file, name, {}, over=1) is None
-    second = bucket.drop(file, name, {}, over=made.generation)
+    assert bucket.drop(file, name, {}, if_generation=1) is None
+    second = bucket.drop(file, name, {}, if_generation=made.generation)
     assert second is not None
     assert second.generation != made.generation
     assert second.crc32c == crc32c(file)

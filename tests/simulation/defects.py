@@ -42,7 +42,7 @@ def _deletion_asks_again(patch: pytest.MonkeyPatch) -> None:
         settled = intake.settler.settle(recorded)
         overwritten = intake.generations.supersede(settled)
         if settled.state is State.WAITING and not overwritten:
-            intake.waiting.go_on(settled)
+            intake.waiting.resume(settled)
 
     patch.setattr(Intake, "_record", as_it_was)
 

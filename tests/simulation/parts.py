@@ -38,7 +38,7 @@ from worker.job_runner import JobRunner
 from worker.pipeline import Pipeline
 from worker.settings import WorkerSettings
 
-LOOK_SECONDS = 2.0
+POLL_SECONDS = 2.0
 LOAD_SECONDS = 4.0
 """How long a worker loads its model."""
 
@@ -163,7 +163,7 @@ class Parts:
         slow = self._world.choose(f"{holder} loads", (How.SLOW, How.STUCK)).seconds
         try:
             sleep(LOAD_SECONDS + slow)
-            with queue.pulling(MAX_IN_FLIGHT, LOOK_SECONDS) as deliveries:
+            with queue.pulling(MAX_IN_FLIGHT, POLL_SECONDS) as deliveries:
                 self._worker(holder, started).drain(deliveries)
         except ShutdownRequestedError:
             return 0

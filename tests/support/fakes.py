@@ -16,7 +16,7 @@ from jobs.ledger import NEWEST, AlreadyRecordedError, ConflictError
 from jobs.settle import Settler
 from schemas.job import UNFINISHED, Effect, Job, Output, Revision, Source, State
 from schemas.messages import Message
-from schemas.storage import ContentDiffersError, Look, ObjectGoneError, ObjectTooLargeError
+from schemas.storage import ContentDiffersError, ObjectGoneError, ObjectHead, ObjectTooLargeError
 from support.checksum import crc32c
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -263,11 +263,11 @@ class MemoryBucket:
             raise ObjectTooLargeError(name)
         return there[1]
 
-    def look(self, name: str, most: int) -> Look | None:
+    def head(self, name: str, most: int) -> ObjectHead | None:
         if name not in self.objects:
             return None
         body = self.objects[name][1]
-        return Look(len(body), body[:most], whole=len(body) <= most)
+        return ObjectHead(len(body), body[:most], whole=len(body) <= most)
 
     def generation(self, name: str) -> int | None:
         return self.objects[name][0] if name in self.objects else None
@@ -296,11 +296,13 @@ class MemoryBucket:
         yield from (source for source in listed if source.name >= name)
         yield from (source for source in listed if source.name < name)
 
-    def drop(self, path: Path, name: str, metadata: Mapping[str, str], over: int = 0) -> Source | None:
+    def drop(
+        self, path: Path, name: str, metadata: Mapping[str, str], if_generation: int = 0
+    ) -> Source | None:
         with self._writing:
-            if (self.generation(name) or 0) != over:
+            if (self.generation(name) or 0) != if_generation:
                 return None
-            self.put(name, path.read_bytes(), over + 1)
+            self.put(name, path.read_bytes(), if_generation + 1)
             self.metadata[name] = dict(metadata)
             return self.source(name)
 
@@ -320,16 +322,16 @@ class MemoryBucket:
     def named(self, prefix: str, ending: str) -> Iterator[str]:
         yield from sorted(name for name in self.objects if name.startswith(prefix) and name.endswith(ending))
 
-    def replace(self, name: str, body: bytes, content_type: str, over: int) -> None:
+    def replace(self, name: str, body: bytes, content_type: str, if_generation: int) -> None:
         assert content_type
-        if (self.generation(name) or 0) != over:
+        if (self.generation(name) or 0) != if_generation:
             raise ContentDiffersError(name)
-        self.put(name, body, over + 1)
+        self.put(name, body, if_generation + 1)
 
-    def upload(self, path: Path, name: str, content_type: str, over: int = 0) -> Output:
+    def upload(self, path: Path, name: str, content_type: str, if_generation: int = 0) -> Output:
         assert content_type
-        if (self.generation(name) or 0) == over:
-            self.put(name, path.read_bytes(), over + 1)
+        if (self.generation(name) or 0) == if_generation:
+            self.put(name, path.read_bytes(), if_generation + 1)
         elif self.objects[name][1] != path.read_bytes():
             raise ContentDiffersError(name)
         return self._output(name)
@@ -355,9 +357,9 @@ class CountingBucket(MemoryBucket):
     looks: int = 0
     most: int = 0
 
-    def look(self, name: str, most: int) -> Look | None:
+    def head(self, name: str, most: int) -> ObjectHead | None:
         self.looks, self.most = self.looks + 1, max(self.most, most)
-        return super().look(name, most)
+        return super().head(name, most)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from inputs.sidecars import beside
 from schemas.failure import Failure
 from schemas.job import Source
 from schemas.messages import MAX_ATTRIBUTE_BYTES, Event, UndecodableMessageError
-from schemas.options import Options, Request, read_metadata
+from schemas.options import Options, RequestedOptions, read_metadata
 from schemas.trace import trace_of, traceparent
 from schemas.upload import UndecodableEventError, decode_upload
 from support.inputs import one_protein
@@ -52,8 +52,8 @@ def upload_or_undecodable(data: object) -> None:
 def request_or_failures(metadata: Mapping[str, str]) -> None:
     """Read an object's metadata as options."""
     result = read_metadata(metadata, Options())
-    if isinstance(result, Request):
-        assert Request.model_validate_json(result.model_dump_json()) == result
+    if isinstance(result, RequestedOptions):
+        assert RequestedOptions.model_validate_json(result.model_dump_json()) == result
     else:
         assert result
         assert all(failure.remedy for failure in result)

@@ -61,9 +61,9 @@ def demanded(kind: str) -> dict[str, Any]:
 def jobs() -> Iterator[Job]:
     """Make a job in each state, with what a job has there."""
     waiting = lifecycle.take_in(a_job(waits_for=("run42/ä b.a3m",), tokens=20), NOW)
-    first = lifecycle.advance(waiting, lifecycle.Event.ARRIVED, NOW + timedelta(seconds=1))
+    first = lifecycle.advance(waiting, lifecycle.Trigger.ARRIVED, NOW + timedelta(seconds=1))
     lost = lifecycle.claim(first, "worker-1", NOW + timedelta(seconds=2))
-    queued = lifecycle.release(lost, lifecycle.Event.LEASE_EXPIRED, LOST, NOW + timedelta(seconds=3))
+    queued = lifecycle.release(lost, lifecycle.Trigger.LEASE_EXPIRED, LOST, NOW + timedelta(seconds=3))
     running = lifecycle.claim(queued, "worker-2", NOW + timedelta(seconds=4))
     yield from (waiting, queued, running)
     for state in (State.SUCCEEDED, *FAILURES):

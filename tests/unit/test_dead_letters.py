@@ -73,7 +73,7 @@ def test_a_request_for_what_moved_on_or_nobody_knows_is_dropped() -> None:
     running = office.ledger.create(lifecycle.claim(job, "worker", later))
     office.take_up_request(job, WORK)
     assert office.ledger.only() == running
-    released = office.ledger.replace(lifecycle.release(running, lifecycle.Event.RELEASED, LOST, later))
+    released = office.ledger.replace(lifecycle.release(running, lifecycle.Trigger.RELEASED, LOST, later))
     office.take_up_request(job, WORK)
     assert office.ledger.only() == released
     assert not office.requests.messages

@@ -85,9 +85,9 @@ class HeldBucket(MemoryBucket):
 
     told: Event = field(default_factory=Event)
 
-    def upload(self, path: Path, name: str, content_type: str, over: int = 0) -> Output:
+    def upload(self, path: Path, name: str, content_type: str, if_generation: int = 0) -> Output:
         waiting(self.told)
-        return super().upload(path, name, content_type, over)
+        return super().upload(path, name, content_type, if_generation)
 
 
 @dataclass
@@ -326,7 +326,7 @@ def test_a_job_that_another_worker_holds_is_left_alone(shop: Shop) -> None:
 
 def test_a_worker_that_lost_its_lease_throws_its_result_away(shop: Shop) -> None:
     def taken_over(_input_file: Path) -> None:
-        shop.ledger.replace(lifecycle.advance(shop.job(), lifecycle.Event.CANCELLED, datetime.now(UTC)))
+        shop.ledger.replace(lifecycle.advance(shop.job(), lifecycle.Trigger.CANCELLED, datetime.now(UTC)))
 
     shop.predictor.before = taken_over
     delivery = shop.queue()
@@ -367,13 +367,13 @@ def test_a_worker_that_sleeps_past_its_lease_replaces_nothing_that_the_next_made
     name = f"{shop.job().output_prefix}model_0.cif"
 
     class Bucket(MemoryBucket):
-        def upload(self, path: Path, name: str, content_type: str, over: int = 0) -> Output:
+        def upload(self, path: Path, name: str, content_type: str, if_generation: int = 0) -> Output:
             if name.endswith("model_0.cif"):
                 shop.ledger.replace(lifecycle.claim(shop.job().evolve(state=State.QUEUED), "next", NOW))
                 made = path.parent / "made"
                 made.write_bytes(b"of the next")
-                super().upload(made, name, content_type, over)
-            return super().upload(path, name, content_type, over)
+                super().upload(made, name, content_type, if_generation)
+            return super().upload(path, name, content_type, if_generation)
 
     shop.results = Bucket("out")
     shop.results.put(name, left)
@@ -913,7 +913,7 @@ def test_a_failure_before_the_turn_of_a_job_that_another_took_is_not_recorded(sh
 def test_a_lease_lost_on_the_device_leaves_the_device_to_the_next(shop: Shop) -> None:
     def taken_over() -> None:
         shop.ledger.replace(
-            lifecycle.release(shop.job("a"), lifecycle.Event.LEASE_EXPIRED, lost, datetime.now(UTC))
+            lifecycle.release(shop.job("a"), lifecycle.Trigger.LEASE_EXPIRED, lost, datetime.now(UTC))
         )
 
     lost = Failure(code=Code.WORKER_LOST, message="m", remedy="r")

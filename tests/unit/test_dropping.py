@@ -184,10 +184,12 @@ def test_a_signal_ends_it_between_two_files_whatever_holds_which_lock(tmp_path: 
     class Interrupting(MemoryBucket):
         """Is interrupted while it takes one of the first files."""
 
-        def drop(self, path: Path, name: str, metadata: Mapping[str, str], over: int = 0) -> Source | None:
+        def drop(
+            self, path: Path, name: str, metadata: Mapping[str, str], if_generation: int = 0
+        ) -> Source | None:
             if name == "10.yaml":
                 signal.raise_signal(signal.SIGINT)
-            return super().drop(path, name, metadata, over)
+            return super().drop(path, name, metadata, if_generation)
 
     files = [LocalFile(tmp_path / f"{number}.yaml", f"{number}.yaml") for number in range(1000)]
     for file in files:

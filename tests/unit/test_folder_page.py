@@ -144,9 +144,9 @@ def test_a_page_that_another_pass_has_made_meanwhile_is_left_to_the_next() -> No
     pages.ended(an_end("run42/a.yaml"))
 
     class Overtaken(NotedBucket):
-        def replace(self, name: str, body: bytes, content_type: str, over: int) -> None:
-            self.put(name, b"another's", over + 1)
-            super().replace(name, body, content_type, over)
+        def replace(self, name: str, body: bytes, content_type: str, if_generation: int) -> None:
+            self.put(name, b"another's", if_generation + 1)
+            super().replace(name, body, content_type, if_generation)
 
     inner, pages.results = pages.results, Overtaken("out", objects=pages.results.objects)
     assert pages.refresh() == ["nack"]

@@ -84,7 +84,7 @@ def test_watching_goes_on_until_work_is_done(monkeypatch: pytest.MonkeyPatch) ->
     def work(seconds: float) -> None:
         slept.append(seconds)
         taken = lifecycle.claim(queued, "worker/0/0", datetime.now(UTC))
-        cloud.ledger.replace(lifecycle.advance(taken, lifecycle.Event.SUCCEEDED, datetime.now(UTC)))
+        cloud.ledger.replace(lifecycle.advance(taken, lifecycle.Trigger.SUCCEEDED, datetime.now(UTC)))
 
     monkeypatch.setattr("time.sleep", work)
     done = run(watch.command, cloud, "run1/")

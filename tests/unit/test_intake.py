@@ -12,10 +12,10 @@ from support.later import as_the_next
 from functions.intake import output_prefix
 from jobs import lifecycle
 from jobs.ledger import NEWEST, UnreadableJobError
-from jobs.lifecycle import KEEP
+from jobs.lifecycle import RETENTION
 from schemas.failure import Code, Failure
 from schemas.job import Job, State, job_id
-from schemas.storage import Look
+from schemas.storage import ObjectHead
 from worker.errors import LeaseLostError
 from worker.lease import LeasedJob
 
@@ -296,7 +296,7 @@ def test_a_delete_of_what_has_ended_or_is_long_forgotten_or_no_input_changes_not
     del inbox.uploads.objects["letter.txt"]
     inbox.announce_deleted(an_event("letter.txt"))
     assert inbox.ends() == [(7, "REJECTED")]
-    long_ago = (datetime.now(UTC) - KEEP).isoformat()
+    long_ago = (datetime.now(UTC) - RETENTION).isoformat()
     inbox.announce_deleted(an_event("old.yaml", timeCreated=long_ago))
     inbox.announce_deleted(an_event("run/foo.a3m"))
     inbox.announce_deleted(an_event(".hidden"))
@@ -347,12 +347,12 @@ class LateBucket(MemoryBucket):
 
     looks = 0
 
-    def look(self, name: str, most: int) -> Look | None:
+    def head(self, name: str, most: int) -> ObjectHead | None:
         assert name == "run/trp.a3m"
         self.looks += 1
         if self.looks > 1:
             self.put(name, MSA)
-        return super().look(name, most)
+        return super().head(name, most)
 
 
 def test_a_file_that_came_between_the_look_and_the_record_is_not_missed() -> None:

@@ -46,7 +46,7 @@ def leased(ledger: WatchedLedger) -> Iterator[LeasedJob]:
 
 
 def cancel(ledger: MemoryLedger) -> None:
-    ledger.replace(lifecycle.advance(ledger.only(), lifecycle.Event.CANCELLED, NOW))
+    ledger.replace(lifecycle.advance(ledger.only(), lifecycle.Trigger.CANCELLED, NOW))
 
 
 def test_a_job_in_hand_is_not_written_before_it_is_taken(leased: LeasedJob, ledger: WatchedLedger) -> None:
@@ -129,7 +129,7 @@ def test_what_was_claimed_can_still_be_written_after_that(leased: LeasedJob, led
     leased.stop_renewing()
     leased.claim()  # a second turn of the same job
     leased.renew()
-    leased.change(lambda job: lifecycle.advance(job, lifecycle.Event.SUCCEEDED, NOW))
+    leased.change(lambda job: lifecycle.advance(job, lifecycle.Trigger.SUCCEEDED, NOW))
     assert ledger.only().state is State.SUCCEEDED
 
 
@@ -170,7 +170,7 @@ def test_a_renewal_in_the_background_does_not_cost_the_next_write(ledger: Watche
             ledger.renewed.clear()
             assert ledger.renewed.wait(HANG)
             leased.renew()
-        leased.change(lambda job: lifecycle.advance(job, lifecycle.Event.SUCCEEDED, NOW))
+        leased.change(lambda job: lifecycle.advance(job, lifecycle.Trigger.SUCCEEDED, NOW))
     assert ledger.only().state is State.SUCCEEDED
 
 
@@ -183,15 +183,15 @@ def test_a_write_after_someone_else_s_is_refused_and_changes_nothing(
     with pytest.raises(LeaseLostError):
         leased.renew()
     with pytest.raises(LeaseLostError):
-        leased.change(lambda job: lifecycle.advance(job, lifecycle.Event.SUCCEEDED, NOW))
+        leased.change(lambda job: lifecycle.advance(job, lifecycle.Trigger.SUCCEEDED, NOW))
     assert ledger.only() == cancelled
 
 
 def test_a_job_that_ended_here_is_not_written_again(leased: LeasedJob, ledger: WatchedLedger) -> None:
     leased.claim()
-    leased.change(lambda job: lifecycle.advance(job, lifecycle.Event.FAILED, NOW))
+    leased.change(lambda job: lifecycle.advance(job, lifecycle.Trigger.FAILED, NOW))
     with pytest.raises(LeaseLostError):
-        leased.change(lambda job: lifecycle.advance(job, lifecycle.Event.SUCCEEDED, NOW))
+        leased.change(lambda job: lifecycle.advance(job, lifecycle.Trigger.SUCCEEDED, NOW))
     with pytest.raises(LeaseLostError):
         leased.renew()
     assert ledger.only().state is State.FAILED

@@ -6,7 +6,7 @@ from support.fakes import NOW, a_job
 from support.later import EFFECT
 
 from jobs import lifecycle
-from jobs.lifecycle import TABLE, Event, IllegalTransitionError, advance
+from jobs.lifecycle import TABLE, IllegalTransitionError, Trigger, advance
 from schemas.failure import RETRYABLE, Code, Failure
 from schemas.job import Effect, Lease, State
 
@@ -14,8 +14,10 @@ LATER = NOW + timedelta(seconds=5)
 LOST = Failure(code=Code.WORKER_LOST, message="gone", remedy="again")
 
 
-@pytest.mark.parametrize(("state", "event"), product(State, Event))
-def test_every_event_in_every_state_moves_as_the_table_says_or_is_refused(state: State, event: Event) -> None:
+@pytest.mark.parametrize(("state", "event"), product(State, Trigger))
+def test_every_event_in_every_state_moves_as_the_table_says_or_is_refused(
+    state: State, event: Trigger
+) -> None:
     job = a_job(state, lease=Lease(holder="w", expires_at=NOW), waits_for=("x",))
     after = TABLE[state].get(event)
     if after is None:
@@ -38,16 +40,16 @@ def test_terminal_states_have_no_way_out() -> None:
 def test_whatever_has_not_ended_can_be_cancelled_and_superseded() -> None:
     for state in State:
         if not state.terminal:
-            assert TABLE[state][Event.CANCELLED] is State.CANCELLED
-            assert TABLE[state][Event.SUPERSEDED] is State.SUPERSEDED
+            assert TABLE[state][Trigger.CANCELLED] is State.CANCELLED
+            assert TABLE[state][Trigger.SUPERSEDED] is State.SUPERSEDED
 
 
 def test_a_claim_of_a_queued_job_is_the_only_way_to_run() -> None:
     moves = [(state, event, after) for state in State for event, after in TABLE[state].items()]
     assert [move for move in moves if move[2] is State.RUNNING] == [
-        (State.QUEUED, Event.CLAIMED, State.RUNNING)
+        (State.QUEUED, Trigger.CLAIMED, State.RUNNING)
     ]
-    assert {event for _, event, _ in moves} == set(Event) - {Event.TAKEN_IN}
+    assert {event for _, event, _ in moves} == set(Trigger) - {Trigger.TAKEN_IN}
 
 
 @pytest.mark.parametrize("state", State)
@@ -82,9 +84,9 @@ def test_a_queued_job_has_no_lease_to_renew() -> None:
 def test_a_released_job_is_queued_again_until_its_attempts_are_spent() -> None:
     job = a_job()
     for attempt in range(1, lifecycle.MAX_ATTEMPTS):
-        job = lifecycle.release(lifecycle.claim(job, "w", NOW), Event.RELEASED, LOST, NOW)
+        job = lifecycle.release(lifecycle.claim(job, "w", NOW), Trigger.RELEASED, LOST, NOW)
         assert (job.state, job.attempt, job.errors) == (State.QUEUED, attempt, ())
-    job = lifecycle.release(lifecycle.claim(job, "w", NOW), Event.LEASE_EXPIRED, LOST, NOW)
+    job = lifecycle.release(lifecycle.claim(job, "w", NOW), Trigger.LEASE_EXPIRED, LOST, NOW)
     assert job.state is State.FAILED
     assert job.errors[0].code is Code.WORKER_LOST
     assert "3 attempts" in job.errors[0].message
@@ -95,7 +97,7 @@ def test_a_job_whose_request_is_given_up_on_is_asked_for_again_until_nobody_took
     for hours in range(24):  # a Service that has more to do than it can, or workers that cannot start
         job = lifecycle.undelivered(job, NOW + timedelta(hours=hours))
         assert (job.state, job.pending, job.attempt) == (State.QUEUED, (Effect.REQUEST,), 0)
-        assert [change.event for change in job.history] == ["TAKEN_IN", Event.UNDELIVERED]
+        assert [change.event for change in job.history] == ["TAKEN_IN", Trigger.UNDELIVERED]
     failed = lifecycle.undelivered(job, NOW + lifecycle.UNTAKEN)
     assert (failed.state, failed.errors[0].code) == (State.FAILED, Code.WORKER_LOST)
     assert "24 h" in failed.errors[0].message
@@ -103,14 +105,14 @@ def test_a_job_whose_request_is_given_up_on_is_asked_for_again_until_nobody_took
 
 def test_the_time_that_nobody_took_it_begins_with_its_last_step() -> None:
     job = lifecycle.claim(lifecycle.take_in(a_job(), NOW), "w", NOW + timedelta(hours=23))
-    job = lifecycle.release(job, Event.RELEASED, LOST, NOW + timedelta(hours=23))
+    job = lifecycle.release(job, Trigger.RELEASED, LOST, NOW + timedelta(hours=23))
     assert lifecycle.undelivered(job, NOW + timedelta(hours=25)).state is State.QUEUED
 
 
 def test_a_job_begins_where_the_table_lets_it_and_nowhere_else() -> None:
     for state in State:
         if state in lifecycle.BEGINNINGS:
-            assert lifecycle.begin(a_job(), state, NOW).history[-1].event == Event.TAKEN_IN
+            assert lifecycle.begin(a_job(), state, NOW).history[-1].event == Trigger.TAKEN_IN
         else:
             with pytest.raises(IllegalTransitionError, match=f"cannot begin as {state}"):
                 lifecycle.begin(a_job(), state, NOW)
@@ -124,8 +126,8 @@ def test_an_attempt_ends_by_its_failure_for_good_or_not(code: Code) -> None:
 
 
 def test_an_upload_is_remembered_for_as_long_as_its_job_is_kept() -> None:
-    assert lifecycle.remembered(NOW, NOW + lifecycle.KEEP - timedelta(seconds=1))
-    assert not lifecycle.remembered(NOW, NOW + lifecycle.KEEP)
+    assert lifecycle.remembered(NOW, NOW + lifecycle.RETENTION - timedelta(seconds=1))
+    assert not lifecycle.remembered(NOW, NOW + lifecycle.RETENTION)
 
 
 @pytest.mark.parametrize("state", State)

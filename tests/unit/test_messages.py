@@ -16,7 +16,7 @@ from schemas.messages import (
 
 
 def ended(name: str = "run42/foo.yaml") -> Job:
-    return lifecycle.advance(a_job(source=a_source(name)), lifecycle.Event.CANCELLED, NOW)
+    return lifecycle.advance(a_job(source=a_source(name)), lifecycle.Trigger.CANCELLED, NOW)
 
 
 def test_events_survive_the_way_through_a_message() -> None:

@@ -12,8 +12,8 @@ from support.fakes import NOW, MemoryCloud, MemoryLedger, a_job
 
 from dropfold.__main__ import main
 from dropfold.commands import doctor, stats
-from jobs.lifecycle import Event
-from schemas.finding import Finding, Found
+from jobs.lifecycle import Trigger
+from schemas.finding import Finding, Outcome
 from schemas.job import Change, Job, State
 
 
@@ -27,8 +27,8 @@ def ended(number: int, state: State, worker: str, seconds: float, predict: float
         updated_at=claimed + timedelta(seconds=seconds),
         timings={"predict": predict, "upload": 1.0} if predict else {},
         history=(
-            Change(at=NOW, event=Event.CLAIMED, state=State.RUNNING),
-            Change(at=claimed, event=Event.CLAIMED, state=State.RUNNING),
+            Change(at=NOW, event=Trigger.CLAIMED, state=State.RUNNING),
+            Change(at=claimed, event=Trigger.CLAIMED, state=State.RUNNING),
         ),
     )
 
@@ -74,10 +74,10 @@ def test_figures_of_nothing_are_told_as_such_and_the_window_is_bounded() -> None
 class Patient:
     """Implements dropfold.commands.doctor.Health: all is well but what is named."""
 
-    wrong: dict[str, Found] = field(default_factory=dict)
+    wrong: dict[str, Outcome] = field(default_factory=dict)
 
     def finding(self, what: str) -> Finding:
-        return Finding(self.wrong.get(what, Found.OK), f"looked at {what}")
+        return Finding(self.wrong.get(what, Outcome.OK), f"looked at {what}")
 
     def credentials(self) -> Finding:
         return self.finding("credentials")
@@ -122,19 +122,19 @@ SETTINGS = {
 
 @pytest.mark.parametrize(
     ("wrong", "status"),
-    [({}, 0), ({"rights in": Found.UNKNOWN}, 0)]
-    + [({"out": found}, 1) for found in (Found.MISSING, Found.REFUSED, Found.SILENT)],
+    [({}, 0), ({"rights in": Outcome.UNKNOWN}, 0)]
+    + [({"out": found}, 1) for found in (Outcome.MISSING, Outcome.REFUSED, Outcome.SILENT)],
 )
 def test_the_doctor_has_a_line_for_each_part_and_a_remedy_for_what_is_wrong(
-    wrong: dict[str, Found], status: int
+    wrong: dict[str, Outcome], status: int
 ) -> None:
     cloud = SimpleNamespace(settings=SimpleNamespace(**SETTINGS), health=Patient(wrong))
     done = CliRunner().invoke(doctor.command, [], obj=cloud)
     assert done.exit_code == status
     assert len(done.stdout.splitlines()) == 12
-    remedy = "see whether the network" if Found.SILENT in wrong.values() else "compare OUTPUT_BUCKET"
+    remedy = "see whether the network" if Outcome.SILENT in wrong.values() else "compare OUTPUT_BUCKET"
     assert done.stdout.count(f"To do: {remedy}") == status
-    assert done.stdout.count("not checked here") == (1 if wrong == {"rights in": Found.UNKNOWN} else 0)
+    assert done.stdout.count("not checked here") == (1 if wrong == {"rights in": Outcome.UNKNOWN} else 0)
 
 
 def test_the_doctor_names_settings_that_it_would_need() -> None:

@@ -1,12 +1,12 @@
 import pytest
 
 from schemas.failure import Failure
-from schemas.options import Options, Request, read_metadata
+from schemas.options import Options, RequestedOptions, read_metadata
 
 
-def asked(metadata: dict[str, str]) -> Request:
+def asked(metadata: dict[str, str]) -> RequestedOptions:
     result = read_metadata(metadata, Options())
-    assert isinstance(result, Request)
+    assert isinstance(result, RequestedOptions)
     return result
 
 
@@ -17,7 +17,7 @@ def refused(metadata: dict[str, str]) -> tuple[Failure, ...]:
 
 
 def test_no_metadata_asks_for_the_defaults() -> None:
-    assert asked({}) == Request(options=Options(), batch=None)
+    assert asked({}) == RequestedOptions(options=Options(), batch=None)
 
 
 def test_metadata_of_other_people_is_left_alone() -> None:
@@ -36,7 +36,7 @@ def test_the_batch_can_be_named() -> None:
 
 def test_the_deployment_s_defaults_hold_for_what_is_not_asked() -> None:
     result = read_metadata({"dropfold-samples": "2"}, Options(sampling_steps=20))
-    assert isinstance(result, Request)
+    assert isinstance(result, RequestedOptions)
     assert (result.options.sampling_steps, result.options.samples) == (20, 2)
 
 

@@ -14,7 +14,7 @@ from functions.reconcile import AT_ONCE, BATCH, LETTERS, Comparison, ComparisonE
 from jobs import lifecycle
 from schemas.failure import Code
 from schemas.job import Job, Source, State, job_id
-from schemas.storage import Look, StorageUnavailableError
+from schemas.storage import ObjectHead, StorageUnavailableError
 
 HOUR_AGO = datetime.now(UTC) - timedelta(hours=1)
 
@@ -69,7 +69,7 @@ def test_an_input_whose_alignment_came_without_an_event_goes_on() -> None:
     assert inbox.ledger.only().state is State.QUEUED
 
 
-DAY_AGO = datetime.now(UTC) - lifecycle.WAIT - timedelta(minutes=1)
+DAY_AGO = datetime.now(UTC) - lifecycle.WAIT_LIMIT - timedelta(minutes=1)
 
 
 def waiting(inbox: ComparedInbox, name: str, since: datetime = HOUR_AGO) -> Job:
@@ -80,7 +80,7 @@ def waiting(inbox: ComparedInbox, name: str, since: datetime = HOUR_AGO) -> Job:
     inbox.intake.on_upload(source)
     job = inbox.ledger.get(job_id(source.bucket, source.name, source.generation))
     assert job is not None
-    return inbox.ledger.replace(job.evolve(wait_until=since + lifecycle.WAIT))
+    return inbox.ledger.replace(job.evolve(wait_until=since + lifecycle.WAIT_LIMIT))
 
 
 def states(inbox: ComparedInbox) -> dict[str, State]:
@@ -115,8 +115,8 @@ def test_one_whose_time_is_up_is_rejected_unless_its_file_is_there() -> None:
 class ComingBucket(MemoryBucket):
     """A file comes between the first look for it and the second."""
 
-    def look(self, name: str, most: int) -> Look | None:
-        found = super().look(name, most)
+    def head(self, name: str, most: int) -> ObjectHead | None:
+        found = super().head(name, most)
         if name == "a.a3m":
             self.put(name, MSA)
         return found

@@ -15,7 +15,7 @@ from inputs.references import BEGINNING
 from inputs.suffixes import SIDECARS
 from schemas.failure import Code, FailedError
 from schemas.job import Job, State
-from schemas.storage import Look, ObjectUnreadableError
+from schemas.storage import ObjectHead, ObjectUnreadableError
 from worker.prepare import prepare
 
 A3M = MSA + f">1\n{TRP_CAGE[:-1]}-\n".encode()
@@ -190,8 +190,8 @@ def test_a_template_is_laid_down_as_it_is(tmp_path: Path, name: str, content: by
 class VastBucket(MemoryBucket):
     """Says that its alignments and templates are larger than they are."""
 
-    def look(self, name: str, most: int) -> Look | None:
-        look = super().look(name, most)
+    def head(self, name: str, most: int) -> ObjectHead | None:
+        look = super().head(name, most)
         return look and look._replace(size=max(kind.most_bytes for kind in SIDECARS.values()) + 1)
 
 
@@ -209,8 +209,8 @@ def test_a_file_over_its_limit_rejects_the_input() -> None:
 class OddlyStoredBucket(MemoryBucket):
     """Keeps an alignment in an encoding that is none."""
 
-    def look(self, name: str, most: int) -> Look | None:
-        look = super().look(name, most)
+    def head(self, name: str, most: int) -> ObjectHead | None:
+        look = super().head(name, most)
         if look is not None:
             raise ObjectUnreadableError(f"{name} is stored with the Content-Encoding 'br'.")
         return look

@@ -23,7 +23,7 @@ def queued() -> Job:
 
 
 def cancelled() -> Job:
-    return lifecycle.advance(a_job(), lifecycle.Event.CANCELLED, NOW)
+    return lifecycle.advance(a_job(), lifecycle.Trigger.CANCELLED, NOW)
 
 
 def test_a_queued_job_is_requested_and_that_costs_no_write() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rdkit import Chem
 
-from inputs.smiles import MAX_LETTERS, Molecule, Refusal, read_smiles
+from inputs.smiles import MAX_LETTERS, ParsedSmiles, Refusal, read_smiles
 
 
 def refusal(smiles: str) -> Refusal:
@@ -20,9 +20,9 @@ def refusal(smiles: str) -> Refusal:
     return found
 
 
-def molecule(smiles: str) -> Molecule:
+def molecule(smiles: str) -> ParsedSmiles:
     found = read_smiles(smiles)
-    assert isinstance(found, Molecule)
+    assert isinstance(found, ParsedSmiles)
     return found
 
 
@@ -126,4 +126,4 @@ PIECES = st.sampled_from(
 
 @given(st.lists(PIECES, max_size=40).map("".join))
 def test_any_smiles_is_read_or_refused(smiles: str) -> None:
-    assert isinstance(read_smiles(smiles), Molecule | Refusal)
+    assert isinstance(read_smiles(smiles), ParsedSmiles | Refusal)

@@ -108,7 +108,7 @@ def test_a_job_that_waits_is_left_to_those_who_may_look_for_its_file() -> None:
 
 def test_effects_that_somebody_left_pending_are_done() -> None:
     jobs = SweptJobs()
-    jobs.ledger.create(lifecycle.advance(a_job(), lifecycle.Event.CANCELLED, LONG_AGO))
+    jobs.ledger.create(lifecycle.advance(a_job(), lifecycle.Trigger.CANCELLED, LONG_AGO))
     jobs.sweep()
     assert jobs.ledger.only().pending == ()
     assert len(jobs.completions.messages) == len(jobs.results.objects) == 1
@@ -116,7 +116,7 @@ def test_effects_that_somebody_left_pending_are_done() -> None:
 
 def test_effects_just_begun_are_left_to_whoever_is_at_it() -> None:
     jobs = SweptJobs()
-    jobs.ledger.create(lifecycle.advance(a_job(), lifecycle.Event.CANCELLED, datetime.now(UTC)))
+    jobs.ledger.create(lifecycle.advance(a_job(), lifecycle.Trigger.CANCELLED, datetime.now(UTC)))
     jobs.sweep()
     assert not jobs.completions.messages
 

@@ -16,8 +16,8 @@ from schemas.finding import Finding, Outcome
 if TYPE_CHECKING:  # Google's clients take a second to import, which checking files and help do not need
     from gcp.clients import Clients
     from gcp.cloud_run import WorkerJob
-    from gcp.health import Health
     from gcp.ledger import FirestoreLedger
+    from gcp.project_health import ProjectHealth
     from gcp.storage import Bucket
     from jobs.settle import Settler
 
@@ -80,11 +80,11 @@ class Cloud:
         return self._clients.settler()
 
     @cached_property
-    def health(self) -> "Health":
+    def health(self) -> "ProjectHealth":
         """The checks of each part."""
-        from gcp.health import Health
+        from gcp.project_health import ProjectHealth
 
-        return Health(self._clients)
+        return ProjectHealth(self._clients)
 
     @property
     def rules(self) -> Rules:

@@ -21,10 +21,12 @@ from functions.intake import Intake
 from functions.launch import Launcher
 from functions.push import Pusher
 from functions.reconcile import Comparison
+from functions.rights import RIGHTS
 from functions.settings import (
     CompareSettings,
     DeadSettings,
     IntakeSettings,
+    Kind,
     LaunchSettings,
     SweepSettings,
     WakeSettings,
@@ -35,9 +37,11 @@ from functions.wake import Wake
 from gcp import logs
 from gcp.clients import Clients
 from gcp.cloud_run import WorkerJob
+from gcp.health import Health
 from gcp.made_once import made_once
 from gcp.service import WorkerService
 from gcp.settings import Project
+from gcp.startup import verify
 from schemas.upload import decode_upload
 
 logs.configure()
@@ -52,7 +56,7 @@ def on_upload(event: CloudEvent) -> None:
 @functions_framework.cloud_event
 def on_delete(event: CloudEvent) -> None:
     """End the job of a deleted or overwritten object."""
-    functions.intake.on_delete(decode_upload(event.data), event.get("traceparent"))
+    functions.deletion.on_delete(decode_upload(event.data), event.get("traceparent"))
 
 
 @functions_framework.cloud_event
@@ -76,10 +80,11 @@ def on_request(event: CloudEvent) -> None:
 @functions_framework.http
 def on_sweep(request: flask.Request) -> tuple[str, int]:  # noqa: ARG001  the schedule sends no content
     """Finish what was left half done; then, whether or not that succeeded, make stale pages anew."""
+    sweep, pages = functions.sweep, functions.pages
     try:
-        functions.sweep.run()
+        sweep.run()
     finally:
-        functions.pages.refresh()
+        pages.refresh()
     return "", 204
 
 
@@ -119,20 +124,25 @@ class Functions:
 
     @made_once
     def intake(self) -> Intake:
-        """What takes uploads in, and ends the jobs of those that are gone."""
-        return self._intake(read(IntakeSettings))
+        """What takes uploads in."""
+        return self._intake(self._verified("on_upload", IntakeSettings))
+
+    @made_once
+    def deletion(self) -> Intake:
+        """What ends the jobs of uploads that are gone, and tells of no files."""
+        return self._intake(self._verified("on_delete", IntakeSettings))
 
     @made_once
     def wake(self) -> Wake:
         """What lets jobs go on whose file came."""
-        settings = read(WakeSettings)
+        settings = self._verified("on_wake", WakeSettings)
         intake = self._intake(settings)
         return Wake(intake.waiting, intake.arrivals, settings.wake_seconds)
 
     @made_once
     def dead_letters(self) -> DeadLetters:
         """What takes up messages that could not be delivered."""
-        settings = read(DeadSettings)
+        settings = self._verified("on_dead", DeadSettings)
         return DeadLetters(
             intake=self._intake(settings),
             ledger=self.clients.ledger(),
@@ -144,7 +154,7 @@ class Functions:
     @made_once
     def comparison(self) -> Comparison:
         """What takes in uploads that no event brought."""
-        settings = read(CompareSettings)
+        settings = self._verified("on_compare", CompareSettings)
         return Comparison(
             uploads=self.clients.bucket(settings.input_bucket),
             ledger=self.clients.ledger(),
@@ -163,7 +173,7 @@ class Functions:
     @made_once
     def sweep(self) -> Sweep:
         """What finishes what was left half done."""
-        settings = read(SweepSettings)
+        settings = self._verified("on_sweep", SweepSettings)
         return Sweep(
             ledger=self.clients.ledger(),
             settler=self.clients.settler(),
@@ -173,7 +183,7 @@ class Functions:
 
     @made_once
     def pages(self) -> Pages:
-        """What makes the pages of folders."""
+        """What makes the pages of folders, with the sweep's rights."""
         settings = read(SweepSettings)
         return Pages(
             completions=self.clients.subscription(settings.pages_subscription),
@@ -182,6 +192,12 @@ class Functions:
             look_seconds=settings.pages_look_seconds,
             seconds=settings.pages_seconds,
         )
+
+    def _verified(self, function: str, kind: type[Kind]) -> Kind:
+        """Read settings, and see that what they name can be used. Raises SettingsError, StartError."""
+        settings = read(kind)
+        verify(Health(self.clients), settings, RIGHTS[function])
+        return settings
 
     def _intake(self, settings: IntakeSettings) -> Intake:
         return Intake(

@@ -40,7 +40,8 @@ HEAD = """# Settings
 
 Written by `make schemas` from the settings models (`gcp/settings.py`, `functions/settings.py`,
 `worker/settings.py`, `dropfold/settings.py`); a test compares the two. All are environment variables. One
-that is missing, or out of its limits, stops the start with its name. `eventarc/functions.tf` and
+that is missing, or out of its limits, stops the start with its name, and so does a bucket or topic that is
+not there or may not be used ([operations.md](operations.md#starts)). `eventarc/functions.tf` and
 `eventarc/worker.tf` set what is required, and what differs from its default.
 """
 

@@ -1,7 +1,7 @@
 """The Cloud Run Job: load the model once, drain the queue, leave when it is idle.
 
 Exit status: 0 when the queue was idle or the platform asked to leave, 1 when the device failed (Cloud Run
-starts the task again), 2 when a setting is missing or wrong.
+starts the task again), 2 when a setting is missing or wrong, or a bucket or topic that it names.
 """
 
 import logging
@@ -17,12 +17,14 @@ from pydantic import ValidationError
 from worker import no_gc  # noqa: F401  # isort: skip  first: it is about the imports that follow
 from gcp import logs
 from gcp.clients import Clients
+from gcp.health import Health
 from gcp.shutdown import raise_on
+from gcp.startup import StartError, verify
 from worker import compose
 from worker.compose import Warm, warm
 from worker.drain import MAX_IN_FLIGHT
 from worker.errors import DeviceLostError, ShutdownRequestedError
-from worker.settings import WorkerSettings
+from worker.settings import RIGHTS, WorkerSettings
 
 POLL_SECONDS = 0.5
 logger = logging.getLogger("worker")
@@ -43,6 +45,8 @@ def main() -> int:
             _work(settings, ready, started, started_at)
     except ShutdownRequestedError:
         logger.info("left as asked", extra={"action": "worker.left"})
+    except StartError:  # the log has it
+        return 2
     except DeviceLostError as error:
         logger.critical(
             "leaving for a fresh process: %s", error, exc_info=True, extra={"action": "worker.failed"}
@@ -61,6 +65,7 @@ def main() -> int:
 
 def _work(settings: WorkerSettings, ready: Warm, started: float, started_at: datetime) -> None:
     clients = Clients(settings)
+    verify(Health(clients), settings, RIGHTS)  # while the model is loaded, before any message is taken
     runner = compose.job_runner(settings, clients, ready.predictor, started_at, ready.children)
     worker = compose.worker(settings, runner, started)
     work = clients.subscription(settings.work_subscription)

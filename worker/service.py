@@ -1,7 +1,8 @@
 """The Service: the worker's model over HTTP, for those who wait, and for jobs that are pushed to it.
 
 Exit status as the job's: 0 when the platform asked to leave, 1 when the device failed or something else kept
-it from serving, 2 when a setting is missing or wrong.
+it from serving, 2 when a setting is missing or wrong, or a bucket or topic that it
+names.
 """
 
 import logging
@@ -19,13 +20,15 @@ from pydantic import ValidationError
 from worker import no_gc  # noqa: F401  # isort: skip  first: it is about the imports that follow
 from gcp import logs
 from gcp.clients import Clients
+from gcp.health import Health
 from gcp.shutdown import raise_on
+from gcp.startup import StartError, verify
 from inputs.read import read_input
 from worker import compose
 from worker.compose import Warm, warm
 from worker.drain import MAX_IN_FLIGHT
 from worker.errors import DeviceLostError, ShutdownRequestedError
-from worker.settings import ServiceSettings
+from worker.settings import RIGHTS, ServiceSettings
 from worker.web import app
 from worker.web.app import ServiceState
 from worker.web.deadline import Shutdown
@@ -71,13 +74,17 @@ def main() -> int:
     except ShutdownRequestedError:
         logger.info("left as asked, before it served", extra={"action": "service.left"})
         return 0
+    except StartError:  # the log has it
+        return 2
     except (Exception, SystemExit) as error:  # the latter is how uvicorn says that it cannot listen
         logger.critical("the Service failed: %s", error, exc_info=True, extra={"action": "service.failed"})
         return 1
 
 
 def _serve(settings: ServiceSettings, ready: Warm) -> int:
-    state = _state(settings, ready)
+    clients = Clients(settings)
+    verify(Health(clients), settings, RIGHTS)  # while the model is loaded
+    state = _state(settings, clients, ready)
     threading.Thread(target=_become_ready, args=(state,), name="ready", daemon=True).start()
     config = uvicorn.Config(
         app.create(state),
@@ -106,10 +113,8 @@ def _serve(settings: ServiceSettings, ready: Warm) -> int:
     return 1  # nobody asked it to leave
 
 
-def _state(settings: ServiceSettings, ready: Warm) -> ServiceState:
-    runner = compose.job_runner(
-        settings, Clients(settings), ready.predictor, datetime.now(UTC), ready.children
-    )
+def _state(settings: ServiceSettings, clients: Clients, ready: Warm) -> ServiceState:
+    runner = compose.job_runner(settings, clients, ready.predictor, datetime.now(UTC), ready.children)
     uploads, call = runner.pipeline.uploads, runner.pipeline.call
     return ServiceState(
         predictor=ready.predictor,

@@ -7,6 +7,10 @@ from pydantic import Field
 
 from gcp.settings import Project
 from schemas.options import Options
+from schemas.rights import Right
+
+RIGHTS = frozenset({Right.READ_INPUTS, Right.WRITE_RESULTS, Right.PUBLISH})
+"""What Job and Service do with buckets and topics."""
 
 
 class PredictionSettings(Project):

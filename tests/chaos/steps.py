@@ -20,7 +20,7 @@ REPLACE_OBJECT = "gcp.storage:Bucket.replace"
 PUBLISH, ACK = "gcp.pubsub:Topic.publish", "google.cloud.pubsub_v1.subscriber.message:Message.ack"
 CLAIM, RENEW = "worker.lease:LeasedJob._claimed", "worker.lease:LeasedJob.renew"
 CHILD, TURN = "worker.child_pool:ChildPool.run", "worker.device:Device._timed"
-READ_MODEL, SAMPLE = "worker.boltz2.featurise:read", "worker.boltz2.sample:sample_structure"
+READ_MODEL, SAMPLE = "worker.boltz2.featurise:featurise", "worker.boltz2.sample:sample_structure"
 START = "gcp.cloud_run:WorkerJob.start"
 FUNCTIONS = (
     *(RECORD, REPLACE, GENERATIONS, TWIN, READ, CREATE, UPLOAD, COPY, REPLACE_OBJECT, PUBLISH, ACK),

@@ -74,7 +74,7 @@ def site(
     assert pubsub_host
     client = storage.Client(project)
     publisher = pubsub_v1.PublisherClient()
-    for name in ("predictions-requested", "predictions-completed"):
+    for name in ("predictions-requested", "predictions-completed", "references-arrived"):
         publisher.create_topic(name=publisher.topic_path(project, name))
     names = {"INPUT_BUCKET": f"{project}-in", "OUTPUT_BUCKET": f"{project}-out"}
     for bucket in names.values():
@@ -101,17 +101,20 @@ def serve(bundle: Path, tmp_path: Path, parts: Supervisor) -> Callable[[str, Map
     return start
 
 
-def test_an_upload_that_is_no_input_gets_its_receipt_from_the_bundle(
-    site: tuple[storage.Client, Mapping[str, str]], serve: Callable[[str, Mapping[str, str]], str]
-) -> None:
-    client, names = site
-    url = serve("on_upload", names)
-    blob = client.bucket(names["INPUT_BUCKET"]).blob("run42/letter.txt")
+def take_in(url: str, blob: storage.Blob) -> requests.Response:
+    """Upload something that is no input, and tell the function of it as Eventarc does."""
     blob.upload_from_string("no input at all")
     blob.reload()
     about = {"eventType": "OBJECT_FINALIZE", "bucketId": blob.bucket.name, "objectId": blob.name}
     headers = event_headers("1", about | {"eventTime": blob.time_created.isoformat()})
-    answer = requests.post(url, json=blob._properties, headers=headers, timeout=HANG)
+    return requests.post(url, json=blob._properties, headers=headers, timeout=HANG)
+
+
+def test_an_upload_that_is_no_input_gets_its_receipt_from_the_bundle(
+    site: tuple[storage.Client, Mapping[str, str]], serve: Callable[[str, Mapping[str, str]], str]
+) -> None:
+    client, names = site
+    answer = take_in(serve("on_upload", names), client.bucket(names["INPUT_BUCKET"]).blob("run42/letter.txt"))
     assert answer.ok, answer.text
     [receipt] = client.list_blobs(names["OUTPUT_BUCKET"], prefix="run42/letter/")
     assert json.loads(receipt.download_as_bytes())["state"] == "REJECTED"
@@ -132,3 +135,22 @@ def test_an_event_that_nobody_can_read_is_refused_so_that_it_comes_again(
     )
     answer = requests.post(serve("on_upload", names), json={"bucket": 5}, headers=headers, timeout=HANG)
     assert answer.status_code == 500
+
+
+def test_a_bucket_that_is_not_there_fails_the_event_and_is_named_in_one_line_until_it_is(
+    site: tuple[storage.Client, Mapping[str, str]],
+    serve: Callable[[str, Mapping[str, str]], str],
+    tmp_path: Path,
+) -> None:
+    client, names = site
+    later = f"{names['OUTPUT_BUCKET']}-later"
+    url = serve("on_upload", {**names, "OUTPUT_BUCKET": later})
+    blob = client.bucket(names["INPUT_BUCKET"]).blob("run42/letter.txt")
+    assert take_in(url, blob).status_code == 500
+    log = [line for line in (tmp_path / "on_upload.log").read_text().splitlines() if line.startswith("{")]
+    [line] = [line for line in map(json.loads, log) if line["severity"] == "CRITICAL"]
+    assert line["action"] == "start.refused"
+    assert line["message"].startswith(f"OUTPUT_BUCKET={later}: there is no such bucket (")
+    client.create_bucket(later)
+    assert take_in(url, blob).ok
+    assert list(client.list_blobs(later, prefix="run42/letter/"))

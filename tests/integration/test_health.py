@@ -10,7 +10,7 @@ from google.cloud import pubsub_v1, storage
 from support.http_server import Quiet, answered_by
 
 from gcp.clients import Clients
-from gcp.health import Health
+from gcp.project_health import ProjectHealth
 from gcp.settings import Project
 from local import credentials
 from local.processes import free_ports
@@ -20,8 +20,10 @@ QUOTA, REGION = "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion", "us-central
 
 
 @pytest.fixture
-def health(project: str) -> Health:
-    return Health(Clients(Project(google_cloud_project=project, input_bucket="in", output_bucket="out")))
+def health(project: str) -> ProjectHealth:
+    return ProjectHealth(
+        Clients(Project(google_cloud_project=project, input_bucket="in", output_bucket="out"))
+    )
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def key(project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_what_is_there_is_found_and_rights_are_not_asked_for_where_nobody_knows_them(
-    health: Health, project: str, storage_host: str, pubsub_host: str, firestore_host: str
+    health: ProjectHealth, project: str, storage_host: str, pubsub_host: str, firestore_host: str
 ) -> None:
     assert storage_host
     assert pubsub_host
@@ -50,7 +52,9 @@ def test_what_is_there_is_found_and_rights_are_not_asked_for_where_nobody_knows_
     assert health.ledger().found is Outcome.OK
 
 
-def test_nobody_is_told_within_seconds(health: Health, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+def test_nobody_is_told_within_seconds(
+    health: ProjectHealth, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
     [port] = free_ports(1)
     for variable in ("PUBSUB_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST"):
         monkeypatch.setenv(variable, f"127.0.0.1:{port}")
@@ -102,7 +106,7 @@ def granted(value: int, region: str = REGION) -> object:
     ],
 )
 def test_the_quota_of_a_region_is_read(
-    health: Health, key: str, status: int, answer: object, found: Outcome, detail: str
+    health: ProjectHealth, key: str, status: int, answer: object, found: Outcome, detail: str
 ) -> None:
     assert key
     with answering(status, answer) as endpoint:
@@ -122,7 +126,7 @@ def test_the_quota_of_a_region_is_read(
     ],
 )
 def test_missing_rights_are_named(
-    health: Health, monkeypatch: pytest.MonkeyPatch, held: list[str], found: Outcome, detail: str
+    health: ProjectHealth, monkeypatch: pytest.MonkeyPatch, held: list[str], found: Outcome, detail: str
 ) -> None:
     with answering(200, {"permissions": held} if held else {}) as endpoint:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", endpoint)

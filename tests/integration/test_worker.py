@@ -143,6 +143,16 @@ def test_a_missing_cache_is_named_in_one_line(start_worker: StartWorker, tmp_pat
     assert "BOLTZ_CACHE" in line["message"]
 
 
+@pytest.mark.parametrize("module", ["worker", "worker.service"])
+def test_a_bucket_that_is_not_there_is_named_in_one_line(start_worker: StartWorker, module: str) -> None:
+    worker = start_worker(module, OUTPUT_BUCKET="no-such-bucket")
+    assert worker.ends() == 2
+    [line] = [line for line in worker.lines if line["severity"] not in {"INFO", "DEBUG"}]
+    assert (line["severity"], line["action"]) == ("CRITICAL", "start.refused")
+    assert line["message"].startswith("OUTPUT_BUCKET=no-such-bucket: there is no such bucket (")
+    assert line["message"].endswith("create it, or set OUTPUT_BUCKET to one that exists")
+
+
 def test_a_missing_setting_is_named(start_worker: StartWorker) -> None:
     worker = start_worker(BOLTZ_CACHE=None)
     assert worker.ends() == 2

@@ -8,6 +8,8 @@ import pytest
 
 from functions.launch import Launcher
 from functions.push import Pusher
+from functions.rights import RIGHTS
+from schemas.rights import Right
 
 if TYPE_CHECKING:
     from functions.main import Functions
@@ -31,8 +33,19 @@ def kind() -> "type[Functions]":
 
 
 @pytest.fixture
-def functions(kind: "type[Functions]", monkeypatch: pytest.MonkeyPatch) -> "Functions":
+def verified(kind: "type[Functions]", monkeypatch: pytest.MonkeyPatch) -> list[frozenset[Right]]:
+    """Return which rights are verified, each time; nothing is asked for them."""
+    asked: list[frozenset[Right]] = []
+    monkeypatch.setattr(f"{kind.__module__}.verify", lambda _health, _settings, rights: asked.append(rights))
+    return asked
+
+
+@pytest.fixture
+def functions(
+    kind: "type[Functions]", verified: list[frozenset[Right]], monkeypatch: pytest.MonkeyPatch
+) -> "Functions":
     """Return functions of which nothing is made yet, with the least settings."""
+    assert not verified
     for name, value in PROJECT.items():
         monkeypatch.setenv(name, value)
     return kind()
@@ -67,6 +80,16 @@ def test_all_parts_of_a_function_share_one_client_of_each_service(
     assert opened == {"storage": 1, "firestore": 1, "publisher": 1}
     assert functions.pages
     assert opened["subscriber"] == 1
+
+
+def test_what_a_function_uses_is_verified_once_and_nothing_else(
+    functions: "Functions", opened: Counter[str], verified: list[frozenset[Right]]
+) -> None:
+    assert functions.deletion is functions.deletion
+    assert functions.sweep
+    assert functions.pages
+    assert verified == [RIGHTS["on_delete"], RIGHTS["on_sweep"]]
+    assert opened["storage"] == 1
 
 
 @pytest.mark.parametrize(("mode", "who"), [("async", Launcher), ("sync", Pusher)])

@@ -1,0 +1,18 @@
+"""Which buckets and topics each function uses, and how. Those that are not here use none."""
+
+from collections.abc import Mapping
+
+from schemas.rights import Right
+
+SETTLES = frozenset({Right.WRITE_RECEIPTS, Right.PUBLISH})
+READS_INPUTS = SETTLES | {Right.READ_INPUTS}
+TAKES_IN = READS_INPUTS | {Right.TELL_OF_FILES}
+
+RIGHTS: Mapping[str, frozenset[Right]] = {
+    "on_upload": TAKES_IN,
+    "on_delete": READS_INPUTS,
+    "on_wake": TAKES_IN,
+    "on_dead": TAKES_IN,
+    "on_compare": TAKES_IN,
+    "on_sweep": SETTLES | {Right.READ_RESULTS},
+}

@@ -1,0 +1,51 @@
+"""Looks at what an operator needs besides a project's parts: credentials, workers, and quota of GPUs."""
+
+from functools import partial
+
+import google.auth
+from google.cloud import cloudquotas_v1
+
+from gcp.cloud_run import WorkerJob
+from gcp.health import SECONDS, Health, observed
+from schemas.finding import Finding, Outcome
+
+RUN = "run.googleapis.com"
+
+
+class ProjectHealth(Health):
+    """A project as whoever runs the command finds it. No method raises Google's errors."""
+
+    def credentials(self) -> Finding:
+        """Look for credentials; whether they open anything, the other looks say."""
+        return observed(_credentials)
+
+    def worker(self, region: str, job: str, endpoint: str) -> Finding:
+        """Look whether the worker's Cloud Run job is there, and how many of it are alive."""
+
+        def look() -> str:
+            alive = WorkerJob(self._clients.project, region, job, endpoint).alive(SECONDS)
+            return f"{job} in {region}, {alive} executions alive"
+
+        return observed(look)
+
+    def quota(self, quota: str, region: str, endpoint: str) -> Finding:
+        """Look how much a quota of Cloud Run grants in a region."""
+        service = f"projects/{self._clients.project}/locations/global/services/{RUN}"
+        finding = observed(partial(_granted, f"{service}/quotaInfos/{quota}", region, endpoint))
+        if finding.found is Outcome.MISSING:  # a quota is never missing: this API does not know it
+            return Finding(Outcome.UNKNOWN, finding.detail)
+        return Finding(Outcome.REFUSED, f"none in {region}") if finding.detail == "0" else finding
+
+
+def _credentials() -> str:
+    credentials, _ = google.auth.default()
+    account = getattr(credentials, "service_account_email", None) or getattr(credentials, "account", None)
+    return f"found, {account or type(credentials).__module__.rpartition('.')[2]}"
+
+
+def _granted(name: str, region: str, endpoint: str) -> str:
+    """Return how much a quota grants in a region; -1 is no limit."""
+    client = cloudquotas_v1.CloudQuotasClient(transport="rest", client_options={"api_endpoint": endpoint})
+    info = client.get_quota_info(name=name, retry=None, timeout=SECONDS)
+    granted = (each.details.value for each in info.dimensions_infos if region in each.applicable_locations)
+    return str(next(granted, 0))

@@ -1,0 +1,14 @@
+"""What components may do with buckets and topics, by the names under which the plan grants it."""
+
+from enum import StrEnum
+
+
+class Right(StrEnum):
+    """A right; its value is the key of ``local.rights`` in the plan."""
+
+    READ_INPUTS = "read_inputs"
+    READ_RESULTS = "read_results"
+    WRITE_RECEIPTS = "write_receipts"
+    WRITE_RESULTS = "write_results"
+    PUBLISH = "publish"
+    TELL_OF_FILES = "tell_of_files"

@@ -8,7 +8,8 @@ from functools import partial
 
 from pydantic_core import from_json
 
-from functions.intake import ExaminationError, Intake
+from functions.errors import ExaminationError
+from functions.intake import Intake
 from jobs import lifecycle
 from jobs.ledger import Ledger, UnreadableJobError
 from jobs.settle import Settler
@@ -36,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class DeadLetters:
-    """What they may lead to. ``work`` is the workers' subscription; ``try_for`` counts from the upload."""
+    """Handling of dead letters. ``work`` is the workers' subscription; ``try_for`` counts from the upload."""
 
     intake: Intake
     ledger: Ledger

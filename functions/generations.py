@@ -22,12 +22,12 @@ class Uploads(Protocol):
     """The input bucket, as far as generations go."""
 
     def generation(self, name: str) -> int | None:
-        """Return the generation of the object that has this name now, or None where there is none."""
+        """Return the generation of the object of this name, or None if it is missing."""
 
 
 @dataclass(frozen=True)
 class Generations:
-    """What is known about an object's generations: the bucket's word and the ledger's."""
+    """Knowledge about an object's generations, from the bucket and the ledger."""
 
     uploads: Uploads
     ledger: Ledger

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
+from functions.errors import ExaminationError
 from functions.generations import Generations
 from functions.lru import Recent
 from functions.waiting import Uploads, Waiting
@@ -35,13 +36,9 @@ REMEMBERED = 10_000
 """Uploads that an instance remembers to have taken in; a megabyte."""
 
 
-class ExaminationError(Exception):
-    """An input could not be examined, and neither ledger nor bucket is to blame."""
-
-
 @dataclass(frozen=True)
 class Intake:
-    """What intake works with; ``arrivals`` tells of files that came."""
+    """Collaborators of intake; ``arrivals`` is the topic of files that came."""
 
     uploads: Uploads
     ledger: Ledger
@@ -92,7 +89,7 @@ class Intake:
             self._taken_in.add(blank.job_id)
 
     def tell(self, name: str) -> None:
-        """Have all jobs go on that wait for an object, if there are any."""
+        """Publish that an object came, if any job waits for it."""
         if self.ledger.waits(name):
             self.arrivals.publish(ReferenceArrived.of(name, datetime.now(UTC)).encode())
 
@@ -149,7 +146,7 @@ class Intake:
 
 
 def _blank(source: Source, traceparent: str | None) -> Job:
-    """Open the job of an upload that nobody has looked at yet."""
+    """Return the job of an upload that is not read yet."""
     identity, at = job_id(source.bucket, source.name, source.generation), datetime.now(UTC)
     return Job(
         job_id=identity,

@@ -28,7 +28,7 @@ class Workers(Protocol):
 
 
 def wanted(queued: int, max_workers: int, jobs_per_worker: int) -> int:
-    """Say how many workers a queue of this length deserves."""
+    """Return the number of workers for a queue of this length."""
     return min(max_workers, math.ceil(queued / jobs_per_worker))
 
 

@@ -1,4 +1,4 @@
-"""What this instance has dealt with lately: an event that comes again costs nothing then."""
+"""Ids that this instance has dealt with lately: a repeated event costs nothing."""
 
 import threading
 

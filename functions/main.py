@@ -61,7 +61,7 @@ def on_delete(event: CloudEvent) -> None:
 
 @functions_framework.cloud_event
 def on_wake(event: CloudEvent) -> None:
-    """Let jobs go on whose file came."""
+    """Resume the jobs whose file came."""
     functions.wake.take_up(*_message(event))
 
 
@@ -73,7 +73,7 @@ def on_dead(event: CloudEvent) -> None:
 
 @functions_framework.cloud_event
 def on_request(event: CloudEvent) -> None:
-    """Have queued work done: keep enough workers alive, or push the job that is asked for to the Service."""
+    """Start workers for queued jobs, or push the job that is asked for to the Service."""
     functions.dispatcher.dispatch(*_message(event))
 
 
@@ -102,14 +102,14 @@ def _message(event: CloudEvent) -> tuple[bytes, Mapping[str, str]]:
 
 
 class Dispatcher(Protocol):
-    """Whoever has queued work done."""
+    """Starts what predicts queued jobs."""
 
     def dispatch(self, data: bytes, attributes: Mapping[str, str], /) -> None:
         """See that the job is attempted which a message of the requested topic asks for."""
 
 
 class Functions:
-    """What the entry points call, each part made when it is first called; all share their clients.
+    """Parts that the entry points call, each made when it is first called; all share their clients.
 
     Requests come in threads, and two launchers would each start workers: parts are made under one lock.
     """
@@ -124,24 +124,24 @@ class Functions:
 
     @made_once
     def intake(self) -> Intake:
-        """What takes uploads in."""
+        """The intake of uploads."""
         return self._intake(self._verified("on_upload", IntakeSettings))
 
     @made_once
     def deletion(self) -> Intake:
-        """What ends the jobs of uploads that are gone, and tells of no files."""
+        """The intake of deletions, which publishes no arrivals."""
         return self._intake(self._verified("on_delete", IntakeSettings))
 
     @made_once
     def wake(self) -> Wake:
-        """What lets jobs go on whose file came."""
+        """The resuming of jobs whose file came."""
         settings = self._verified("on_wake", WakeSettings)
         intake = self._intake(settings)
         return Wake(intake.waiting, intake.arrivals, settings.wake_seconds)
 
     @made_once
     def dead_letters(self) -> DeadLetters:
-        """What takes up messages that could not be delivered."""
+        """The handling of dead letters."""
         settings = self._verified("on_dead", DeadSettings)
         return DeadLetters(
             intake=self._intake(settings),
@@ -153,7 +153,7 @@ class Functions:
 
     @made_once
     def comparison(self) -> Comparison:
-        """What takes in uploads that no event brought."""
+        """The comparison of bucket and ledger."""
         settings = self._verified("on_compare", CompareSettings)
         return Comparison(
             uploads=self.clients.bucket(settings.input_bucket),
@@ -166,13 +166,13 @@ class Functions:
 
     @made_once
     def dispatcher(self) -> Dispatcher:
-        """What has queued work done, as GPU_WORKER_MODE says."""
+        """The dispatcher of GPU_WORKER_MODE."""
         settings = read(LaunchSettings)
         return self._pusher(settings) if settings.gpu_worker_mode == "sync" else self._launcher(settings)
 
     @made_once
     def sweep(self) -> Sweep:
-        """What finishes what was left half done."""
+        """The sweep."""
         settings = self._verified("on_sweep", SweepSettings)
         return Sweep(
             ledger=self.clients.ledger(),
@@ -183,7 +183,7 @@ class Functions:
 
     @made_once
     def pages(self) -> Pages:
-        """What makes the pages of folders, with the sweep's rights."""
+        """The pages of folders, with the sweep's rights."""
         settings = read(SweepSettings)
         return Pages(
             completions=self.clients.subscription(settings.pages_subscription),

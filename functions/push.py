@@ -1,4 +1,4 @@
-"""Have each requested job attempted by the Service; its message is done with when the job is settled.
+"""Push of each requested job to the Service; its message is acknowledged when the job is settled.
 
 The way of ``GPU_WORKER_MODE=sync``. Whatever keeps the Service from it fails the function, so that Pub/Sub
 delivers the message again, later each time.
@@ -20,7 +20,7 @@ class Service(Protocol):
     """The worker's Service."""
 
     def push(self, job_id: str) -> None:
-        """Have a job attempted and wait until it is settled. Raises what kept it from that."""
+        """Push a job and wait until it is settled. Raises whatever prevented it."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Pusher:
     service: Service
 
     def dispatch(self, data: bytes, attributes: Mapping[str, str]) -> None:
-        """Push the job that a message asks for. The sweep's asks for none: each job has one of its own."""
+        """Push the job that a message asks for. The sweep's asks for no job: each has its own message."""
         if attributes.get("ce-type") == CAPACITY:
             return
         try:

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import islice
 from typing import Protocol, TypeVar
 
+from functions.errors import ComparisonError
 from functions.intake import Intake
 from functions.waiting import OneLook, Waiting
 from inputs.examine import is_input
@@ -25,10 +26,6 @@ LETTERS = [chr(number) for number in range(ord("!"), ord("~") + 1)]
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-
-
-class ComparisonError(Exception):
-    """A comparison could not take in everything that it found lost."""
 
 
 class Listing(Protocol):
@@ -62,7 +59,7 @@ class Comparison:
             raise ComparisonError(f"{left} uploads are left for the next pass; the log says which and why")
 
     def _look_after_waiting(self, now: datetime) -> int:
-        """Look for what each waiting job waits for; count those of which one could not be looked after."""
+        """Check the files of all waiting jobs; return the number of those that could not be checked."""
         waiting, told, left = self.intake.waiting, set[str](), 0
         remembering = replace(waiting, uploads=OneLook(waiting.uploads))
         jobs = iter(self.ledger.waiting())
@@ -72,7 +69,7 @@ class Comparison:
         return left
 
     def _look_after(self, waiting: Waiting, told: set[str], now: datetime, job: Job) -> None:
-        """Tell of a job's files if all are there: their event was lost. Else see whether its time is up."""
+        """Publish the arrival of a job's files if all are there: their event was lost. Else expire it."""
         name, until = job.waits_for[0], job.wait_until
         if not waiting.misses(job):
             if name not in told:

@@ -1,4 +1,4 @@
-"""Which buckets and topics each function uses, and how. Those that are not here use none."""
+"""Rights that each function needs on buckets and topics. Those that are not here need no right."""
 
 from collections.abc import Mapping
 

@@ -43,7 +43,7 @@ class IntakeSettings(Project):
 
     @property
     def rules(self) -> Rules:
-        """What uploads are held to."""
+        """The rules for uploads."""
         return Rules(self.default_options, self.msa_service, self.max_tokens)
 
 
@@ -127,7 +127,7 @@ class LaunchSettings(Project):
 
     @property
     def audience(self) -> str | None:
-        """Whom the Service's tokens are for; None where it asks for none."""
+        """Audience of the Service's tokens; None if it asks for no token."""
         return self.gpu_worker_url if self.gpu_worker_audience is None else self.gpu_worker_audience or None
 
 

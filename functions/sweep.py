@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from functions.errors import SweepError
 from jobs import lifecycle
 from jobs.ledger import ConflictError, Ledger
 from jobs.settle import Settler
@@ -14,10 +15,6 @@ from schemas.job import Job, State
 from schemas.messages import CapacityWanted
 
 logger = logging.getLogger(__name__)
-
-
-class SweepError(Exception):
-    """A pass could not finish everything that it found."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class Sweep:
         return 0
 
     def _unserved(self, now: datetime) -> Iterable[Job]:
-        """Find queued jobs whose request seems lost: none is served, or what was taken in long after them is.
+        """Return queued jobs whose request seems lost: nothing is served, or what came long after them is.
 
         A queue that is merely long is served in about its order; asked for again, it would grow by itself.
         """

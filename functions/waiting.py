@@ -38,7 +38,7 @@ class Uploads(Protocol):
         """
 
     def generation(self, name: str) -> int | None:
-        """Return the generation of the object that has this name now, or None where there is none."""
+        """Return the generation of the object of this name, or None if it is missing."""
 
 
 class OneLook:
@@ -51,7 +51,7 @@ class OneLook:
 
 @dataclass(frozen=True)
 class Waiting:
-    """What waiting jobs are held to."""
+    """The resuming and expiry of waiting jobs."""
 
     uploads: Uploads
     ledger: Ledger
@@ -59,7 +59,7 @@ class Waiting:
     rules: Rules
 
     def misses(self, job: Job) -> bool:
-        """Tell whether a file that the job waits for is not there."""
+        """Return whether a file that the job waits for is missing."""
         return any_missing(job.waits_for, self.uploads)
 
     def resume(self, job: Job) -> None:

@@ -1,4 +1,4 @@
-"""Let jobs go on whose file came: many at a time, while a call has time, then by a message of its own."""
+"""Resuming of jobs whose file came: many at a time, while a call has time, then by a message of its own."""
 
 import logging
 import time
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 
+from functions.errors import WakeError
 from functions.waiting import OneLook, Waiting
 from inputs.references import any_missing
 from jobs.settle import Topic
@@ -18,10 +19,6 @@ from schemas.messages import ReferenceArrived, UndecodableMessageError
 AT_ONCE = 16
 
 logger = logging.getLogger(__name__)
-
-
-class WakeError(Exception):
-    """Not every job that waited for a file could go on; the message comes again."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ class Wake:
     batch: int = 10 * AT_ONCE
 
     def take_up(self, data: bytes, attributes: Mapping[str, str]) -> None:
-        """Do what a message asks for; one that nobody can read is dropped. Raises WakeError."""
+        """Do what a message asks for; drop one that cannot be decoded. Raises WakeError."""
         try:
             arrival = ReferenceArrived.decode(data, attributes).data
         except UndecodableMessageError:
@@ -46,7 +43,7 @@ class Wake:
             self.wake(arrival.name, arrival.after)
 
     def wake(self, name: str, after: str = "") -> None:
-        """Let the jobs go on that wait for a file. Raises WakeError, at its end, where one could not."""
+        """Resume the jobs that wait for a file. Raises WakeError, at its end, if one could not be."""
         ends, left = time.monotonic() + self.seconds, 0
         waiting = replace(self.waiting, uploads=OneLook(self.waiting.uploads))
         if any_missing([name], waiting.uploads):
@@ -64,7 +61,7 @@ class Wake:
 
 
 def _still_waits(waiting: Waiting, job: Job) -> bool:
-    """Let a job go on; tell whether something kept it from that."""
+    """Resume a job; return whether something prevented it."""
     try:
         waiting.resume(job)
     except Exception:

@@ -1,4 +1,4 @@
-"""What Google's clients raise, in one line for a person."""
+"""Errors of Google's clients, each in one line for a person."""
 
 import re
 from urllib.parse import urlsplit
@@ -20,7 +20,7 @@ ASKED = re.compile(r"^[A-Z]+ https?://\S+: ")
 
 
 def explained(error: Exception) -> str:
-    """Say what went wrong, and what to do about it."""
+    """Return what went wrong, and what to do about it."""
     match error:
         case DefaultCredentialsError() | RefreshError():
             remedy = "run `gcloud auth application-default login`"

@@ -26,7 +26,7 @@ class Health:
         self._clients = clients
 
     def bucket(self, name: str) -> Finding:
-        """Look whether a bucket is there and lists its objects."""
+        """Check that a bucket exists and lists its objects."""
 
         def look() -> str:
             listing = self._clients.storage.list_blobs(name, max_results=1, timeout=SECONDS, retry=None)
@@ -35,7 +35,7 @@ class Health:
         return observed(look)
 
     def bucket_rights(self, name: str, rights: Sequence[str]) -> Finding:
-        """Look which rights on a bucket are missing."""
+        """Check rights on a bucket; the finding names those that are missing."""
 
         def ask() -> Sequence[str]:
             bucket = self._clients.storage.bucket(name)
@@ -44,7 +44,7 @@ class Health:
         return _rights(rights, ask)
 
     def topic(self, name: str) -> Finding:
-        """Look whether a topic is there."""
+        """Check that a topic exists."""
 
         def look() -> str:
             self._clients.publisher.get_topic(topic=self._topic(name), retry=None, timeout=SECONDS)
@@ -53,7 +53,7 @@ class Health:
         return observed(look)
 
     def topic_rights(self, name: str, rights: Sequence[str]) -> Finding:
-        """Look which rights on a topic are missing."""
+        """Check rights on a topic; the finding names those that are missing."""
 
         def ask() -> Sequence[str]:
             request = {"resource": self._topic(name), "permissions": list(rights)}
@@ -63,7 +63,7 @@ class Health:
         return _rights(rights, ask)
 
     def ledger(self) -> Finding:
-        """Look whether the ledger can be read."""
+        """Check that the ledger can be read."""
 
         def look() -> str:
             jobs = self._clients.firestore.collection(COLLECTION)
@@ -77,7 +77,7 @@ class Health:
 
 
 def observed(look: Callable[[], str]) -> Finding:
-    """Look, and say in our words what an error means."""
+    """Look, and return the finding, also for an error."""
     try:
         return Finding(Outcome.OK, look())
     except (NotFound, DefaultCredentialsError) as error:
@@ -91,7 +91,7 @@ def observed(look: Callable[[], str]) -> Finding:
 
 
 def _rights(wanted: Sequence[str], ask: Callable[[], Sequence[str]]) -> Finding:
-    """Name the rights that are missing."""
+    """Return a finding that names the rights that are missing."""
     finding = observed(lambda: " ".join(ask()))
     if finding.found is Outcome.MISSING:  # the question is, or the thing itself, as another look tells
         return Finding(Outcome.UNKNOWN, finding.detail)

@@ -46,7 +46,7 @@ class FirestoreLedger:
         return decode(job_id, snapshot.to_dict(), snapshot.update_time) if snapshot.exists else None
 
     def replace(self, job: Job) -> Job:
-        """Write the job if nobody did since it was read. Raises ConflictError."""
+        """Write the job if it has not changed since it was read. Raises ConflictError."""
         unchanged = self._client.write_option(last_update_time=job.revision.mark)
         fields = encode(job)
         try:
@@ -60,7 +60,7 @@ class FirestoreLedger:
         return self._count(self._where("state", "==", state.value).limit(most))
 
     def succeeded_as(self, fingerprint: str) -> Job | None:
-        """Find a job that succeeded with this fingerprint; no other has one."""
+        """Return a job that succeeded with this fingerprint, or None."""
         return self._first(self._where("fingerprint", "==", fingerprint))
 
     def count_as(self, fingerprint: str, most: int) -> int:
@@ -68,17 +68,17 @@ class FirestoreLedger:
         return self._count(self._where("fingerprint", "==", fingerprint).limit(most))
 
     def waits(self, name: str) -> bool:
-        """Tell whether any job waits for an object of this name."""
+        """Return whether any job waits for an object of this name."""
         return self._first(self._waiting_for(name)) is not None
 
     def waiting_for(self, name: str, after: str = "") -> Iterator[Job]:
-        """Find all jobs, behind one by their ids, that wait for an object of this name, a page per call."""
+        """Yield the jobs that wait for an object of this name, by their ids, after one; a page per call."""
         query = self._waiting_for(name)
         behind = query.start_after({"__name__": self._jobs.document(after)}) if after else query
         yield from self._read(behind, PAGE)
 
     def generations(self, bucket: str, name: str) -> Sequence[Job]:
-        """Find the jobs of the newest generations of an object, the newest first; the NEWEST at most."""
+        """Return the jobs of the newest generations of an object, the newest first; NEWEST at most."""
         named = self._where("source.bucket", "==", bucket).where(
             filter=FieldFilter("source.name", "==", name)
         )
@@ -86,7 +86,7 @@ class FirestoreLedger:
         return self._find(newest, NEWEST)
 
     def unfinished(self, bucket: str, prefix: str) -> Sequence[Job]:
-        """Find the jobs that have not ended, of objects whose names begin with a prefix, by name."""
+        """Return the jobs that have not ended, of objects whose names begin with a prefix, by name."""
         return list(self._read(self._under(bucket, prefix, UNFINISHED), PAGE))
 
     def count_unfinished(self, bucket: str, prefix: str, most: int) -> int:
@@ -94,7 +94,7 @@ class FirestoreLedger:
         return self._count(self._under(bucket, prefix, UNFINISHED).limit(most))
 
     def under(self, bucket: str, prefix: str, states: Iterable[State], most: int) -> Sequence[Job]:
-        """Find jobs in these states, of objects whose names begin with a prefix, by name; at most so many."""
+        """Return at most ``most`` jobs in these states, of objects whose names have a prefix, by name."""
         return self._find(self._under(bucket, prefix, states), most)
 
     def count_under(self, bucket: str, prefix: str, states: Iterable[State]) -> int:
@@ -118,44 +118,44 @@ class FirestoreLedger:
         return set(job_ids) - self.states(job_ids).keys()
 
     def waiting(self) -> Iterator[Job]:
-        """Find all jobs that wait for files, by their ids, a page per call."""
+        """Yield all jobs that wait for files, by their ids, a page per call."""
         yield from self._read(self._where("state", "==", State.WAITING.value).order_by("__name__"), PAGE)
 
     def unsettled(self, before: datetime) -> Sequence[Job]:
-        """Find ended jobs whose receipt or event is pending, the longest unchanged first."""
+        """Return ended jobs whose receipt or event is pending, the longest unchanged first."""
         pending = self._where("pending", "array_contains", Effect.EVENT.value)
         since = FieldFilter("updated_at", "<", before)
         return self._find(pending.where(filter=since).order_by("updated_at"), PAGE)
 
     def unserved(self, before: datetime) -> Sequence[Job]:
-        """Find queued jobs last changed before a time, the longest unchanged first; a page of them."""
+        """Return queued jobs last changed before a time, the longest unchanged first; a page of them."""
         queued = self._where("state", "==", State.QUEUED.value)
         since = FieldFilter("updated_at", "<", before)
         return self._find(queued.where(filter=since).order_by("updated_at"), PAGE)
 
     def newest_running(self) -> Job | None:
-        """Find the running job that was taken in last."""
+        """Return the running job that was taken in last, or None."""
         running = self._where("state", "==", State.RUNNING.value)
         return self._first(running.order_by("created_at", direction=firestore.Query.DESCENDING))
 
     def last_ended(self, since: datetime) -> Job | None:
-        """Find the job that ended last, if after a time."""
+        """Return the job that ended last if that was after a time, else None."""
         states = [state.value for state in State if state.terminal]
         ended = self._where("state", "in", states).where(filter=FieldFilter("updated_at", ">", since))
         return self._first(ended.order_by("updated_at", direction=firestore.Query.DESCENDING))
 
     def longest_queued(self) -> Job | None:
-        """Find the queued job that has not changed for longest."""
+        """Return the queued job that has not changed for longest, or None."""
         return self._first(self._where("state", "==", State.QUEUED.value).order_by("updated_at"))
 
     def predicted(self, since: datetime, most: int) -> Sequence[Job]:
-        """Find jobs that succeeded or failed after a time, the last first; at most so many."""
+        """Return jobs that succeeded or failed after a time, the last first; at most ``most``."""
         states = [State.SUCCEEDED.value, State.FAILED.value]
         ended = self._where("state", "in", states).where(filter=FieldFilter("updated_at", ">", since))
         return self._find(ended.order_by("updated_at", direction=firestore.Query.DESCENDING), most)
 
     def lapsed(self, now: datetime) -> Sequence[Job]:
-        """Find running jobs whose lease has expired, a page of them."""
+        """Return running jobs whose lease has expired, a page of them."""
         return self._find(self._where("lease.expires_at", "<", now), PAGE)
 
     def _waiting_for(self, name: str) -> firestore.Query:

@@ -16,11 +16,11 @@ class ProjectHealth(Health):
     """A project as whoever runs the command finds it. No method raises Google's errors."""
 
     def credentials(self) -> Finding:
-        """Look for credentials; whether they open anything, the other looks say."""
+        """Check that there are credentials; the other checks tell whether they are good for anything."""
         return observed(_credentials)
 
     def worker(self, region: str, job: str, endpoint: str) -> Finding:
-        """Look whether the worker's Cloud Run job is there, and how many of it are alive."""
+        """Check that the worker's Cloud Run job exists; the finding has how many executions are alive."""
 
         def look() -> str:
             alive = WorkerJob(self._clients.project, region, job, endpoint).alive(SECONDS)
@@ -29,7 +29,7 @@ class ProjectHealth(Health):
         return observed(look)
 
     def quota(self, quota: str, region: str, endpoint: str) -> Finding:
-        """Look how much a quota of Cloud Run grants in a region."""
+        """Check how much a quota of Cloud Run grants in a region."""
         service = f"projects/{self._clients.project}/locations/global/services/{RUN}"
         finding = observed(partial(_granted, f"{service}/quotaInfos/{quota}", region, endpoint))
         if finding.found is Outcome.MISSING:  # a quota is never missing: this API does not know it

@@ -40,7 +40,7 @@ class Subscription:
 
     @contextlib.contextmanager
     def pulling(self, hold: int, look_seconds: float) -> Iterator[Iterator["Leased | None"]]:
-        """Open the stream for a block: messages, at most ``hold`` unanswered; None where none came.
+        """Open the stream for a block: messages, at most ``hold`` unanswered; None when no message came.
 
         The client renews the leases of those that are held, until the block is left: answer them in it.
         Raises, at its end, what ended the stream.
@@ -63,7 +63,7 @@ class Subscription:
                 self._give_back(given_back + [message.ack_id for message in _left(arrived)])
 
     def _give_back(self, ack_ids: list[str]) -> None:
-        """Let another worker have messages at once."""
+        """Give messages back for immediate redelivery."""
         if ack_ids:
             self._subscriber.modify_ack_deadline(
                 subscription=self._path, ack_ids=ack_ids, ack_deadline_seconds=0, timeout=GIVE_BACK_SECONDS

@@ -15,7 +15,7 @@ class ServiceBusyError(Exception):
 
 
 class WorkerService:
-    """The Service at an address. ``audience`` is whom its tokens are for; without one it is sent none.
+    """The Service at an address. ``audience`` is that of its tokens; without one it is sent no token.
 
     Tokens are those of the identity that the environment has, as Application Default Credentials are found.
     """
@@ -26,7 +26,7 @@ class WorkerService:
         self._credentials: Credentials | None = None
 
     def push(self, job_id: str) -> None:
-        """Have a job attempted and wait until it is settled; at once where it is taken, ended or unknown.
+        """Push a job and wait until it is settled; return at once if it is taken, ended or unknown.
 
         Raises ServiceBusyError, google.auth's errors.
         """

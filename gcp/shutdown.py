@@ -47,5 +47,5 @@ def raise_on(
 
 
 def _soon() -> None:
-    """Have the alarm come, again and again: one that comes just before a wait does not end it."""
+    """Repeat the alarm: one that comes just before a wait does not end it."""
     signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS, AGAIN_SECONDS)

@@ -23,23 +23,23 @@ class StartError(RuntimeError):
 
 
 class Health(Protocol):
-    """Looks at parts of a project, none of which raises."""
+    """The checks of a project's parts; they raise nothing."""
 
     def bucket(self, name: str) -> Finding:
-        """Look whether a bucket is there."""
+        """Check that a bucket exists."""
 
     def bucket_rights(self, name: str, rights: Sequence[str]) -> Finding:
-        """Look which rights on a bucket are missing; unknown may be the question, or the bucket."""
+        """Check rights on a bucket; UNKNOWN may mean the question, or the bucket."""
 
     def topic(self, name: str) -> Finding:
-        """Look whether a topic is there."""
+        """Check that a topic exists."""
 
     def topic_rights(self, name: str, rights: Sequence[str]) -> Finding:
-        """Look which rights on a topic are missing; unknown may be the question, or the topic."""
+        """Check rights on a topic; UNKNOWN may mean the question, or the topic."""
 
 
 class Need(NamedTuple):
-    """What a bucket or topic is needed for: the field of its name, the rights, the role that holds them.
+    """Rights that are needed on a bucket or topic: the field of its name, the rights, the role that has them.
 
     ``conditional`` rights are granted for objects of some names: asked about the bucket, IAM says no.
     """
@@ -51,12 +51,12 @@ class Need(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """Say what it is, by its setting's name."""
+        """Its kind, by its setting's name: bucket or topic."""
         return self.field.rpartition("_")[2]
 
 
 class Answer(NamedTuple):
-    """What was found about a need, with the name that the settings give."""
+    """The finding about a need, with the name that the settings give."""
 
     need: Need
     name: str
@@ -64,7 +64,7 @@ class Answer(NamedTuple):
 
     @property
     def setting(self) -> str:
-        """Write the setting as the environment has it."""
+        """The setting as the environment has it."""
         return f"{self.need.field.upper()}={self.name}"
 
     def __str__(self) -> str:
@@ -72,7 +72,7 @@ class Answer(NamedTuple):
 
     @property
     def remedy(self) -> str:
-        """Say what is wrong, and what to do about it."""
+        """What is wrong, and what to do about it."""
         need, kind = self.need, self.need.kind
         there = f"create it, or set {need.field.upper()} to one that exists"
         if self.finding.found is Outcome.MISSING:
@@ -95,7 +95,7 @@ NEEDS: Mapping[Right, tuple[Need, ...]] = {
 
 
 def verify(health: Health, settings: Project, rights: Iterable[Right]) -> None:
-    """Ask about all that these rights are needed for, at once; who does not answer is believed to be well.
+    """Check all that these rights are needed for, at once; a service that does not answer passes.
 
     Raises StartError, after a line in the log that says what to do, where something is missing or refused.
     """
@@ -115,7 +115,7 @@ def verify(health: Health, settings: Project, rights: Iterable[Right]) -> None:
 
 
 def _answer(health: Health, need: Need, name: str) -> Answer:
-    """Ask for rights; where nobody knows of any, look whether the thing is there."""
+    """Check rights; where they cannot be asked, check that the thing exists."""
     bucket = need.kind == "bucket"
     finding = (health.bucket_rights if bucket else health.topic_rights)(name, need.rights)
     if finding.found is Outcome.UNKNOWN:
@@ -127,7 +127,7 @@ def _answer(health: Health, need: Need, name: str) -> Answer:
 
 
 def _log(answers: Sequence[Answer]) -> None:
-    """Tell of what could not be found out, none of which keeps anybody from trying."""
+    """Log the checks without an answer; they stop nothing."""
     silent, unknown = (
         "; ".join(dict.fromkeys(str(each) for each in answers if each.finding.found is found))
         for found in (Outcome.SILENT, Outcome.UNKNOWN)

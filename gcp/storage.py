@@ -67,13 +67,13 @@ class Bucket:
         return ObjectHead(blob.size, content, whole=ends and len(stored) == blob.size)
 
     def generation(self, name: str) -> int | None:
-        """Return the generation of the object that has this name now, or None where there is none."""
+        """Return the generation of the object of this name, or None if it is missing."""
         with self._explained(name):
             blob = self._bucket.get_blob(name)
         return int(blob.generation) if blob else None
 
     def source(self, name: str) -> Source | None:
-        """Return the object that has this name now, or None where there is none."""
+        """Return the object of this name, or None if it is missing."""
         with self._explained(name):
             blob = self._bucket.get_blob(name)
         return self._source(blob) if blob else None
@@ -94,7 +94,7 @@ class Bucket:
     def drop(
         self, path: Path, name: str, metadata: Mapping[str, str], if_generation: int = 0
     ) -> Source | None:
-        """Upload a file over this generation of its object, 0 where there is none.
+        """Upload a file over this generation of its object, 0 for a new object.
 
         None where the object has another generation; what is there is the caller's to judge.
         """
@@ -146,7 +146,7 @@ class Bucket:
                 return
 
     def replace(self, name: str, body: bytes, content_type: str, if_generation: int) -> None:
-        """Write an object over this generation, 0 for none; browsers ask for it again each time.
+        """Write an object over this generation, 0 for a new one; browsers ask for it again each time.
 
         Raises ContentDiffersError where another generation is there.
         """
@@ -161,7 +161,7 @@ class Bucket:
                 raise ContentDiffersError(self._uri(name)) from error
 
     def upload(self, path: Path, name: str, content_type: str, if_generation: int = 0) -> Output:
-        """Upload a file over this generation of its object, 0 where there is none.
+        """Upload a file over this generation of its object, 0 for a new object.
 
         An object of another generation with the same content counts as done, as after a lost answer. Raises
         ContentDiffersError where it has another content.

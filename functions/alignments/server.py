@@ -1,4 +1,4 @@
-"""What an MSA server is asked, and how it can fail: in a way that passes, for this question, or for ever."""
+"""The seam of MSA servers, and their errors: trouble that passes, a failed search, a refusal."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol

@@ -40,13 +40,13 @@ class Results(Protocol):
         """List the names that begin and end so."""
 
     def generation(self, name: str) -> int | None:
-        """Return the generation of the object that has this name now, or None where there is none."""
+        """Return the generation of the object of this name, or None if it is missing."""
 
     def read(self, name: str, generation: int | None, limit: int) -> bytes:
         """Read a generation, or whichever is there. Raises ObjectGoneError, ObjectTooLargeError."""
 
     def replace(self, name: str, body: bytes, content_type: str, if_generation: int) -> None:
-        """Write over this generation, 0 for none. Raises ContentDiffersError where another is there."""
+        """Write over this generation, 0 for none. Raises ContentDiffersError if it has another."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Page:
 
 
 def _unread(paths: Iterable[str]) -> dict[str, Row]:
-    """Return room for receipts that nobody has read yet."""
+    """Return empty rows for receipts that are not read yet."""
     return {path: Row.unread(path) for path in paths}
 
 

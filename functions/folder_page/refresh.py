@@ -34,17 +34,17 @@ class Delivery(Protocol):
     attributes: Mapping[str, str]
 
     def ack(self) -> None:
-        """Say that it is dealt with."""
+        """Acknowledge the message."""
 
     def nack(self) -> None:
-        """Ask for it to come again."""
+        """Give the message back for redelivery."""
 
 
 class Subscription(Protocol):
     """The subscription that tells of ends."""
 
     def pulling(self, hold: int, look_seconds: float) -> AbstractContextManager[Iterator[Delivery | None]]:
-        """Open it for a block: messages, at most ``hold`` unanswered; None where none came for so long."""
+        """Open it for a block: messages, at most ``hold`` unanswered; None if no message came in time."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class StaleReceipt:
 
 @dataclass(frozen=True)
 class Pages:
-    """What pages are made from.
+    """The refreshing of pages, and its collaborators.
 
     A pass has all events when none came for ``look_seconds``. After so many ``seconds`` it begins no page and
     reads no receipt.
@@ -132,7 +132,7 @@ def _until_none(arriving: Iterator[Delivery | None]) -> Iterator[Delivery]:
 
 
 def _by_folder(came: Iterable[Delivery]) -> Mapping[str, Sequence[StaleReceipt]]:
-    """Sort messages by the folder whose page is stale; acknowledge those that name none."""
+    """Sort messages by the folder whose page is stale; acknowledge those that name no folder."""
     folders: dict[str, list[StaleReceipt]] = defaultdict(list)
     for delivery in came:
         receipt = _decoded(delivery)

@@ -1,4 +1,4 @@
-"""A row of a batch page: what a receipt says about one upload, in a line. summary.csv keeps them all.
+"""A row of a folder's page: the receipt of one upload in a line. summary.csv keeps them all.
 
 The CSV is also the memory of the page: receipts never change, so each is read once. A row without a state is
 a receipt that nobody has read yet.
@@ -60,7 +60,7 @@ class Row(Record):
 
     @classmethod
     def of(cls, path: str, receipt: Receipt) -> Self:
-        """Say what a receipt says."""
+        """Return the row of a receipt."""
         beside = {output.name.rpartition("/")[2] for output in receipt.outputs}
         found = {name: path.removesuffix(RECEIPT) + name for name in beside}
         error = receipt.error
@@ -90,7 +90,7 @@ class Row(Record):
 
     @property
     def rank(self) -> int:
-        """Where its state stands in ``ORDER``; what was not read comes last."""
+        """Place of its state in ``ORDER``; unread rows come last."""
         return ORDER.index(self.state) if self.state else len(ORDER)
 
 

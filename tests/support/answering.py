@@ -1,11 +1,11 @@
-"""A real HTTP server on 127.0.0.1 that answers as a test says, and keeps what it was asked."""
+"""A real HTTP server on 127.0.0.1 that answers as a test says, and keeps the requests."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import NamedTuple
+
+from support.http_server import Quiet, answered_by
 
 
 class Asked(NamedTuple):
@@ -18,15 +18,12 @@ class Asked(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What is answered; ``headers`` beside the length."""
+    """An answer; ``headers`` beside the length."""
 
     body: bytes = b""
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
 
-
-POLL_SECONDS = 0.01
-"""How often the server looks whether it is to stop."""
 
 Answer = Callable[[Asked], Reply]
 
@@ -43,8 +40,8 @@ class Answering:
 def answering(answer: Answer) -> Iterator[Answering]:
     """Serve for a block, each request in a thread of its own."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def serve(self) -> None:
+    class Handler(Quiet):
+        def respond(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             request = Asked(self.command, self.path, dict(self.headers.items()), body)
             running.asked.append(request)
@@ -55,18 +52,6 @@ def answering(answer: Answer) -> Iterator[Answering]:
             self.end_headers()
             self.wfile.write(reply.body)
 
-        do_GET = do_POST = serve  # noqa: N815  names that the base calls
-
-        def log_message(self, *_arguments: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    running = Answering(f"http://127.0.0.1:{server.server_port}")
-    thread = Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True)
-    thread.start()
-    try:
+    running = Answering("")
+    with answered_by(Handler) as running.url:
         yield running
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

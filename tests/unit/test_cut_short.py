@@ -17,7 +17,7 @@ import functions
 import inputs
 import inputs.examine
 import jobs
-from functions.intake import ExaminationError
+from functions.errors import ExaminationError
 from functions.wake import Wake
 from inputs.read import read_input
 from schemas.upload import decode_upload

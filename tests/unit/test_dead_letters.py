@@ -10,7 +10,7 @@ from support.later import as_the_next
 from support.receipts import an_end
 
 from functions.dead_letters import GIVEN_UP_BY, DeadLetters
-from functions.intake import ExaminationError
+from functions.errors import ExaminationError
 from jobs import lifecycle
 from schemas.failure import Code, Failure
 from schemas.job import Job, State

@@ -113,9 +113,9 @@ class Shop(Outside):
         )
         self.uploads.put(job.source.name, content)
         self.ledger.create(lifecycle.take_in(job, datetime.now(UTC)))
-        return self.bell(name)
+        return self.request(name)
 
-    def bell(self, name: str = "a") -> MemoryDelivery:
+    def request(self, name: str = "a") -> MemoryDelivery:
         message = PredictionRequested.of(self.job(name)).encode()
         return MemoryDelivery(message.data, message.attributes)
 
@@ -277,7 +277,7 @@ def redelivered(shop: Shop, first: MemoryDelivery) -> Iterator[MemoryDelivery | 
         if shop.job().state.terminal:
             return
         shop.requests.messages.clear()
-        yield shop.bell()
+        yield shop.request()
 
 
 def test_a_poison_input_fails_after_three_attempts_with_the_reason(shop: Shop) -> None:
@@ -300,7 +300,7 @@ def test_after_a_device_error_the_job_is_given_back_and_the_process_leaves(shop:
 
 def test_the_same_request_twice_is_one_prediction(shop: Shop) -> None:
     first = shop.queue()
-    again = shop.bell()
+    again = shop.request()
     shop.drain([first, again])
     assert len(shop.predictor.seen) == len(shop.completions.messages) == 1
     assert again.answers == ["ack"]
@@ -390,7 +390,7 @@ def test_a_worker_that_sleeps_past_its_lease_replaces_nothing_that_the_next_made
         MemoryDelivery(b'{"job_id":"ffffffffffffffff"}', PredictionRequested.of(a_job()).encode().attributes),
         MemoryDelivery(b"{}", CapacityWanted.at(datetime.now(UTC)).encode().attributes),
     ],
-    ids=["garbage", "unknown job", "bell for launch"],
+    ids=["garbage", "unknown job", "request for capacity"],
 )
 def test_a_message_without_a_job_is_done_with(shop: Shop, delivery: MemoryDelivery) -> None:
     queued = shop.queue()
@@ -755,7 +755,7 @@ def test_two_messages_at_once_for_one_job_are_one_prediction(shop: Shop) -> None
         assert all(event.wait(HANG) for event in both)
 
     shop.predictor.read = by_letter(a=meet)
-    first, second = shop.queue(), shop.bell()
+    first, second = shop.queue(), shop.request()
     shop.drain([first, second])
     assert (shop.job().state, shop.job().attempt) == (State.SUCCEEDED, 1)
     assert len(shop.predictor.seen) == len(shop.completions.messages) == 1
@@ -766,13 +766,13 @@ def idle_noise(shop: Shop) -> dict[str, Callable[[], MemoryDelivery | None]]:
     capacity = CapacityWanted.at(NOW).encode()
     return {
         "nothing": lambda: None,
-        "bell": lambda: MemoryDelivery(capacity.data, capacity.attributes),
+        "capacity": lambda: MemoryDelivery(capacity.data, capacity.attributes),
         "garbage": lambda: MemoryDelivery(b"garbage", {}),
-        "done": shop.bell,
+        "done": shop.request,
     }
 
 
-@pytest.mark.parametrize("noise", ["nothing", "bell", "garbage", "done"])
+@pytest.mark.parametrize("noise", ["nothing", "capacity", "garbage", "done"])
 def test_what_is_no_work_does_not_keep_an_idle_worker(shop: Shop, clock: Clock, noise: str) -> None:
     looks = []
 

@@ -10,7 +10,8 @@ from support.inputs import INPUT, MSA, one_protein
 from support.waking import deliver
 
 from functions import reconcile
-from functions.reconcile import AT_ONCE, BATCH, LETTERS, Comparison, ComparisonError, first_letter
+from functions.errors import ComparisonError
+from functions.reconcile import AT_ONCE, BATCH, LETTERS, Comparison, first_letter
 from jobs import lifecycle
 from schemas.failure import Code
 from schemas.job import Job, Source, State, job_id

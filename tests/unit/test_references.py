@@ -10,7 +10,7 @@ from support.fakes import CountingBucket, MemoryBucket, MemoryLedger, TroubledBu
 from support.inbox import Inbox
 from support.inputs import MSA, TRP_CAGE, one_protein
 
-from functions.wake import WakeError
+from functions.errors import WakeError
 from inputs.references import BEGINNING
 from inputs.suffixes import SIDECARS
 from schemas.failure import Code, FailedError

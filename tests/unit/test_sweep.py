@@ -6,7 +6,8 @@ import pytest
 from support.fakes import Document, MemoryLedger, MemoryTopic, Outside, a_job, a_source
 from support.later import DAMAGES, EFFECT, as_the_next, beyond
 
-from functions.sweep import Sweep, SweepError
+from functions.errors import SweepError
+from functions.sweep import Sweep
 from jobs import lifecycle
 from schemas.failure import Code, Failure
 from schemas.job import Job, State

@@ -12,7 +12,8 @@ from support.inputs import MSA, one_protein
 from support.patience import HANG
 from support.waking import deliver
 
-from functions.wake import AT_ONCE, Wake, WakeError
+from functions.errors import WakeError
+from functions.wake import AT_ONCE, Wake
 from schemas.job import Job, State
 from schemas.messages import CapacityWanted, Message, ReferenceArrived
 

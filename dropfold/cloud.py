@@ -89,7 +89,7 @@ class Cloud:
     @property
     def rules(self) -> Rules:
         """The rules for uploads."""
-        return Rules(msa_service=self.settings.msa_service, max_tokens=self.settings.max_tokens)
+        return Rules(msa_service=self.settings.msa_server is not None, max_tokens=self.settings.max_tokens)
 
     def workers(self) -> int | None:
         """Return the number of workers alive, as of the last seconds, or None if it is unknown."""

@@ -14,6 +14,3 @@ class CommandSettings(Project):
     cloud_quotas_endpoint: str = Field(
         "https://cloudquotas.googleapis.com", description="address of the quotas' API, for the doctor"
     )
-    msa_service: bool = Field(
-        False, description="as on_upload has it: whether an MSA service is there, so that none need be"
-    )

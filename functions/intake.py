@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
+from functions.alignments.kept import Kept
 from functions.errors import ExaminationError
 from functions.generations import Generations
 from functions.lru import Recent
@@ -45,6 +46,7 @@ class Intake:
     settler: Settler
     arrivals: Topic
     rules: Rules
+    kept: Kept | None = None
     _taken_in: Recent = field(default_factory=lambda: Recent(REMEMBERED), init=False, repr=False)
 
     def on_upload(self, source: Source, traceparent: str | None = None) -> None:
@@ -76,7 +78,7 @@ class Intake:
     @property
     def waiting(self) -> Waiting:
         """Jobs that wait for files."""
-        return Waiting(self.uploads, self.ledger, self.settler, self.rules)
+        return Waiting(self.uploads, self.ledger, self.settler, self.rules, self.kept)
 
     @property
     def generations(self) -> Generations:
@@ -137,12 +139,13 @@ class Intake:
             return job.evolve(errors=result)
         seed = result.request.options.seed
         options = result.request.options.model_copy(update={"seed": result.seed if seed is None else seed})
-        return job.evolve(
+        accepted = job.evolve(
             options=options,
             batch=result.request.batch or job.batch,
             tokens=result.tokens,
             waits_for=result.missing,
         )
+        return self.kept.asked_for(accepted, result.document) if self.kept else accepted
 
 
 def _blank(source: Source, traceparent: str | None) -> Job:

@@ -15,6 +15,10 @@ import flask
 import functions_framework
 from cloudevents.http import CloudEvent
 
+from functions.alignments.align import Aligner
+from functions.alignments.colabfold import ColabFold
+from functions.alignments.kept import Kept
+from functions.alignments.search import Search
 from functions.dead_letters import DeadLetters
 from functions.folder_page.refresh import Pages
 from functions.intake import Intake
@@ -23,11 +27,13 @@ from functions.push import Pusher
 from functions.reconcile import Comparison
 from functions.rights import RIGHTS
 from functions.settings import (
+    AlignSettings,
     CompareSettings,
     DeadSettings,
     IntakeSettings,
     Kind,
     LaunchSettings,
+    SettingsError,
     SweepSettings,
     WakeSettings,
     read,
@@ -39,7 +45,7 @@ from gcp.clients import Clients
 from gcp.cloud_run import WorkerJob
 from gcp.health import Health
 from gcp.made_once import made_once
-from gcp.service import WorkerService
+from gcp.service import WorkerService, identity_token
 from gcp.settings import Project
 from gcp.startup import verify
 from schemas.upload import decode_upload
@@ -75,6 +81,12 @@ def on_dead(event: CloudEvent) -> None:
 def on_request(event: CloudEvent) -> None:
     """Start workers for queued jobs, or push the job that is asked for to the Service."""
     functions.dispatcher.dispatch(*_message(event))
+
+
+@functions_framework.cloud_event
+def on_align(event: CloudEvent) -> None:
+    """Have alignments made that jobs lack."""
+    functions.aligner.dispatch(*_message(event))
 
 
 @functions_framework.http
@@ -171,6 +183,23 @@ class Functions:
         return self._pusher(settings) if settings.gpu_worker_mode == "sync" else self._launcher(settings)
 
     @made_once
+    def aligner(self) -> Aligner:
+        """The maker of alignments. Raises SettingsError where no MSA server is set."""
+        settings = self._verified("on_align", AlignSettings)
+        if settings.msa_server is None:
+            raise SettingsError("MSA_SERVER_URL is missing: there is nobody to ask for alignments")
+        kept = Kept(settings.msa_server, self.clients.bucket(settings.alignments_bucket))
+        return Aligner(
+            uploads=self.clients.bucket(settings.input_bucket),
+            ledger=self.clients.ledger(),
+            settler=self.clients.settler(),
+            rules=settings.rules,
+            search=Search(kept, msa_server(settings)),
+            wanted=self.clients.topic(settings.alignments_topic),
+            seconds=settings.align_seconds,
+        )
+
+    @made_once
     def sweep(self) -> Sweep:
         """The sweep."""
         settings = self._verified("on_sweep", SweepSettings)
@@ -206,7 +235,13 @@ class Functions:
             settler=self.clients.settler(),
             arrivals=self.clients.topic(settings.arrived_topic),
             rules=settings.rules,
+            kept=self._kept(settings),
         )
+
+    def _kept(self, settings: IntakeSettings) -> Kept | None:
+        if settings.msa_server is None:
+            return None
+        return Kept(settings.msa_server, self.clients.bucket(settings.alignments_bucket))
 
     def _pusher(self, settings: LaunchSettings) -> Pusher:
         service = WorkerService(settings.gpu_worker_url, settings.audience, settings.gpu_worker_seconds)
@@ -225,6 +260,17 @@ class Functions:
             jobs_per_worker=settings.jobs_per_worker,
             decision_seconds=settings.decision_seconds,
         )
+
+
+def msa_server(settings: AlignSettings) -> ColabFold:
+    """Return the MSA server, called with the credentials that are set."""
+    token = identity_token(settings.msa_server_audience) if settings.msa_server_audience else dict
+    return ColabFold(
+        settings.msa_server_url,
+        settings.agent,
+        settings.msa_server_pairing,
+        lambda: {**settings.headers, **token()},
+    )
 
 
 functions = Functions()

@@ -55,6 +55,7 @@ class Comparison:
         now = datetime.now(UTC)
         left = sum(map(_left(self._take_in), self._lost(now)))
         left += self._look_after_waiting(now)
+        left += sum(map(_left(partial(self._expire, now)), self.ledger.aligning()))
         if left:
             raise ComparisonError(f"{left} uploads are left for the next pass; the log says which and why")
 
@@ -77,6 +78,11 @@ class Comparison:
                 self.intake.tell(name)
         elif until and until < now and self.intake.waiting.misses(job):  # looks anew
             waiting.expire(job, now)
+
+    def _expire(self, now: datetime, job: Job) -> None:
+        """End a job that lacked alignments for too long, also where nobody makes any."""
+        if job.wait_until and job.wait_until < now:
+            self.intake.waiting.expire(job, now)
 
     def _take_in(self, source: Source) -> None:
         logger.warning(

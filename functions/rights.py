@@ -14,5 +14,6 @@ RIGHTS: Mapping[str, frozenset[Right]] = {
     "on_wake": TAKES_IN,
     "on_dead": TAKES_IN,
     "on_compare": TAKES_IN,
+    "on_align": READS_INPUTS,
     "on_sweep": SETTLES | {Right.READ_RESULTS},
 }

@@ -1,8 +1,9 @@
 """Settings of the functions, read from the environment. A missing one stops the start, by name."""
 
+import base64
 from typing import Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 
 from gcp.settings import Project
 from inputs.examine import Rules
@@ -36,15 +37,12 @@ class IntakeSettings(Project):
     default_options: Options = Field(
         Options(), description="options where an upload names none, as JSON; README has those left out"
     )
-    msa_service: bool = Field(
-        False, description="whether an MSA service is there, so that none need be uploaded"
-    )
     arrived_topic: str = Field("references-arrived", description="topic of files that jobs wait for")
 
     @property
     def rules(self) -> Rules:
         """The rules for uploads."""
-        return Rules(self.default_options, self.msa_service, self.max_tokens)
+        return Rules(self.default_options, self.msa_server is not None, self.max_tokens)
 
 
 class WakeSettings(IntakeSettings):
@@ -69,6 +67,42 @@ class DeadSettings(IntakeSettings):
     def serving_subscription(self) -> str:
         """Name the subscription whose messages are what predicts a job."""
         return self.launch_subscription if self.gpu_worker_mode == "sync" else self.work_subscription
+
+
+class AlignSettings(IntakeSettings):
+    """``on_align``: who asks the MSA server, with which credentials, and how long a pass takes.
+
+    Credentials are a name and password, a header and its value, or a Google identity token for an audience.
+    """
+
+    msa_server_contact: str = Field(
+        "",
+        max_length=200,
+        description="whom the server's people may write to; a part of the user agent",
+    )
+    msa_server_username: str = Field("", description="name for basic authentication")
+    msa_server_password: SecretStr = Field(SecretStr(""), description="password for it")
+    msa_server_header: str = Field("X-API-Key", description="header of a key")
+    msa_server_key: SecretStr = Field(SecretStr(""), description="key for it")
+    msa_server_audience: str = Field("", description="audience of Google identity tokens for the server")
+    align_seconds: float = Field(
+        480, ge=0, le=520, description="how long a pass may begin searches, and wait"
+    )
+
+    @property
+    def agent(self) -> str:
+        """The user agent: this program, and whom to write to."""
+        return f"dropfold ({self.msa_server_contact})" if self.msa_server_contact else "dropfold"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of a key or of a name and password, if there is either."""
+        if key := self.msa_server_key.get_secret_value():
+            return {self.msa_server_header: key}
+        if not self.msa_server_username:
+            return {}
+        both = f"{self.msa_server_username}:{self.msa_server_password.get_secret_value()}"
+        return {"Authorization": f"Basic {base64.b64encode(both.encode()).decode()}"}
 
 
 class CompareSettings(IntakeSettings):

@@ -12,7 +12,7 @@ from jobs.ledger import ConflictError, Ledger
 from jobs.settle import Settler
 from schemas.failure import Code, Failure
 from schemas.job import Job, State
-from schemas.messages import CapacityWanted
+from schemas.messages import AlignmentsWanted, CapacityWanted
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ class Sweep:
             lambda: self._each(self._unserved(now), lambda job: self._request_again(job, now)),
             lambda: self._each(self.ledger.unsettled(now - self.settle_after), self._settle),
             lambda: self._ask_for_capacity(now),
+            lambda: self._ask_for_alignments(now),
         )
         if left := sum(map(_done, steps)):
             raise SweepError(f"{left} jobs or steps are left for the next pass; the log says which and why")
@@ -42,6 +43,13 @@ class Sweep:
         """Ask for workers if anything is queued."""
         if self.ledger.count(State.QUEUED, most=1):
             self.settler.requests.publish(CapacityWanted.at(now).encode())
+        return 0
+
+    def _ask_for_alignments(self, now: datetime) -> int:
+        """Ask for alignments if any job lacks one."""
+        topic = self.settler.alignments
+        if topic and self.ledger.count(State.ALIGNING, most=1):
+            topic.publish(AlignmentsWanted.at(now).encode())
         return 0
 
     def _unserved(self, now: datetime) -> Iterable[Job]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Protocol
 
+from functions.alignments.kept import Kept
 from functions.generations import Generations
 from inputs.examine import Examiner, Rules
 from inputs.read import InvalidInputError
@@ -57,6 +58,7 @@ class Waiting:
     ledger: Ledger
     settler: Settler
     rules: Rules
+    kept: Kept | None = None
 
     def misses(self, job: Job) -> bool:
         """Return whether a file that the job waits for is missing."""
@@ -80,14 +82,16 @@ class Waiting:
 
     def _arrived(self, job: Job) -> Job | None:
         """Return the job after the last of its files came; None where one is gone again."""
-        examiner = Examiner(self.uploads, self.rules)
+        examiner, ready = Examiner(self.uploads, self.rules), job
         try:
-            found = find(job.source.name, examiner.document(job.source), self.uploads)
+            document = examiner.document(job.source)
+            found = find(job.source.name, document, self.uploads)
+            ready = self.kept.asked_for(job, document) if self.kept else job
         except InvalidInputError as error:  # a validator that was deployed meanwhile
             found = ReferenceCheck((), error.failures)
         if found.failures:
             return lifecycle.refuse(job, found.failures, datetime.now(UTC))
-        return None if found.missing else lifecycle.advance(job, lifecycle.Trigger.ARRIVED, datetime.now(UTC))
+        return None if found.missing else lifecycle.arrive(ready, ready.aligns, datetime.now(UTC))
 
     def _change(self, changed: Job, what: str) -> None:
         try:

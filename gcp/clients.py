@@ -66,10 +66,11 @@ class Clients:
         return pubsub.following(self.subscriber, self.project, topic, pattern)
 
     def settler(self) -> Settler:
-        """Return what settling needs: ledger, output bucket, both topics."""
+        """Return what settling needs: ledger, output bucket, the topics."""
         return Settler(
             ledger=self.ledger(),
             receipts=self.bucket(self._settings.output_bucket),
             requests=self.topic(self._settings.requested_topic),
             completions=self.topic(self._settings.completed_topic),
+            alignments=self.topic(self._settings.alignments_topic) if self._settings.msa_server else None,
         )

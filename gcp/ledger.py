@@ -77,6 +77,14 @@ class FirestoreLedger:
         behind = query.start_after({"__name__": self._jobs.document(after)}) if after else query
         yield from self._read(behind, PAGE)
 
+    def aligning(self) -> Iterator[Job]:
+        """Yield the jobs that lack alignments, the longest unchanged first, a page per call."""
+        yield from self._read(self._where("state", "==", State.ALIGNING.value).order_by("updated_at"), PAGE)
+
+    def aligning_for(self, name: str) -> Iterator[Job]:
+        """Yield the jobs that lack the alignment of this name, by their ids, a page per call."""
+        yield from self._read(self._where("aligns", "array_contains", name).order_by("__name__"), PAGE)
+
     def generations(self, bucket: str, name: str) -> Sequence[Job]:
         """Return the jobs of the newest generations of an object, the newest first; NEWEST at most."""
         named = self._where("source.bucket", "==", bucket).where(

@@ -11,6 +11,9 @@ import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from pydantic_core import to_json
 
 from inputs.grammar import BoltzInput
 from inputs.msa import same_residues
@@ -32,6 +35,30 @@ _UNPRINTABLE = re.compile(r"[^ -~]")
 
 class AnswerError(ValueError):
     """An answer is no alignment of the question; the message completes "the server answered with ..."."""
+
+
+class MsaServer(NamedTuple):
+    """An MSA server: its address, and what else decides its answers: its database, how rows are paired."""
+
+    url: str
+    database: str = ""
+    pairing: str = "greedy"
+
+    @property
+    def host(self) -> str:
+        """The host that sequences are sent to, with its port if that is not the usual one."""
+        return urlsplit(self.url).netloc.rpartition("@")[2]
+
+    @property
+    def prefix(self) -> str:
+        """The folder of its alignments: another server, database or pairing has another."""
+        return sha256(to_json([*self, "env"])).hexdigest()[:16]
+
+    def needed(self, sequences: Sequence[str]) -> "Needed":
+        """Return the objects that hold the alignments of these sequences."""
+        unpaired = tuple(f"{self.prefix}/unpaired/{_digest(each)}.a3m" for each in sequences)
+        paired = f"{self.prefix}/paired/{_digest(*sequences)}.a3m" if len(sequences) > 1 else None
+        return Needed(unpaired, paired)
 
 
 class Needed(NamedTuple):
@@ -73,13 +100,6 @@ def with_alignments(document: BoltzInput, files: Mapping[str, str]) -> BoltzInpu
             entry = entry.model_copy(update={"protein": named})  # noqa: PLW2901
         entries.append(entry)
     return document.model_copy(update={"sequences": tuple(entries)})
-
-
-def needed(server: str, sequences: Sequence[str]) -> Needed:
-    """Return the objects that hold the alignments of these sequences, under a server's prefix."""
-    unpaired = tuple(f"{server}/unpaired/{_digest(each)}.a3m" for each in sequences)
-    paired = f"{server}/paired/{_digest(*sequences)}.a3m" if len(sequences) > 1 else None
-    return Needed(unpaired, paired)
 
 
 def question(sequences: Iterable[str]) -> str:

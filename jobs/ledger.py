@@ -65,6 +65,12 @@ class Ledger(Protocol):
         They are read in pages, each page when it is asked for.
         """
 
+    def aligning(self) -> Iterable[Job]:
+        """Yield the jobs that lack alignments, the longest unchanged first, in pages as above."""
+
+    def aligning_for(self, name: str) -> Iterable[Job]:
+        """Yield the jobs that lack the alignment of this name, by their ids, in pages as above."""
+
     def generations(self, bucket: str, name: str) -> Sequence[Job]:
         """Return the jobs of the newest generations of an object, the newest first, NEWEST at most."""
 

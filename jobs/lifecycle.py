@@ -29,6 +29,8 @@ class Trigger(StrEnum):
     ARRIVED = "ARRIVED"  # the last file that it waited for is there
     REFUSED = "REFUSED"  # a file that it waited for is there, and cannot be used
     EXPIRED = "EXPIRED"  # a file it refers to did not come in time
+    ALIGNED = "ALIGNED"  # the last alignment that it lacked is there
+    UNALIGNED = "UNALIGNED"  # an alignment that it needs is not there, or not any more
     CLAIMED = "CLAIMED"  # a worker took the lease
     SUCCEEDED = "SUCCEEDED"  # outputs proven and uploaded
     FAILED = "FAILED"  # a permanent failure
@@ -43,8 +45,16 @@ class Trigger(StrEnum):
 TABLE: Mapping[State, Mapping[Trigger, State]] = {
     State.WAITING: {
         Trigger.ARRIVED: State.QUEUED,
+        Trigger.UNALIGNED: State.ALIGNING,
         Trigger.REFUSED: State.REJECTED,
         Trigger.EXPIRED: State.REJECTED,
+        Trigger.CANCELLED: State.CANCELLED,
+        Trigger.SUPERSEDED: State.SUPERSEDED,
+    },
+    State.ALIGNING: {
+        Trigger.ALIGNED: State.QUEUED,
+        Trigger.FAILED: State.FAILED,
+        Trigger.EXPIRED: State.FAILED,
         Trigger.CANCELLED: State.CANCELLED,
         Trigger.SUPERSEDED: State.SUPERSEDED,
     },
@@ -60,6 +70,7 @@ TABLE: Mapping[State, Mapping[Trigger, State]] = {
         Trigger.FAILED: State.FAILED,
         Trigger.RELEASED: State.QUEUED,
         Trigger.LEASE_EXPIRED: State.QUEUED,
+        Trigger.UNALIGNED: State.ALIGNING,
         Trigger.GAVE_UP: State.FAILED,
         Trigger.CANCELLED: State.CANCELLED,
         Trigger.SUPERSEDED: State.SUPERSEDED,
@@ -71,10 +82,11 @@ TABLE: Mapping[State, Mapping[Trigger, State]] = {
     State.SUPERSEDED: {},
 }
 
-BEGINNINGS = (State.QUEUED, State.WAITING, State.REJECTED, State.CANCELLED, State.SUPERSEDED)
+BEGINNINGS = (State.QUEUED, State.WAITING, State.ALIGNING, State.REJECTED, State.CANCELLED, State.SUPERSEDED)
 """States that a new job may begin in; one that was deleted or overwritten before it was read ends at once."""
 
 ENTERING: Mapping[State, tuple[Effect, ...]] = {
+    State.ALIGNING: (Effect.ALIGN,),
     State.QUEUED: (Effect.REQUEST,),
     **{state: (Effect.RECEIPT, Effect.EVENT) for state in State if state.terminal},
 }
@@ -93,7 +105,8 @@ def enter(job: Job, event: str, state: State, at: datetime, code: Code | None = 
         pending=(*ENTERING.get(state, ()), *job.left_to_others),
         lease=job.lease if state is State.RUNNING else None,
         waits_for=job.waits_for if state is State.WAITING else (),
-        wait_until=at + WAIT_LIMIT if state is State.WAITING else None,
+        aligns=job.aligns if state is State.ALIGNING else (),
+        wait_until=at + WAIT_LIMIT if state in {State.WAITING, State.ALIGNING} else None,
         expire_at=at + RETENTION if state.terminal else None,
         history=(*job.history, Change(at=at, event=event, state=state, code=code)),
     )
@@ -200,8 +213,11 @@ def cancel(job: Job, at: datetime, why: str) -> Job:
     return advance(job.evolve(errors=(failure,)), Trigger.CANCELLED, at, failure.code)
 
 
-def expire(job: Job, at: datetime) -> Job:
-    """Reject a job whose references did not come in time."""
+def expire(job: Job, at: datetime, last_answer: str = "") -> Job:
+    """End a job that waited too long: for its references, or for an MSA server with this last answer."""
+    if job.state is State.ALIGNING:
+        failure = _unavailable(job, last_answer)
+        return advance(job.evolve(errors=(failure,)), Trigger.EXPIRED, at, failure.code)
     missing = ", ".join(job.waits_for)
     failure = Failure(
         code=Code.MISSING_REFERENCE,
@@ -217,9 +233,36 @@ def refuse(job: Job, failures: tuple[Failure, ...], at: datetime) -> Job:
 
 
 def take_in(job: Job, at: datetime) -> Job:
-    """Return a new job in its first state: with errors REJECTED, with missing files WAITING, else QUEUED."""
-    state = State.REJECTED if job.errors else State.WAITING if job.waits_for else State.QUEUED
-    return begin(job, state, at)
+    """Return a new job in its first state: by its errors, what it waits for, and what it lacks."""
+    if job.errors:
+        return begin(job, State.REJECTED, at)
+    if job.waits_for:
+        return begin(job, State.WAITING, at)
+    return begin(job, State.ALIGNING if job.aligns else State.QUEUED, at)
+
+
+def arrive(job: Job, aligns: tuple[str, ...], at: datetime) -> Job:
+    """Return a job whose files are all there: queued, unless it lacks these alignments."""
+    if aligns:
+        return advance(job.evolve(aligns=aligns), Trigger.UNALIGNED, at)
+    return advance(job, Trigger.ARRIVED, at)
+
+
+def align(job: Job, at: datetime) -> Job:
+    """Queue a job whose alignments are all there."""
+    return advance(job, Trigger.ALIGNED, at)
+
+
+def unalign(job: Job, aligns: tuple[str, ...], at: datetime) -> Job:
+    """Send a claimed job back for alignments that are gone; fail it where that goes on and on."""
+    if sum(change.event == Trigger.UNALIGNED for change in job.history) < MAX_ATTEMPTS:
+        return advance(job.evolve(aligns=aligns), Trigger.UNALIGNED, at)
+    failure = Failure(
+        code=Code.MSA_UNAVAILABLE,
+        message=f"Alignments were made {MAX_ATTEMPTS} times, and each time the worker did not find them.",
+        remedy="Give functions and worker the same MSA_SERVER_… and ALIGNMENTS_BUCKET; upload it again.",
+    )
+    return advance(job.evolve(errors=(failure,)), Trigger.GAVE_UP, at, failure.code)
 
 
 def supersede_unread(job: Job, at: datetime) -> Job:
@@ -232,6 +275,16 @@ def cancel_unread(job: Job, at: datetime, why: str) -> Job:
     """End a new job whose object was deleted before it was read."""
     failure = _unwanted(why)
     return begin(job.evolve(errors=(failure,)), State.CANCELLED, at, failure.code)
+
+
+def _unavailable(job: Job, last_answer: str) -> Failure:
+    last = f" Its last answer: {last_answer}." if last_answer else ""
+    return Failure(
+        code=Code.MSA_UNAVAILABLE,
+        message=f"{job.msa_server} made no alignment in {WAIT_LIMIT.total_seconds() / 3600:.0f} h.{last}",
+        remedy="Upload it again once `dropfold doctor` finds the server, name an MSA file, or write "
+        "`msa: empty`.",
+    )
 
 
 def _overwritten(job: Job) -> Failure:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from jobs.ledger import ConflictError, Ledger
 from schemas.job import Effect, Job
-from schemas.messages import Message, PredictionCompleted, PredictionRequested
+from schemas.messages import AlignmentsWanted, Message, PredictionCompleted, PredictionRequested
 from schemas.receipt import Receipt, receipt_name
 
 
@@ -31,12 +31,16 @@ class Receipts(Protocol):
 
 @dataclass(frozen=True)
 class Settler:
-    """The ledger, the output bucket and the topics, as far as a state change reaches them."""
+    """The ledger, the output bucket and the topics, as far as a state change reaches them.
+
+    Without a topic of alignments wanted nothing lacks one.
+    """
 
     ledger: Ledger
     receipts: Receipts
     requests: Topic
     completions: Topic
+    alignments: Topic | None = None
 
     def settle(self, job: Job) -> Job:
         """Do all pending effects, in order, and clear them; a job changed meanwhile is left to its changer.
@@ -55,6 +59,8 @@ class Settler:
 
     def _do(self, effect: Effect, job: Job) -> None:
         match effect:
+            case Effect.ALIGN if self.alignments:
+                self.alignments.publish(AlignmentsWanted.at(job.updated_at).encode())
             case Effect.REQUEST:
                 self.requests.publish(PredictionRequested.of(job).encode())
             case Effect.RECEIPT:

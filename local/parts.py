@@ -16,13 +16,14 @@ from local.topology import Topology, Trigger
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / ".local" / "cache" / "emulators"
+MSA_CACHE = ROOT / ".local" / "cache" / "msa"
 SMALL_MODEL = ROOT / small_model.DEFAULT
 CHECKPOINT = "boltz2_conf.ckpt"
 
 PROJECT = "dropfold-local"
 REGION = "us-central1"
 JOB = "gpu-worker"
-BUCKETS = {"input": "dropfold-in", "output": "dropfold-out"}
+BUCKETS = {"input": "dropfold-in", "output": "dropfold-out", "alignments": "dropfold-alignments"}
 EVENTS_TOPIC = f"projects/{PROJECT}/topics/gcs-events"
 """Topic of Cloud Storage notifications, of which the triggers make CloudEvents."""
 
@@ -37,8 +38,8 @@ CALLERS_TO_CHOOSE = {
     "COMPARE_AFTER_SECONDS": "30",
     "PAGES_LOOK_SECONDS": "0.3",
 }
-FUNCTIONS, SERVICE = "functions", "service"
-"""Names of parts: all functions together, and the Service."""
+FUNCTIONS, SERVICE, MSA_SERVER = "functions", "service", "msa-server"
+"""Names of parts: all functions together, the Service, and the MSA server."""
 
 # Random weights deserve few steps.
 FEW_STEPS = '{"recycling_steps":0,"sampling_steps":5,"sampling_steps_affinity":5,"samples_affinity":1}'
@@ -57,15 +58,16 @@ class Ports:
     gcloud: int
     run_jobs: int
     service: int
+    msa_server: int
     functions: Mapping[str, int]
 
     @classmethod
     def pick(cls, functions: Sequence[str]) -> Self:
         """Return free ports."""
-        *parts, service = free_ports(7 + len(functions))
+        *parts, service, msa_server = free_ports(8 + len(functions))
         pubsub, firestore, storage, storage_https, gcloud, run_jobs, *others = parts
         by_name = dict(zip(functions, others, strict=True))
-        return cls(pubsub, firestore, storage, storage_https, gcloud, run_jobs, service, by_name)
+        return cls(pubsub, firestore, storage, storage_https, gcloud, run_jobs, service, msa_server, by_name)
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,9 @@ class Site:
     """Place of one stack: its absolute folder, its ports, its connections, the caller's weights if any.
 
     ``doors`` are the ports at which the product is told to look for the others, if something stands between.
-    With ``sync`` jobs are pushed to the Service, which is then one of the parts.
+    With ``sync`` jobs are pushed to the Service, which is then one of the parts. ``msa_server`` is the caller's;
+    else there is a local one, as one of the parts, unless the weights are real: a few hundred proteins must not
+    pass for all that are known.
     """
 
     run_dir: Path
@@ -82,6 +86,17 @@ class Site:
     real_weights: Path | None
     doors: Ports | None = None
     sync: bool = False
+    msa_server: str = ""
+
+    @property
+    def local_msa_server(self) -> bool:
+        """Whether the MSA server is one of the parts."""
+        return not self.msa_server and self.real_weights is None
+
+    @property
+    def msa_server_url(self) -> str:
+        """Address of the MSA server; empty where there is none."""
+        return url(self.ports.msa_server) if self.local_msa_server else self.msa_server
 
     @property
     def weights(self) -> Path:
@@ -138,6 +153,7 @@ def commands(site: Site, source: Path) -> dict[str, Sequence[str]]:
         "gcloud": _module("local.storage_proxy", port=ports.gcloud, upstream=f"127.0.0.1:{ports.storage}"),
         "run-jobs": _run_jobs(site),
         **({SERVICE: _module("worker.service")} if site.sync else {}),
+        **({MSA_SERVER: _msa_server(site)} if site.local_msa_server else {}),
         FUNCTIONS: _functions(site, source),
         **{trigger_part(name): _trigger(trigger, ports) for name, trigger in plan.triggers.items()},
     }
@@ -159,7 +175,15 @@ def client_env(site: Site, doors: Ports | None = None) -> dict[str, str]:
         "REQUESTED_TOPIC": "predictions-requested",
         "COMPLETED_TOPIC": "predictions-completed",
         "DEAD_TOPIC": "dropfold-dead",
+        "MSA_SERVER_URL": site.msa_server_url,
+        "MSA_SERVER_DATABASE": "652 proteins" if site.local_msa_server else own("MSA_SERVER_DATABASE"),
+        "ALIGNMENTS_BUCKET": BUCKETS["alignments"],
     } | ({"SERVICE_URL": url(ports.service)} if site.sync else {})
+
+
+def own(variable: str) -> str:
+    """Return a variable of the caller's environment; empty where it is not set."""
+    return os.environ.get(variable, "")
 
 
 def user_env(site: Site) -> dict[str, str]:
@@ -239,6 +263,10 @@ def _watched(plan: Topology) -> str:
 def _run_jobs(site: Site) -> list[str]:
     tasks = site.run_dir / "logs" / "tasks"
     return _module("local.run_jobs", port=site.ports.run_jobs, log_dir=tasks, grace=TASK_GRACE_SECONDS)
+
+
+def _msa_server(site: Site) -> list[str]:
+    return _module("local.msa_server", port=site.ports.msa_server, cache=MSA_CACHE)
 
 
 def _functions(site: Site, source: Path) -> list[str]:

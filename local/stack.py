@@ -58,9 +58,7 @@ def running(
     Call it from a thread that outlives the block. Raises MissingError if the machine lacks something,
     PartError if a part dies or does not become ready.
     """
-    plan = topology.load()
-    ports = Ports.pick(list(plan.functions))
-    site = Site(run_dir.absolute(), ports, plan, parts.real_weights(), detour(ports), parts.is_sync())
+    site = _site(run_dir, detour)
     commands = parts.commands(site, source)
     _lay_out(site)
     with Supervisor() as supervisor:
@@ -79,6 +77,14 @@ def running(
                 pids=supervisor.pids,
                 check=supervisor.check,
             )
+
+
+def _site(run_dir: Path, detour: Callable[[Ports], Ports | None]) -> Site:
+    """Return where a stack lives, as the caller's environment says, with ports that are free."""
+    weights, msa_server = parts.real_weights(), parts.own("MSA_SERVER_URL")
+    plan = topology.load(msa_server=bool(msa_server) or weights is None)
+    ports = Ports.pick(list(plan.functions))
+    return Site(run_dir.absolute(), ports, plan, weights, detour(ports), parts.is_sync(), msa_server)
 
 
 def _lay_out(site: Site) -> None:
@@ -115,6 +121,8 @@ def _provision(
 def _wait_for_all(supervisor: Supervisor, site: Site) -> None:
     supervisor.wait("firestore", partial(answers, site.ports.firestore))
     supervisor.wait("gcloud", partial(answers, site.ports.gcloud))
+    if site.local_msa_server:
+        supervisor.wait(parts.MSA_SERVER, partial(answers, site.ports.msa_server, "/queue"))
     for port in site.ports.functions.values():  # this page is answered without calling the function
         supervisor.wait(parts.FUNCTIONS, partial(answers, port, "/robots.txt"))
     for name in map(parts.trigger_part, site.plan.triggers):

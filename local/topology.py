@@ -17,8 +17,14 @@ class _Closed(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+When = Literal["msa_server"]
+"""Parts that a deployment may do without."""
+
+
 class Topic(_Closed):
-    """A Pub/Sub topic; it has no settings yet."""
+    """A Pub/Sub topic; ``when`` names the part without which there is none."""
+
+    when: When | None = None
 
 
 class Delivery(_Closed):
@@ -46,6 +52,7 @@ class Subscription(Delivery):
     topic: str
     push: str | None = None
     filter: str | None = Field(None, max_length=256)
+    when: When | None = None
     exactly_once: bool = False
 
     @model_validator(mode="after")
@@ -86,6 +93,14 @@ class Topology(_Closed):
         return called | {schedule.push: "http" for schedule in self.schedules.values()}
 
 
-def load(path: Path = PATH) -> Topology:
-    """Read and check the topology. Raises pydantic.ValidationError."""
-    return Topology.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+def load(path: Path = PATH, *, msa_server: bool = True) -> Topology:
+    """Return the topology, checked, with or without what an MSA server needs. Raises ValidationError."""
+    whole = Topology.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    if msa_server:
+        return whole
+    return whole.model_copy(
+        update={
+            "topics": {name: each for name, each in whole.topics.items() if not each.when},
+            "subscriptions": {name: each for name, each in whole.subscriptions.items() if not each.when},
+        }
+    )

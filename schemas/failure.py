@@ -17,6 +17,7 @@ class Code(Vocabulary):
     MISSING_REFERENCE = "MISSING_REFERENCE"  # a file it refers to never arrived, or went away
     OUT_OF_MEMORY = "OUT_OF_MEMORY"  # does not fit on the device
     TIMEOUT = "TIMEOUT"  # took longer than one prediction may
+    MSA_REFUSED = "MSA_REFUSED"  # the MSA server does not align one of its sequences
     NO_OUTPUT = "NO_OUTPUT"  # the model ended without a whole, finite result
     # Withdrawn: nothing failed, but the result is not wanted any more.
     CANCELLED = "CANCELLED"  # the object was deleted, or a person cancelled the job
@@ -26,10 +27,13 @@ class Code(Vocabulary):
     CUDA_ERROR = "CUDA_ERROR"  # the device failed; a fresh process may succeed
     STORAGE_UNAVAILABLE = "STORAGE_UNAVAILABLE"  # the bucket refused for longer than the client retries
     PREEMPTED = "PREEMPTED"  # the platform asked the worker to leave
+    MSA_UNAVAILABLE = "MSA_UNAVAILABLE"  # the MSA server made no alignment for a day
 
 
 WITHDRAWN = frozenset({Code.CANCELLED, Code.SUPERSEDED})
-RETRYABLE = frozenset({Code.WORKER_LOST, Code.CUDA_ERROR, Code.STORAGE_UNAVAILABLE, Code.PREEMPTED})
+RETRYABLE = frozenset(
+    {Code.WORKER_LOST, Code.CUDA_ERROR, Code.STORAGE_UNAVAILABLE, Code.PREEMPTED, Code.MSA_UNAVAILABLE}
+)
 PERMANENT = frozenset(Code) - WITHDRAWN - RETRYABLE
 
 

@@ -26,6 +26,7 @@ class State(StrEnum):
     """State of a job; jobs/lifecycle.py has the transitions."""
 
     WAITING = "WAITING"  # valid, but a file it refers to is not there yet
+    ALIGNING = "ALIGNING"  # valid, but an alignment that it needs is not made yet
     QUEUED = "QUEUED"  # work for any worker
     RUNNING = "RUNNING"  # one worker holds the lease
     SUCCEEDED = "SUCCEEDED"  # its outputs are proven and uploaded
@@ -51,6 +52,7 @@ UNFINISHED = tuple(state for state in State if not state.terminal)
 class Effect(Vocabulary):
     """Side effect of a state change, kept in the record until it is done (transactional outbox)."""
 
+    ALIGN = "ALIGN"  # ask for the alignments
     REQUEST = "REQUEST"  # publish to the requested topic
     RECEIPT = "RECEIPT"  # write receipt.json
     EVENT = "EVENT"  # publish the completion event
@@ -103,6 +105,22 @@ class Model(Record):
     random_weights: bool
 
 
+class Alignment(Record):
+    """Alignment of a protein that named none: where it came from, and how deep it is.
+
+    ``rows`` counts the query, ``paired`` the rows of the whole complex. ``sha256`` is of the CSV that the
+    model read, in hexadecimal; ``object`` has what the server had answered, in the bucket of alignments.
+    """
+
+    chains: tuple[str, ...]
+    server: str
+    database: str
+    rows: int = Field(ge=1)
+    paired: int = Field(ge=0)
+    sha256: str
+    object: str
+
+
 class Result(Record):
     """Fields that a successful attempt adds to its job. Timings are seconds by stage, scores are Boltz-2's.
 
@@ -116,6 +134,7 @@ class Result(Record):
     model: Model
     fingerprint: str
     cached_from: str | None = None
+    alignments: tuple[Alignment, ...] = ()
 
 
 class Change(Record):
@@ -160,7 +179,10 @@ class Job(Record):
 
     # While it waits: empty otherwise.
     waits_for: tuple[str, ...] = ()  # names of objects of the input bucket that are not there
-    wait_until: AwareDatetime | None = None  # when it is rejected for them
+    aligns: tuple[str, ...] = ()  # names of objects of the bucket of alignments that are not there
+    wait_until: AwareDatetime | None = None  # when it ends for want of them
+
+    msa_server: str | None = None  # host that letters of its proteins go to; None where none need to
 
     # Its attempts. The worker that claims it writes these.
     attempt: int = 0  # counts claims; the fencing token of whoever holds the lease
@@ -174,6 +196,7 @@ class Job(Record):
     model: Model | None = None  # what computed it
     fingerprint: str | None = None  # SHA-256 of all that it depends on
     cached_from: str | None = None  # job whose outputs were copied; None where it was computed
+    alignments: tuple[Alignment, ...] = ()  # those that were made for it
 
     errors: tuple[Failure, ...] = ()  # why it ended without a result, the first one first
 

@@ -127,6 +127,18 @@ class CapacityWanted(Event):
         return cls(id=f"capacity-{time.isoformat()}", time=time)
 
 
+class AlignmentsWanted(Event):
+    """Jobs lack alignments. Producers: intake, wake, worker, sweep. Consumer: align."""
+
+    type: Literal["dev.dropfold.alignments.wanted.v1"] = "dev.dropfold.alignments.wanted.v1"
+    data: Nothing = Nothing()
+
+    @classmethod
+    def at(cls, time: datetime) -> Self:
+        """Return the event of this time."""
+        return cls(id=f"alignments-{time.isoformat()}", time=time)
+
+
 class Arrival(Record):
     """Data of an arrival: the object's name, and behind which job, by its id, others still wait for it."""
 

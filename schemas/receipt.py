@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import AwareDatetime, Field
 
 from schemas.failure import Failure
-from schemas.job import Job, Model, Output, Record, Source, Terminal
+from schemas.job import Alignment, Job, Model, Output, Record, Source, Terminal
 from schemas.options import Options
 
 RECEIPT, REPORT, SUMMARY = "receipt.json", "report.html", "summary.png"
@@ -29,6 +29,9 @@ class Receipt(Record):
     model: Model | None
     fingerprint: str | None = Field(None, description="SHA-256 of all that the result depends on.")
     cached_from: str | None = Field(None, description="Job whose outputs were copied: nothing was computed.")
+    alignments: tuple[Alignment, ...] = Field(
+        (), description="Alignments that were made for proteins without one of their own."
+    )
     outputs: tuple[Output, ...]
     scores: dict[str, float]
     error: Failure | None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gcp.clients import Clients
 from worker import no_gc
+from worker.alignments import Alignments
 from worker.boltz2.manifest import COMPONENTS, STRUCTURE, require
 from worker.boltz2.read_ahead import read_ahead
 from worker.child_pool import PRELOAD, ChildPool
@@ -72,8 +73,15 @@ def job_runner(
         usd_per_hour=settings.usd_per_hour,
         max_tokens=settings.max_tokens,
         call=in_child(children) if children else here,
+        alignments=_alignments(settings, clients),
     )
     return JobRunner(ledger, clients.settler(), attempt, settings.holder, settings.renew_seconds)
+
+
+def _alignments(settings: WorkerSettings | ServiceSettings, clients: Clients) -> Alignments | None:
+    if settings.msa_server is None:
+        return None
+    return Alignments(settings.msa_server, clients.bucket(settings.alignments_bucket))
 
 
 def worker(settings: WorkerSettings, runner: JobRunner, started: float) -> Worker:

@@ -17,6 +17,14 @@ class TooLateError(WorkerError):
     """The process will not be there for long enough to end this job: another one is to take it."""
 
 
+class UnalignedError(WorkerError):
+    """Alignments that a job needs are gone: ``names`` are their objects."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        super().__init__(", ".join(names))
+        self.names = names
+
+
 class ShutdownRequestedError(BaseException):
     """The process has to leave. Not an Exception, so that nothing on the way swallows it."""
 

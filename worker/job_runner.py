@@ -14,7 +14,7 @@ from jobs.settle import Settler
 from schemas.failure import Code, FailedError, Failure
 from schemas.job import Job, State
 from schemas.storage import StorageUnavailableError
-from worker.errors import DeviceLostError, LeaseLostError, TooLateError
+from worker.errors import DeviceLostError, LeaseLostError, TooLateError, UnalignedError
 from worker.lease import LeasedJob, holding
 from worker.pipeline import Pipeline
 
@@ -66,6 +66,8 @@ class JobRunner:
         try:
             done = self.pipeline.run(leased)
             self._end(leased, lambda job: lifecycle.succeed(job, done, datetime.now(UTC)))
+        except UnalignedError as error:
+            self._unalign(leased, error.names)
         except LeaseLostError:
             logger.warning(
                 "not ours any more, result thrown away",
@@ -81,6 +83,14 @@ class JobRunner:
             self._give_up(leased, failure)
             if self.pipeline.predictor.lost:
                 raise DeviceLostError(leased.job.job_id) from error
+
+    def _unalign(self, leased: LeasedJob, names: tuple[str, ...]) -> None:
+        """Send a job back for alignments that are gone."""
+        try:
+            leased.claim()
+            self._end(leased, lambda job: lifecycle.unalign(job, names, datetime.now(UTC)))
+        except LeaseLostError:
+            logger.warning("not ours any more", extra=self._about(leased.job) | {"action": "lease.lost"})
 
     def _give_up(self, leased: LeasedJob, failure: Failure) -> None:
         try:

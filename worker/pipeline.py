@@ -14,6 +14,7 @@ from inputs.read import MAX_TOKENS
 from schemas.job import Job, Output, Result
 from schemas.stages import Stage
 from worker import outputs
+from worker.alignments import Alignments, aligned
 from worker.cache import Ledger, copied, find_cached, fingerprint
 from worker.lease import LeasedJob
 from worker.predictor import Predictor
@@ -62,7 +63,7 @@ class Pipeline:
     ``cache`` is where results of earlier jobs are found; without it everything is computed. ``renderers`` are
     for pages and pictures, by public name. ``usd_per_hour`` is the worker's price, ``max_tokens`` what its
     memory holds: intake may have had another limit when it took a job in. ``call`` calls what reads the input
-    and what it names.
+    and what it names. ``alignments`` are those that were made for jobs.
     """
 
     uploads: Uploads
@@ -75,6 +76,7 @@ class Pipeline:
     usd_per_hour: float | None = None
     max_tokens: int = MAX_TOKENS
     call: Call = here
+    alignments: Alignments | None = None
 
     def run(self, leased: LeasedJob) -> Result:
         """Attempt a job, and take it when the device is free for it; one that is suspect, before it is read.
@@ -87,7 +89,7 @@ class Pipeline:
         self.work_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.work_dir, prefix=f"{job.job_id}-") as folder:
             with watch.stage(Stage.DOWNLOAD):
-                prepared = prepare(job, self.uploads, Path(folder) / "input", self.call, self.max_tokens)
+                prepared = self._prepared(job, Path(folder) / "input")
             leased.turns = 2 if prepared.document.properties else 1
             identity = fingerprint(prepared, job.options, model)
             if cached := self._cached(identity, leased, prepared, Path(folder) / "output", watch):
@@ -98,8 +100,17 @@ class Pipeline:
                 uploaded = tuple(upload(path, name, leased, self.results) for name, path in files.items())
         watch.seconds |= self._waited(leased.job)
         return Result(
-            outputs=uploaded, scores=scores, timings=watch.seconds, model=model, fingerprint=identity
+            outputs=uploaded,
+            scores=scores,
+            timings=watch.seconds,
+            model=model,
+            fingerprint=identity,
+            alignments=prepared.alignments,
         )
+
+    def _prepared(self, job: Job, folder: Path) -> Prepared:
+        prepared = prepare(job, self.uploads, folder, self.call, self.max_tokens)
+        return aligned(prepared, self.call, self.alignments)
 
     def _take_first(self, leased: LeasedJob) -> None:
         """Claim before reading, once the model is there: a death over it counts as an attempt."""
@@ -131,6 +142,7 @@ class Pipeline:
             model=found.model,
             fingerprint=identity,
             cached_from=found.job_id,
+            alignments=prepared.alignments,
         )
 
     def _rendered_anew(
@@ -163,7 +175,7 @@ class Pipeline:
         self, job: Job, prepared: Prepared, files: Mapping[str, Path], watch: Stopwatch, folder: Path
     ) -> dict[str, Path]:
         """Write page and picture. A prediction is delivered without one rather than not at all."""
-        text, seconds = prepared.input_file.read_text(encoding="utf-8"), dict(watch.seconds)
+        text, seconds = prepared.text, dict(watch.seconds)
         model, price = self.predictor.model, self.usd_per_hour
         prediction = Prediction(job, model, prepared.document, text, files, seconds, price)
         written = {}

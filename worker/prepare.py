@@ -18,7 +18,7 @@ from inputs.read import (
 from inputs.sidecars import MAX_TOGETHER_BYTES, beside, check_file
 from inputs.suffixes import kind
 from schemas.failure import Code, FailedError, Failure
-from schemas.job import Job
+from schemas.job import Alignment, Job
 from schemas.storage import ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError
 from worker.child_pool import ChildPool
 
@@ -68,10 +68,15 @@ class Uploads(Protocol):
 
 @dataclass(frozen=True)
 class Prepared:
-    """An input ready for Boltz-2: its stem is the job id, its references lie beside it."""
+    """An input ready for Boltz-2: its stem is the job id, its references lie beside it.
+
+    ``text`` is what the user wrote, ``alignments`` are those that were made for it, and lie beside it, too.
+    """
 
     input_file: Path
     document: BoltzInput
+    text: str
+    alignments: tuple[Alignment, ...] = ()
 
 
 def check_all(document: BoltzInput, folder: Path) -> None:
@@ -98,8 +103,9 @@ def prepare(
         fetch_all(references(document), source.name, uploads, folder)
     call(check_all, document, folder)
     input_file = folder / f"{job.job_id}{PurePosixPath(source.name).suffix.lower()}"
-    input_file.write_bytes(normalised(content))
-    return Prepared(input_file, document)
+    text = normalised(content)
+    input_file.write_bytes(text)
+    return Prepared(input_file, document, text.decode())
 
 
 def fetch_all(names: Iterable[str], input_name: str, uploads: Uploads, folder: Path) -> None:

@@ -26,9 +26,10 @@ Exit status: 0 all can be predicted, 1 some cannot, 2 wrong usage.
     "paths", nargs=-1, required=True, metavar="FILE|DIR...", type=click.Path(exists=True, path_type=Path)
 )
 @click.option(
-    "--msa-service/--no-msa-service",
-    envvar="MSA_SERVICE",
-    help="Whether an MSA service is there, so that none need be.",
+    "--msa-server",
+    envvar="MSA_SERVER_URL",
+    metavar="URL",
+    help="MSA server of the deployment: with one, proteins need not name an MSA.",
 )
 @click.option(
     "--max-tokens",
@@ -39,18 +40,18 @@ Exit status: 0 all can be predicted, 1 some cannot, 2 wrong usage.
     help="Most tokens (residues, and atoms of ligands) that the deployment takes.",
 )
 @flags
-def command(paths: tuple[Path, ...], *, msa_service: bool, max_tokens: int, **options: object) -> None:
+def command(paths: tuple[Path, ...], *, msa_server: str | None, max_tokens: int, **options: object) -> None:
     """Check inputs without sending them.
 
     As the intake does, in the same words.
     """
-    wrong = 0
+    wrong, rules = 0, Rules(msa_service=bool(msa_server), max_tokens=max_tokens)
     for file in found(paths, None):
         if file.is_reference and file.named:
             tell(f"{file.path} is checked with an input that names it: name that.", "yellow")
         if not (file.is_input or (file.named and not file.is_reference)):
             continue
-        checked = check(file, metadata(options), Rules(msa_service=msa_service, max_tokens=max_tokens))
+        checked = check(file, metadata(options), rules)
         if checked.failures:
             wrong += 1
             complain(checked.failures)

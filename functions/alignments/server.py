@@ -8,7 +8,13 @@ InTime = Callable[[], bool]
 
 
 class AlignmentError(Exception):
-    """Root of the errors of an MSA server; the message says in words what it did."""
+    """Root of the errors of an MSA server; the message says in words what it did.
+
+    ``sequence`` is the one that is to blame, if it is known; ``final`` whether it is no use to ask again.
+    """
+
+    sequence: str | None = None
+    final = False
 
 
 class TroubleError(AlignmentError):

@@ -94,6 +94,14 @@ class MemoryLedger:
     def waiting_for(self, name: str, after: str = "") -> Iterator[Job]:
         return self._paged(after, _waits_for(name))
 
+    def aligning(self) -> Iterator[Job]:
+        yield from sorted(
+            self._find(lambda stored: stored["state"] == State.ALIGNING), key=lambda job: job.updated_at
+        )
+
+    def aligning_for(self, name: str) -> Iterator[Job]:
+        return self._paged("", lambda stored: name in stored["aligns"])
+
     def generations(self, bucket: str, name: str) -> Sequence[Job]:
         found = self._find(
             lambda stored: (stored["source"]["bucket"], stored["source"]["name"]) == (bucket, name)

@@ -8,10 +8,10 @@ from inputs.alignments import (
     MAX_PAIRED,
     MAX_ROWS,
     AnswerError,
+    MsaServer,
     blocks,
     joined,
     merged,
-    needed,
     question,
     rows,
     unaligned,
@@ -54,13 +54,23 @@ def test_the_question_is_numbered_as_colabfold_s_clients_do() -> None:
 
 
 def test_objects_are_named_by_what_is_aligned_and_pairs_by_their_order() -> None:
-    two, turned = needed("s", (ALPHA, BETA)), needed("s", (BETA, ALPHA))
+    server = MsaServer("https://msa.example")
+    two, turned = server.needed((ALPHA, BETA)), server.needed((BETA, ALPHA))
     assert two.unpaired == turned.unpaired[::-1]
     assert two.paired != turned.paired
     assert len(set(two.names)) == 3
-    assert needed("s", (ALPHA,)).paired is None
-    assert needed("s", (ALPHA,)).names == two.unpaired[:1]
-    assert set(needed("t", (ALPHA,)).names).isdisjoint(two.names)
+    assert server.needed((ALPHA,)).paired is None
+    assert server.needed((ALPHA,)).names == two.unpaired[:1]
+
+
+@pytest.mark.parametrize("other", [{"url": "https://b.example"}, {"database": "x"}, {"pairing": "complete"}])
+def test_another_server_database_or_pairing_keeps_its_alignments_apart(other: dict[str, str]) -> None:
+    server = MsaServer("https://msa.example")
+    assert server._replace(**other).prefix != server.prefix
+
+
+def test_a_server_is_told_by_its_host_and_port() -> None:
+    assert MsaServer("http://127.0.0.1:8080/api/").host == "127.0.0.1:8080"
 
 
 def test_a_document_names_the_files_and_is_else_as_it_was() -> None:

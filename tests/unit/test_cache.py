@@ -37,7 +37,7 @@ def identity(
     folder.mkdir(exist_ok=True)
     (folder / "x.a3m").write_text(alignment)
     document = read_input("input.yaml", text.encode(), msa_service=True)
-    return fingerprint(Prepared(folder / "input.yaml", document), options, model)
+    return fingerprint(Prepared(folder / "input.yaml", document, text), options, model)
 
 
 def test_what_does_not_matter_does_not_change_the_fingerprint(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ STATUSES: Mapping[Code, HTTPStatus] = {
     Code.MISSING_REFERENCE: HTTPStatus.UNPROCESSABLE_ENTITY,
     Code.OUT_OF_MEMORY: HTTPStatus.UNPROCESSABLE_ENTITY,
     Code.TIMEOUT: HTTPStatus.GATEWAY_TIMEOUT,
+    Code.MSA_REFUSED: HTTPStatus.UNPROCESSABLE_ENTITY,
     Code.NO_OUTPUT: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 """How each failure of an input is answered; the others are of the surroundings and may pass: 503."""

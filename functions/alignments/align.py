@@ -1,0 +1,151 @@
+"""Have missing alignments made, one search after the other, and queue the jobs that lacked them.
+
+One instance does it for everybody, so that a server sees one client. The ledger says what is missing, the
+bucket what is there, and a ticket's id is a digest of its question: whoever takes over asks the same again.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from functions.alignments.search import OutOfTimeError, Search
+from functions.alignments.server import AlignmentError, InTime, RefusedError, TroubleError
+from functions.generations import Generations
+from functions.waiting import Uploads
+from inputs.alignments import unaligned
+from inputs.examine import Examiner, Rules
+from inputs.grammar import BoltzInput
+from inputs.read import InvalidInputError
+from jobs import lifecycle
+from jobs.ledger import ConflictError, Ledger
+from jobs.settle import Settler, Topic
+from schemas.failure import Code, Failure
+from schemas.job import Job
+from schemas.messages import AlignmentsWanted
+from schemas.storage import ObjectGoneError
+
+AT_ONCE = 8
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Aligner:
+    """Makes alignments; one instance of it exists. After so many ``seconds`` a pass begins no more."""
+
+    uploads: Uploads
+    ledger: Ledger
+    settler: Settler
+    rules: Rules
+    search: Search
+    wanted: Topic
+    seconds: float
+    _waiting: threading.Lock = field(default_factory=threading.Lock)
+    _passing: threading.Lock = field(default_factory=threading.Lock)
+
+    def dispatch(self, _data: bytes, _attributes: Mapping[str, str]) -> None:
+        """Make sure that a pass begins after this call, however many call at once: one waits for it."""
+        if not self._waiting.acquire(blocking=False):
+            return
+        with self._passing:
+            self._waiting.release()
+            self.run()
+
+    def run(self) -> None:
+        """Do one pass: each job that lacks alignments in turn. Where time is over it asks for another."""
+        ends = time.monotonic() + self.seconds
+
+        def in_time() -> bool:
+            return time.monotonic() < ends
+
+        for job in self.ledger.aligning():
+            if not in_time():
+                self.wanted.publish(AlignmentsWanted.at(datetime.now(UTC)).encode())
+                return
+            try:
+                self._serve(job, in_time)
+            except OutOfTimeError:
+                continue
+            except Exception:
+                logger.exception("left for the next pass", extra=job.about | {"action": "align.job_left"})
+
+    def _serve(self, job: Job, in_time: InTime) -> None:
+        now = datetime.now(UTC)
+        lacking = self.search.kept.lacking(job.aligns)
+        if not lacking:
+            self._change(lifecycle.align(job, now), "aligned")
+        elif job.wait_until and job.wait_until < now:
+            self._change(lifecycle.expire(job, now, self.search.trouble.reason), "waited too long")
+        elif not self.search.rests(lacking):
+            self._have_made(job, lacking, in_time)
+
+    def _have_made(self, job: Job, lacking: tuple[str, ...], in_time: InTime) -> None:
+        try:
+            document = Examiner(self.uploads, self.rules).document(job.source)
+            self.search.make(unaligned(document), lacking, in_time)
+        except ObjectGoneError:
+            Generations(self.uploads, self.ledger, self.settler).withdraw(job)
+        except InvalidInputError as error:  # a validator that was deployed meanwhile
+            self._change(lifecycle.fail(job, error.failures[0], datetime.now(UTC)), "not valid any more")
+        except TroubleError as error:
+            logger.warning(
+                "the MSA server cannot be used: %s",
+                error,
+                extra={"action": "msa.trouble", "host": self._host, "reason": str(error)},
+            )
+        except AlignmentError as error:
+            about = {"action": "msa.search_failed", "reason": str(error), "final": error.final}
+            logger.warning("no alignment", extra=job.about | about)
+            if error.final:
+                failure = _refused(self._host, document, error)
+                self._change(lifecycle.fail(job, failure, datetime.now(UTC)), "cannot be aligned")
+        else:
+            self._resume_all(lacking)
+
+    @property
+    def _host(self) -> str:
+        return self.search.kept.server.host
+
+    def _resume_all(self, names: Sequence[str]) -> None:
+        """Queue all jobs that lack nothing but these."""
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for name in names:
+                list(pool.map(self._resume, self.ledger.aligning_for(name)))
+
+    def _resume(self, job: Job) -> None:
+        try:
+            if not self.search.kept.lacking(job.aligns):
+                self._change(lifecycle.align(job, datetime.now(UTC)), "aligned")
+        except Exception:
+            logger.exception("left for the next pass", extra=job.about | {"action": "align.job_left"})
+
+    def _change(self, changed: Job, what: str) -> None:
+        try:
+            recorded = self.ledger.replace(changed)
+        except ConflictError:
+            return  # it moved on by itself
+        logger.info(what, extra=recorded.about | {"action": "job.aligned", "state": recorded.state})
+        self.settler.settle(recorded)
+
+
+def _refused(host: str, document: BoltzInput, error: AlignmentError) -> Failure:
+    """Return the failure of a job; where one sequence is to blame, its chain is named."""
+    chain, field_ = next(_places(document, error.sequence), ("", "sequences"))
+    said = f"refused it: {error}" if isinstance(error, RefusedError) else f"answered with {error}"
+    return Failure(
+        code=Code.MSA_REFUSED,
+        message=f"There is no alignment of {f'chain {chain}' if chain else 'its chains'}: {host} {said}.",
+        field=field_,
+        remedy="Name an MSA file for it, or write `msa: empty`, and upload it again.",
+    )
+
+
+def _places(document: BoltzInput, sequence: str | None) -> Iterator[tuple[str, str]]:
+    """Yield chain and field of each protein of this sequence."""
+    for at, entry in enumerate(document.sequences):
+        if entry.protein and entry.protein.sequence == sequence:
+            yield entry.protein.id[0], f"sequences[{at}].protein"

@@ -1,0 +1,42 @@
+"""The alignments that are kept, each an object of a bucket of their own, and the jobs that lack one."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from inputs.alignments import MsaServer, unaligned
+from inputs.grammar import BoltzInput
+from schemas.job import Job
+
+
+class Objects(Protocol):
+    """The bucket of alignments."""
+
+    def generation(self, name: str) -> int | None:
+        """Return the generation of the object of this name, or None if it is missing."""
+
+    def create(self, name: str, body: bytes, content_type: str) -> None:
+        """Write an object unless one of this name exists."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Alignments of one server."""
+
+    server: MsaServer
+    objects: Objects
+
+    def lacking(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return those of these objects that are missing."""
+        return tuple(name for name in names if self.objects.generation(name) is None)
+
+    def asked_for(self, job: Job, document: BoltzInput) -> Job:
+        """Return a job with the server of its alignments, and those that are missing."""
+        if not (sequences := unaligned(document)):
+            return job
+        lacking = self.lacking(self.server.needed(sequences).names)
+        return job.evolve(aligns=lacking, msa_server=self.server.host)
+
+    def put(self, name: str, a3m: str) -> None:
+        """Keep an alignment."""
+        self.objects.create(name, a3m.encode(), "text/plain; charset=us-ascii")

@@ -1,0 +1,108 @@
+"""Search for what a job lacks, and keep it; a server that cannot be used rests, and a search that fails."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from functions.alignments.kept import Kept
+from functions.alignments.server import (
+    AlignmentError,
+    InTime,
+    RefusedError,
+    SearchFailedError,
+    Server,
+    TroubleError,
+)
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 10.0, 600.0
+"""How long a server that has trouble is left alone: at first, and at most."""
+
+MAX_FAILURES, RETRY_SECONDS = 3, 60.0
+"""Times that a search may fail before its job does, and the pause between two of them."""
+
+
+class OutOfTimeError(Exception):
+    """The pass has to end before the search does; the next one finds the same ticket."""
+
+
+@dataclass
+class Rest:
+    """Failures in a row, the last reason, until when (``time.monotonic``) it is left alone."""
+
+    times: int = 0
+    reason: str = ""
+    until: float = 0.0
+
+    def note(self, reason: str, seconds: float) -> None:
+        """Count a failure, and rest for so long."""
+        self.times, self.reason, self.until = self.times + 1, reason, time.monotonic() + seconds
+
+
+@dataclass
+class Search:
+    """Searches of one server. Belongs to one thread."""
+
+    kept: Kept
+    server: Server
+    trouble: Rest = field(default_factory=Rest)
+    _failed: dict[tuple[str, ...], Rest] = field(default_factory=dict)
+
+    def rests(self, names: tuple[str, ...]) -> bool:
+        """Return whether the server is left alone, or the search for these alignments."""
+        return time.monotonic() < max(self.trouble.until, self._failed.get(names, Rest()).until)
+
+    def make(self, sequences: Sequence[str], names: tuple[str, ...], in_time: InTime) -> None:
+        """Search for the alignments of these names, among those of the sequences, and keep them.
+
+        Raises AlignmentError, which says whether it is final, and OutOfTimeError.
+        """
+        try:
+            self._make(sequences, names, in_time)
+        except TroubleError as error:
+            pause = min(FIRST_PAUSE_SECONDS * 2**self.trouble.times, LONGEST_PAUSE_SECONDS)
+            self.trouble.note(str(error), max(pause, error.seconds))
+            raise
+        except AlignmentError as error:
+            self.trouble = Rest()
+            self._note(names, error)
+            raise
+        self.trouble = Rest()
+        self._failed.pop(names, None)
+
+    def _note(self, names: tuple[str, ...], error: AlignmentError) -> None:
+        """Count a failed search, and say on the error whether it was the last."""
+        failed = self._failed.setdefault(names, Rest())
+        failed.note(str(error), RETRY_SECONDS)
+        error.final = isinstance(error, RefusedError) or failed.times >= MAX_FAILURES
+        if error.final:
+            del self._failed[names]
+
+    def _make(self, sequences: Sequence[str], names: tuple[str, ...], in_time: InTime) -> None:
+        needed = self.kept.server.needed(sequences)
+        both = zip(needed.unpaired, sequences, strict=True)
+        self._make_unpaired({name: each for name, each in both if name in names}, in_time)
+        if needed.paired and needed.paired in names:
+            paired = self.server.paired(sequences, in_time)
+            self._keep([needed.paired], paired and ["\0".join(paired)])
+
+    def _make_unpaired(self, missing: Mapping[str, str], in_time: InTime) -> None:
+        """Ask for all at once, as Boltz does; where that fails, for each alone, to know which is to blame."""
+        try:
+            if missing:
+                self._keep(list(missing), self.server.unpaired(list(missing.values()), in_time))
+        except (SearchFailedError, RefusedError):
+            for name, sequence in missing.items():
+                self._make_alone(name, sequence, in_time)
+
+    def _make_alone(self, name: str, sequence: str, in_time: InTime) -> None:
+        try:
+            self._keep([name], self.server.unpaired([sequence], in_time))
+        except (SearchFailedError, RefusedError) as error:
+            error.sequence = sequence
+            raise
+
+    def _keep(self, names: Sequence[str], alignments: Sequence[str] | None) -> None:
+        if alignments is None:
+            raise OutOfTimeError
+        for name, alignment in zip(names, alignments, strict=True):
+            self.kept.put(name, alignment)

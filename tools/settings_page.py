@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import get_args
 
 import annotated_types
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from dropfold.settings import CommandSettings
 from functions.settings import (
+    AlignSettings,
     CompareSettings,
     DeadSettings,
     IntakeSettings,
@@ -25,6 +26,7 @@ ENTRY_POINTS: Mapping[str, type[Project]] = {
     "on_delete": IntakeSettings,
     "on_wake": WakeSettings,
     "on_request": LaunchSettings,
+    "on_align": AlignSettings,
     "on_dead": DeadSettings,
     "on_sweep": SweepSettings,
     "on_compare": CompareSettings,
@@ -46,7 +48,14 @@ not there or may not be used ([operations.md](operations.md#starts)). `eventarc/
 """
 
 COLUMNS = "| Variable | Type | Default | Limits | |\n|---|---|---|---|---|"
-TYPES = {"str": "text", "int": "whole number", "float": "number", "bool": "true, false", "Path": "path"}
+TYPES = {
+    "str": "text",
+    "SecretStr": "secret text",
+    "int": "whole number",
+    "float": "number",
+    "bool": "true, false",
+    "Path": "path",
+}
 BOUNDS = {annotated_types.Ge: "≥", annotated_types.Gt: ">", annotated_types.Le: "≤", annotated_types.Lt: "<"}
 
 
@@ -91,7 +100,7 @@ def _text(value: object) -> str:
             return f"{value:.10g}"
         case BaseModel():
             return value.model_dump_json(exclude_defaults=True)
-        case Path() | str():
+        case Path() | str() | SecretStr():
             return str(value)
     raise TypeError(f"no words for a default like {value!r}")
 

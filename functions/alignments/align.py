@@ -98,8 +98,8 @@ class Aligner:
                 extra={"action": "msa.trouble", "host": self._host, "reason": str(error)},
             )
         except AlignmentError as error:
-            about = {"action": "msa.search_failed", "reason": str(error), "final": error.final}
-            logger.warning("no alignment", extra=job.about | about)
+            about = job.about | {"reason": str(error), "final": error.final}
+            logger.warning("no alignment", extra=about | {"action": "msa.search_failed"})
             if error.final:
                 failure = _refused(self._host, document, error)
                 self._change(lifecycle.fail(job, failure, datetime.now(UTC)), "cannot be aligned")

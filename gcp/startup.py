@@ -7,13 +7,14 @@ from typing import NamedTuple, Protocol
 
 from gcp.settings import Project
 from schemas.finding import Finding, Outcome
-from schemas.rights import Right
+from schemas.rights import OF_ALIGNMENTS, Right
 
 READ = ("storage.objects.get", "storage.objects.list")
 WRITE = ("storage.objects.create", "storage.objects.delete")
 PUBLISH = ("pubsub.topics.publish",)
 VIEWER, PUBLISHER = "roles/storage.objectViewer", "roles/pubsub.publisher"
 WRITER = "the custom role of eventarc/identities.tf that writes results"
+ALIGNER = "the custom role of eventarc/identities.tf that writes alignments"
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +91,9 @@ NEEDS: Mapping[Right, tuple[Need, ...]] = {
     Right.WRITE_RESULTS: (Need("output_bucket", READ + WRITE, WRITER),),
     Right.PUBLISH: tuple(Need(f"{of}_topic", PUBLISH, PUBLISHER) for of in ("requested", "completed")),
     Right.TELL_OF_FILES: (Need("arrived_topic", PUBLISH, PUBLISHER),),
+    Right.READ_ALIGNMENTS: (Need("alignments_bucket", READ, VIEWER),),
+    Right.WRITE_ALIGNMENTS: (Need("alignments_bucket", WRITE, ALIGNER),),
+    Right.ASK_FOR_ALIGNMENTS: (Need("alignments_topic", PUBLISH, PUBLISHER),),
 }
 """What eventarc/identities.tf grants, as far as IAM can be asked about it."""
 
@@ -97,9 +101,11 @@ NEEDS: Mapping[Right, tuple[Need, ...]] = {
 def verify(health: Health, settings: Project, rights: Iterable[Right]) -> None:
     """Check all that these rights are needed for, at once; a service that does not answer passes.
 
-    Raises StartError, after a line in the log that says what to do, where something is missing or refused.
+    Without an MSA server there is nothing of alignments to check. Raises StartError, after a line in the log
+    that says what to do, where something is missing or refused.
     """
-    needs = [need for right in sorted(rights) for need in NEEDS[right]]
+    asked = set(rights) if settings.msa_server else set(rights) - OF_ALIGNMENTS
+    needs = [need for right in sorted(asked) for need in NEEDS[right]]
     pool = ThreadPoolExecutor(max(1, len(needs)))
     try:
         answers = list(pool.map(lambda need: _answer(health, need, getattr(settings, need.field)), needs))

@@ -12,3 +12,10 @@ class Right(StrEnum):
     WRITE_RESULTS = "write_results"
     PUBLISH = "publish"
     TELL_OF_FILES = "tell_of_files"
+    READ_ALIGNMENTS = "read_alignments"
+    WRITE_ALIGNMENTS = "write_alignments"
+    ASK_FOR_ALIGNMENTS = "ask_for_alignments"
+
+
+OF_ALIGNMENTS = frozenset({Right.READ_ALIGNMENTS, Right.WRITE_ALIGNMENTS, Right.ASK_FOR_ALIGNMENTS})
+"""The rights that are granted, and needed, only where there is an MSA server."""

@@ -9,7 +9,15 @@ from gcp.settings import Project
 from schemas.options import Options
 from schemas.rights import Right
 
-RIGHTS = frozenset({Right.READ_INPUTS, Right.WRITE_RESULTS, Right.PUBLISH})
+RIGHTS = frozenset(
+    {
+        Right.READ_INPUTS,
+        Right.WRITE_RESULTS,
+        Right.PUBLISH,
+        Right.READ_ALIGNMENTS,
+        Right.ASK_FOR_ALIGNMENTS,
+    }
+)
 """What Job and Service do with buckets and topics."""
 
 

@@ -55,6 +55,17 @@ def settings() -> IntakeSettings:
     return IntakeSettings(google_cloud_project="p", input_bucket="in", output_bucket="out")
 
 
+@pytest.fixture
+def aligning() -> IntakeSettings:
+    return IntakeSettings(
+        google_cloud_project="p",
+        input_bucket="in",
+        output_bucket="out",
+        msa_server_url="https://msa.example.com",
+        alignments_bucket="alignments",
+    )
+
+
 def missing(*names: str) -> Parts:
     """Return parts of which some are not there, so that nobody knows of rights on them."""
     return Parts(
@@ -137,7 +148,26 @@ def test_a_bucket_that_may_not_be_listed_where_nobody_knows_rights_is_there(sett
     verify(Parts({"rights on out": Outcome.UNKNOWN, "out": Outcome.REFUSED}), settings, WORKER)
 
 
-def test_all_are_asked_at_once(settings: IntakeSettings) -> None:
+def test_alignments_are_asked_about_where_there_is_an_msa_server_alone(
+    settings: IntakeSettings, aligning: IntakeSettings
+) -> None:
+    without, with_one = Parts(), Parts()
+    verify(without, settings, RIGHTS["on_align"])
+    verify(with_one, aligning, RIGHTS["on_align"])
+    more = [asked for asked in with_one.asked if asked not in without.asked]
+    assert {name for name, _ in more} == {"alignments", "alignments-requested"}
+    assert any(CREATE in rights for name, rights in more if name == "alignments")
+
+
+@pytest.mark.parametrize("component", ["on_upload", "on_align"])
+def test_a_bucket_of_alignments_that_is_missing_stops_the_start(
+    aligning: IntakeSettings, component: str
+) -> None:
+    with pytest.raises(StartError, match="ALIGNMENTS_BUCKET=alignments: there is no such bucket"):
+        verify(missing("alignments"), aligning, RIGHTS[component])
+
+
+def test_all_are_asked_at_once(aligning: IntakeSettings) -> None:
     together = Barrier(sum(len(NEEDS[right]) for right in WORKER))
 
     class Meeting(Parts):
@@ -147,7 +177,7 @@ def test_all_are_asked_at_once(settings: IntakeSettings) -> None:
             together.wait(HANG)
             return super().look(name)
 
-    verify(Meeting(), settings, WORKER)
+    verify(Meeting(), aligning, WORKER)
 
 
 def test_a_component_that_has_none_of_these_rights_is_asked_for_nothing(settings: IntakeSettings) -> None:

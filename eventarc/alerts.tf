@@ -92,6 +92,24 @@ locals {
         duration    = 0
       }]
     }
+    msa-server = {
+      title    = "The MSA server has had trouble for 15 minutes"
+      severity = "ERROR"
+      when     = "msa_server"
+      conditions = [{
+        title       = "Times that the MSA server could not be used, never 12 minutes apart for a quarter of an hour"
+        filter      = "metric.type=\"${local.metric_type}/msa_trouble\" resource.type=\"cloud_run_revision\""
+        denominator = null
+        # Longer than the longest time for which a server in trouble is left alone (functions/alignments/search.py, and
+        # a minute until the sweep has it asked again); shorter than the duration, which one time alone must not fill.
+        period    = 720
+        aligner   = "ALIGN_DELTA"
+        reducer   = "REDUCE_SUM"
+        groups    = []
+        threshold = 0
+        duration  = 900
+      }]
+    }
   }
 }
 
@@ -106,7 +124,7 @@ resource "google_monitoring_notification_channel" "email" {
 }
 
 resource "google_monitoring_alert_policy" "alert" {
-  for_each = local.alerts
+  for_each = { for key, alert in local.alerts : key => alert if contains(local.parts, try(alert.when, "always")) }
 
   display_name          = "${var.name}: ${each.value.title}"
   severity              = each.value.severity

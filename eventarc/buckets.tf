@@ -1,5 +1,6 @@
-# Three buckets: what is dropped, what comes back, and what can be made again. None is public, none versioned:
-# with versioning an overwrite would raise no delete event (docs/decisions/005).
+# Three buckets: what is dropped, what comes back, and what can be made again; with an MSA server a fourth, of what
+# it answered. None is public, none versioned: with versioning an overwrite would raise no delete event
+# (docs/decisions/005).
 
 locals {
   week = 7 * 24 * 3600
@@ -103,6 +104,42 @@ resource "google_storage_bucket" "cache" {
     condition {
       age            = 180
       matches_prefix = ["functions/"]
+    }
+  }
+
+  lifecycle_rule {
+    action {
+      type = "AbortIncompleteMultipartUpload"
+    }
+    condition {
+      age = 1
+    }
+  }
+
+  depends_on = [google_project_service.api]
+}
+
+# Alignments, which the MSA server would make again: their own bucket, so that nobody who uploads writes what others'
+# predictions are made from. Where var.msa_server is taken away, it goes, whatever is in it.
+resource "google_storage_bucket" "alignments" {
+  count = var.msa_server == null ? 0 : 1
+
+  name                        = "${var.project}-alignments"
+  location                    = var.region
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+  force_destroy               = true
+
+  soft_delete_policy {
+    retention_duration_seconds = 0
+  }
+
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+    condition {
+      age = var.keep_alignments_days
     }
   }
 

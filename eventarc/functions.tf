@@ -11,19 +11,39 @@ locals {
     MAX_TOKENS           = var.max_tokens
   }
 
+  # Variables of every component where there is an MSA server (gcp/settings.py).
+  msa_server_env = {
+    MSA_SERVER_URL      = one(var.msa_server[*].url)
+    MSA_SERVER_DATABASE = one(var.msa_server[*].database)
+    MSA_SERVER_PAIRING  = one(var.msa_server[*].pairing)
+    ALIGNMENTS_BUCKET   = one(google_storage_bucket.alignments[*].name)
+    ALIGNMENTS_TOPIC    = try(google_pubsub_topic.topic["alignments-requested"].name, null)
+  }
+
+  # What every component of this deployment gets.
+  shared_env = merge(local.project_env, { for name, value in local.msa_server_env : name => value if var.msa_server != null })
+
   # Variables of each function that takes uploads in (functions/settings.py, IntakeSettings).
   intake_env = {
     ARRIVED_TOPIC = google_pubsub_topic.topic["references-arrived"].name
   }
 
+  # Secrets that on_align reads, by its variables of them; then those that are named.
+  align_secrets = {
+    MSA_SERVER_PASSWORD = one(var.msa_server[*].password_secret)
+    MSA_SERVER_KEY      = one(var.msa_server[*].key_secret)
+  }
+  secrets = { for name, secret in local.align_secrets : name => secret if secret != null }
+
   # Of each function: what it is for, how many instances may live and how many calls share one, seconds that a call
-  # may take, whether it takes uploads in, and its own variables (functions/settings.py).
+  # may take, an instance's memory, whether it takes uploads in, its own variables (functions/settings.py), and secrets.
   functions = {
     on_upload = {
       description = "Takes uploads in."
       instances   = 20
       concurrency = 16
       seconds     = 60
+      memory      = "512Mi"
       takes_in    = true
       env         = {}
     }
@@ -32,6 +52,7 @@ locals {
       instances   = 10
       concurrency = 16
       seconds     = 60
+      memory      = "512Mi"
       takes_in    = true
       env         = {}
     }
@@ -40,6 +61,7 @@ locals {
       instances   = 10
       concurrency = 2 # each call has 16 threads of its own
       seconds     = 120
+      memory      = "512Mi"
       takes_in    = true
       env         = {}
     }
@@ -49,6 +71,7 @@ locals {
       instances   = 1
       concurrency = 80
       seconds     = 360 # more than GPU_WORKER_SECONDS, for which the service may hold a push
+      memory      = "512Mi"
       takes_in    = false
       env = {
         GPU_WORKER_MODE    = var.gpu_worker_mode
@@ -59,11 +82,29 @@ locals {
         JOBS_PER_WORKER    = var.jobs_per_worker
       }
     }
+    on_align = {
+      description = "Has alignments made that jobs lack."
+      # One, so that the MSA server sees one client, which leaves it alone when it asks for that. One call of it works, one
+      # waits to begin anew, and the others leave at once.
+      instances   = 1
+      concurrency = 20
+      seconds     = 540   # more than ALIGN_SECONDS, less than the subscription's ack_deadline
+      memory      = "2Gi" # an archive, which Cloud Run keeps in memory, and what is unpacked of it
+      takes_in    = false
+      env = {
+        MSA_SERVER_CONTACT  = one(var.msa_server[*].contact)
+        MSA_SERVER_USERNAME = one(var.msa_server[*].username)
+        MSA_SERVER_HEADER   = one(var.msa_server[*].header)
+        MSA_SERVER_AUDIENCE = one(var.msa_server[*].audience)
+      }
+      secrets = local.secrets
+    }
     on_dead = {
       description = "Takes up what could not be delivered."
       instances   = 2
       concurrency = 8
       seconds     = 60
+      memory      = "512Mi"
       takes_in    = true
       env = {
         GPU_WORKER_MODE   = var.gpu_worker_mode
@@ -75,6 +116,7 @@ locals {
       instances   = 1
       concurrency = 1
       seconds     = 300
+      memory      = "512Mi"
       takes_in    = false
       env         = { PAGES_SUBSCRIPTION = local.pages }
     }
@@ -83,10 +125,14 @@ locals {
       instances   = 1
       concurrency = 1
       seconds     = 1800
+      memory      = "512Mi"
       takes_in    = true
       env         = {}
     }
   }
+
+  # on_align is called by nothing where there is no MSA server.
+  deployed = { for name, function in local.functions : name => function if contains(keys(local.callers), name) }
 }
 
 data "external" "bundle" {
@@ -116,7 +162,7 @@ resource "google_artifact_registry_repository" "functions" {
 }
 
 resource "google_cloudfunctions2_function" "function" {
-  for_each = local.functions
+  for_each = local.deployed
 
   name        = "${var.name}-${replace(each.key, "_", "-")}"
   description = each.value.description
@@ -140,24 +186,36 @@ resource "google_cloudfunctions2_function" "function" {
     service_account_email            = google_service_account.identity[each.key].email
     ingress_settings                 = "ALLOW_INTERNAL_ONLY" # Eventarc, Pub/Sub and Cloud Scheduler count as internal
     available_cpu                    = "1"
-    available_memory                 = "512Mi"
+    available_memory                 = each.value.memory
     timeout_seconds                  = each.value.seconds
     max_instance_count               = each.value.instances
     max_instance_request_concurrency = each.value.concurrency
     all_traffic_on_latest_revision   = true
     # These are functions-framework's. As many calls at a time as Cloud Run sends; a call ends itself before Cloud Run
     # gives up on it: that would leave its thread at work for nobody, and send it the next call all the same.
-    environment_variables = merge(local.project_env, each.value.takes_in ? local.intake_env : {}, each.value.env, {
+    environment_variables = merge(local.shared_env, each.value.takes_in ? local.intake_env : {}, each.value.env, {
       THREADS                   = each.value.concurrency
       THREADED_TIMEOUT_ENABLED  = "true"
       CLOUD_RUN_TIMEOUT_SECONDS = each.value.seconds - 5
     })
+
+    # Read as an instance starts: a new version counts from the next one on.
+    dynamic "secret_environment_variables" {
+      for_each = try(each.value.secrets, {})
+      content {
+        key        = secret_environment_variables.key
+        project_id = var.project
+        secret     = secret_environment_variables.value
+        version    = "latest"
+      }
+    }
   }
 
   depends_on = [
     google_artifact_registry_repository_iam_member.build,
     google_project_iam_member.build_logs,
     google_project_iam_member.build_reads_source,
+    google_secret_manager_secret_iam_member.reads_secret,
     google_storage_bucket_iam_member.build_reads_bundle,
   ]
 }

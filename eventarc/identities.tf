@@ -7,19 +7,23 @@ locals {
   # Besides the components: whoever calls a function, and whoever builds them.
   callers_and_builders = concat(["eventarc", "push", "scheduler", "build"], var.webhook == null ? [] : ["webhook"])
 
+  # on_align, and rights on what it makes or is asked by, are for where there is an MSA server.
   rights = {
-    write_ledger   = ["on_upload", "on_delete", "on_wake", "on_dead", "on_sweep", "on_compare", "worker", "service"]
-    read_ledger    = ["on_request"]
-    read_inputs    = ["on_upload", "on_delete", "on_wake", "on_dead", "on_compare", "worker", "service"]
-    write_receipts = ["on_upload", "on_delete", "on_wake", "on_dead", "on_sweep", "on_compare"]
-    write_results  = ["worker", "service"]
-    read_results   = ["on_sweep"]
-    write_pages    = ["on_sweep"]
-    publish        = ["on_upload", "on_delete", "on_wake", "on_dead", "on_sweep", "on_compare", "worker", "service"]
-    tell_of_files  = ["on_upload", "on_wake", "on_dead", "on_compare"]
-    pull_work      = ["worker"]
-    pull_pages     = ["on_sweep"]
-    run_workers    = ["on_request"]
+    write_ledger       = ["on_upload", "on_delete", "on_wake", "on_align", "on_dead", "on_sweep", "on_compare", "worker", "service"]
+    read_ledger        = ["on_request"]
+    read_inputs        = ["on_upload", "on_delete", "on_wake", "on_align", "on_dead", "on_compare", "worker", "service"]
+    write_receipts     = ["on_upload", "on_delete", "on_wake", "on_align", "on_dead", "on_sweep", "on_compare"]
+    write_results      = ["worker", "service"]
+    read_results       = ["on_sweep"]
+    write_pages        = ["on_sweep"]
+    publish            = ["on_upload", "on_delete", "on_wake", "on_align", "on_dead", "on_sweep", "on_compare", "worker", "service"]
+    tell_of_files      = ["on_upload", "on_wake", "on_dead", "on_compare"]
+    read_alignments    = ["on_upload", "on_wake", "on_align", "on_dead", "on_compare", "worker", "service"]
+    write_alignments   = ["on_align"]
+    ask_for_alignments = ["on_upload", "on_delete", "on_wake", "on_align", "on_dead", "on_sweep", "on_compare", "worker", "service"]
+    pull_work          = ["worker"]
+    pull_pages         = ["on_sweep"]
+    run_workers        = ["on_request"]
   }
 
   # The same without those that are not deployed.
@@ -159,6 +163,64 @@ resource "google_storage_bucket_iam_member" "reads_results" {
   bucket = google_storage_bucket.output.name
   role   = "roles/storage.objectViewer"
   member = each.key
+}
+
+# --- Alignments. Who decides whether one is lacking, or predicts from it, reads them; on_align alone makes them.
+
+resource "google_storage_bucket_iam_member" "reads_alignments" {
+  for_each = var.msa_server == null ? toset([]) : local.granted.read_alignments
+
+  bucket = google_storage_bucket.alignments[0].name
+  role   = "roles/storage.objectViewer" # lists too: without that, one that is lacking is a 403, not a 404
+  member = local.members[each.key]
+}
+
+# Creates alone, but two that make the same one meet in its name: see receipt_writer.
+resource "google_project_iam_custom_role" "alignment_writer" {
+  count = var.msa_server == null ? 0 : 1
+
+  role_id     = replace("${var.name}_alignment_writer", "-", "_")
+  title       = "${var.name}: writes alignments"
+  permissions = ["storage.objects.create", "storage.objects.delete"]
+
+  depends_on = [google_project_service.api]
+}
+
+resource "google_storage_bucket_iam_member" "writes_alignments" {
+  for_each = var.msa_server == null ? toset([]) : local.granted.write_alignments
+
+  bucket = google_storage_bucket.alignments[0].name
+  role   = google_project_iam_custom_role.alignment_writer[0].id
+  member = local.members[each.key]
+}
+
+# People see what their predictions were made from.
+resource "google_storage_bucket_iam_member" "looks_at_alignments" {
+  for_each = var.msa_server == null ? toset([]) : var.uploaders
+
+  bucket = google_storage_bucket.alignments[0].name
+  role   = "roles/storage.objectViewer"
+  member = each.key
+}
+
+resource "google_pubsub_topic_iam_member" "asks_for_alignments" {
+  for_each = var.msa_server == null ? toset([]) : local.granted.ask_for_alignments
+
+  topic  = google_pubsub_topic.topic["alignments-requested"].id
+  role   = "roles/pubsub.publisher"
+  member = local.members[each.key]
+}
+
+# Credentials for the MSA server. The secrets are the operator's: their values are never in Terraform's state.
+resource "google_secret_manager_secret_iam_member" "reads_secret" {
+  for_each = local.secrets
+
+  project   = var.project
+  secret_id = each.value
+  role      = "roles/secretmanager.secretAccessor"
+  member    = local.members["on_align"]
+
+  depends_on = [google_project_service.api]
 }
 
 # --- Topics and subscriptions.

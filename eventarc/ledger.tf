@@ -35,7 +35,7 @@ locals {
   }
 
   # Never searched by: an index of each would cost with every write of a job.
-  unsearched = ["errors", "history", "model", "options", "outputs", "scores", "source.metadata", "timings"]
+  unsearched = ["alignments", "errors", "history", "model", "options", "outputs", "scores", "source.metadata", "timings"]
 }
 
 resource "google_firestore_database" "ledger" {
@@ -86,7 +86,8 @@ resource "google_firestore_field" "expire_at" {
 }
 
 resource "google_firestore_field" "unsearched" {
-  for_each = toset(local.unsearched)
+  # Alignments are told of where there are any.
+  for_each = setsubtract(local.unsearched, var.msa_server == null ? ["alignments"] : [])
 
   database   = google_firestore_database.ledger.name
   collection = local.jobs

@@ -34,6 +34,20 @@ locals {
       value  = "device_busy_share"
       label  = null
     }
+    aligned = {
+      about  = "Jobs that lacked alignments and have them."
+      filter = "jsonPayload.action=\"job.aligned\" AND jsonPayload.state=\"QUEUED\""
+      value  = null
+      label  = null
+      when   = "msa_server"
+    }
+    msa_trouble = {
+      about  = "Times that the MSA server could not be used."
+      filter = "jsonPayload.action=\"msa.trouble\""
+      value  = null
+      label  = null
+      when   = "msa_server"
+    }
   }
 
   # Type of a log-based metric, up to its key above.
@@ -41,7 +55,7 @@ locals {
 }
 
 resource "google_logging_metric" "metric" {
-  for_each = local.metrics
+  for_each = { for key, metric in local.metrics : key => metric if contains(local.parts, try(metric.when, "always")) }
 
   name            = "${var.name}/${each.key}"
   description     = each.value.about
@@ -80,7 +94,12 @@ resource "google_logging_metric" "metric" {
 }
 
 resource "google_monitoring_dashboard" "dropfold" {
-  dashboard_json = templatefile("${path.module}/dashboard.json.tftpl", { name = var.name, metric = local.metric_type, work = local.work })
+  dashboard_json = templatefile("${path.module}/dashboard.json.tftpl", {
+    name       = var.name
+    metric     = local.metric_type
+    work       = local.work
+    msa_server = var.msa_server != null
+  })
 
   depends_on = [google_logging_metric.metric]
 }

@@ -1,7 +1,7 @@
 # The APIs that the plan calls, or has called.
 
 resource "google_project_service" "api" {
-  for_each = toset([
+  for_each = toset(concat([
     "artifactregistry.googleapis.com",
     "billingbudgets.googleapis.com",
     "cloudbuild.googleapis.com",
@@ -17,7 +17,7 @@ resource "google_project_service" "api" {
     "pubsub.googleapis.com",
     "run.googleapis.com",
     "storage.googleapis.com",
-  ])
+  ], length(local.secrets) == 0 ? [] : ["secretmanager.googleapis.com"]))
 
   service            = each.key
   disable_on_destroy = false

@@ -1,7 +1,16 @@
 # How the parts are connected: topology.yaml, which a local stack is connected by too.
 
 locals {
-  topology = yamldecode(file("${path.module}/topology.yaml"))
+  connections = yamldecode(file("${path.module}/topology.yaml"))
+
+  # What this deployment has of what one may do without: `when` in topology.yaml, or in a table of this plan, names one.
+  parts = concat(["always"], var.msa_server == null ? [] : ["msa_server"])
+
+  # Without what is not deployed.
+  topology = merge(local.connections, {
+    topics        = { for name, topic in local.connections.topics : name => topic if contains(local.parts, try(topic.when, "always")) }
+    subscriptions = { for name, subscription in local.connections.subscriptions : name => subscription if contains(local.parts, try(subscription.when, "always")) }
+  })
 
   # Which identity calls a function: Eventarc a trigger's, Pub/Sub a subscription's, Cloud Scheduler a schedule's.
   callers = merge(

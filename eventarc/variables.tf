@@ -142,6 +142,75 @@ variable "keep_outputs_days" {
   }
 }
 
+variable "keep_alignments_days" {
+  description = "Days until an alignment is deleted; a job that needs it after that has it made again."
+  type        = number
+  default     = 180
+
+  validation {
+    condition     = var.keep_alignments_days >= 3
+    error_message = "keep_alignments_days must be 3 or more: a job may wait for a worker that long, and would find its alignments gone."
+  }
+}
+
+variable "msa_server" {
+  description = "MSA server of ColabFold's API that proteins without MSA are sent to, letters alone. null: nothing is sent, and files with such proteins are rejected."
+  type = object({
+    url      = string
+    database = string                     # a name of what it searches, for receipts; another one starts anew
+    pairing  = optional(string, "greedy") # how rows of a complex are paired
+    contact  = string                     # whom its people may write to, as each request says
+
+    # Credentials, of one kind at most; secrets by their ids in Secret Manager.
+    username        = optional(string, "") # with password_secret: basic authentication
+    password_secret = optional(string)
+    header          = optional(string, "X-API-Key") # with key_secret: a key
+    key_secret      = optional(string)
+    audience        = optional(string, "") # a Google identity token of on_align's identity
+  })
+  default = null
+
+  validation {
+    condition     = var.msa_server == null ? true : can(regex("^https://[^\\s?#@/]+(/[^\\s?#]*)?$", var.msa_server.url))
+    error_message = "msa_server.url must be https://HOST, with a path if there is one, and without a query or credentials: name those by username and password_secret, key_secret, or audience."
+  }
+
+  validation {
+    condition     = var.msa_server == null ? true : can(regex("^[ -~]{1,100}$", var.msa_server.database))
+    error_message = "msa_server.database must be 1 to 100 plain characters that name what the server searches, such as uniref30_2302+envdb_202108: its API does not say."
+  }
+
+  validation {
+    condition     = var.msa_server == null ? true : contains(["greedy", "complete"], var.msa_server.pairing)
+    error_message = "msa_server.pairing must be greedy (rows pair some of a complex's sequences, as Boltz has it) or complete (all or none)."
+  }
+
+  validation {
+    condition     = var.msa_server == null ? true : can(regex("^[^@ ]+@[!-~]{1,150}$|^https://[!-~]{1,150}$", var.msa_server.contact))
+    error_message = "msa_server.contact must be a mail address, or an https:// address, at which the server's people reach you: it is sent with each request."
+  }
+
+  validation {
+    condition     = var.msa_server == null ? true : (var.msa_server.username == "") == (var.msa_server.password_secret == null)
+    error_message = "msa_server.username and msa_server.password_secret come together: give both, or neither."
+  }
+
+  validation {
+    condition     = var.msa_server == null ? true : length([for given in [var.msa_server.username != "", var.msa_server.key_secret != null, var.msa_server.audience != ""] : given if given]) <= 1
+    error_message = "msa_server takes one kind of credentials: username with password_secret, key_secret, or audience. Leave the others out."
+  }
+
+  validation {
+    condition     = var.msa_server == null ? true : alltrue([for secret in [var.msa_server.password_secret, var.msa_server.key_secret] : can(regex("^[A-Za-z0-9_-]{1,255}$", secret)) if secret != null])
+    error_message = "msa_server.password_secret and key_secret must be ids of secrets in this project's Secret Manager, such as msa-key: neither the secret itself, which would lie in Terraform's state, nor a whole path."
+  }
+
+  validation {
+    condition     = var.msa_server == null ? true : can(regex("^[A-Za-z0-9-]{1,100}$", var.msa_server.header))
+    error_message = "msa_server.header must be the name of an HTTP header, such as X-API-Key: letters, digits and dashes."
+  }
+}
+
 variable "webhook" {
   description = "Address that completion events are pushed to, with a filter of Pub/Sub (null for all) and the audience of the token."
   type = object({

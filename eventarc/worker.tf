@@ -98,7 +98,7 @@ resource "google_cloud_run_v2_job" "worker" {
         }
 
         dynamic "env" {
-          for_each = merge(local.project_env, local.worker_env)
+          for_each = merge(local.shared_env, local.worker_env)
           content {
             name  = env.key
             value = env.value
@@ -181,7 +181,7 @@ resource "google_cloud_run_v2_service" "worker" {
       }
 
       dynamic "env" {
-        for_each = merge(local.project_env, local.service_env)
+        for_each = merge(local.shared_env, local.service_env)
         content {
           name  = env.key
           value = env.value

@@ -9,6 +9,15 @@ uploaders         = ["group:structures@example.com"]
 keep_inputs_days  = 90
 keep_outputs_days = 365
 
+# The letters of proteins that name no MSA are sent there. Without it nothing is sent, and files without MSA are rejected.
+msa_server = {
+  url        = "https://msa.example.com"
+  database   = "uniref30_2302+envdb_202108"
+  contact    = "structures@example.com"
+  key_secret = "msa-key"
+}
+keep_alignments_days = 180
+
 webhook = {
   url    = "https://structures.example.com/dropfold"
   filter = "attributes.state = \"FAILED\" OR attributes.state = \"SUCCEEDED\""

@@ -10,6 +10,7 @@ import pytest
 from support import plan
 from support.plan import ROOT, Body
 
+from functions.settings import AlignSettings
 from gcp.cloud_run import LONGEST_LIFE
 from inputs.size import USUAL_TOKENS
 from local import topology
@@ -41,6 +42,7 @@ PREDEFINED_ROLES = {
     "roles/pubsub.publisher",
     "roles/pubsub.subscriber",
     "roles/run.invoker",
+    "roles/secretmanager.secretAccessor",
     "roles/storage.objectUser",
     "roles/storage.objectViewer",
 }
@@ -164,9 +166,43 @@ def test_the_documented_table_of_rights_is_the_plan_s() -> None:
     assert told == {right: set(names) for right, names in RIGHTS.items()}
 
 
+def test_only_on_align_writes_alignments() -> None:
+    assert RIGHTS["write_alignments"] == ["on_align"]
+    roles = {
+        address: (body["role"], body["for_each"])
+        for address, body in plan.of_type("google_storage_bucket_iam_member").items()
+        if "google_storage_bucket.alignments" in body["bucket"]
+    }
+    role, members = roles.pop("google_storage_bucket_iam_member.writes_alignments")
+    assert "alignment_writer" in role
+    assert "local.granted.write_alignments" in members
+    assert {role for role, _ in roles.values()} == {"roles/storage.objectViewer"}
+
+
+def test_what_is_for_an_msa_server_is_made_where_there_is_one_alone() -> None:
+    """What Terraform makes of it, test_tools has it say, where it is."""
+    of_it = {
+        address: str(body.get("count", body.get("for_each")))
+        for address, body in plan.resources().items()
+        if re.search("align|secret_manager", address)
+    }
+    assert of_it
+    assert {
+        address
+        for address, when in of_it.items()
+        if not (when.startswith("${var.msa_server == null ? ") or when == "${local.secrets}")
+    } == set()
+    values = plan.local_values()
+    named = {name for name, topic in TOPOLOGY.topics.items() if topic.when}
+    named |= {name for name, subscription in TOPOLOGY.subscriptions.items() if subscription.when}
+    named |= {name for table in ("metrics", "alerts") for name, row in values[table].items() if "when" in row}
+    assert named == {"alignments-requested", "align", "aligned", "msa_trouble", "msa-server"}
+    assert "contains(keys(local.callers), name)" in values["deployed"]
+
+
 def test_buckets_are_private_and_forget() -> None:
     buckets = plan.of_type("google_storage_bucket")
-    assert {address.split(".")[1] for address in buckets} == {"input", "output", "cache"}
+    assert {address.split(".")[1] for address in buckets} == {"input", "output", "cache", "alignments"}
     for bucket in buckets.values():
         assert bucket["uniform_bucket_level_access"] is True
         assert bucket["public_access_prevention"] == "enforced"
@@ -213,7 +249,7 @@ def test_a_call_ends_itself_before_cloud_run_gives_up_on_it() -> None:
     service = plan.resources()["google_cloudfunctions2_function.function"]["service_config"][0]
     assert service["timeout_seconds"] == "${each.value.seconds}"
     given = re.sub(r"\s+", " ", service["environment_variables"])
-    assert "merge(local.project_env, each.value.takes_in ? local.intake_env : {}, each.value.env, {" in given
+    assert "merge(local.shared_env, each.value.takes_in ? local.intake_env : {}, each.value.env, {" in given
     assert 'THREADED_TIMEOUT_ENABLED = "true"' in given
     assert "CLOUD_RUN_TIMEOUT_SECONDS = each.value.seconds - 5" in given
     assert all(function["seconds"] > 5 for function in FUNCTIONS.values())
@@ -222,6 +258,17 @@ def test_a_call_ends_itself_before_cloud_run_gives_up_on_it() -> None:
 def test_one_instance_decides_about_workers() -> None:
     assert FUNCTIONS["on_request"]["instances"] == 1
     assert FUNCTIONS["on_request"]["concurrency"] > 1  # messages that come during a decision share the next
+
+
+def test_one_instance_asks_the_msa_server_and_answers_before_it_is_asked_again() -> None:
+    aligner = FUNCTIONS["on_align"]
+    assert aligner["instances"] == 1
+    assert (
+        aligner["concurrency"] > 2
+    )  # beside the call that works and the one that waits others leave at once
+    begins = AlignSettings.model_fields["align_seconds"]
+    assert begins.default < aligner["seconds"] - 5 < TOPOLOGY.subscriptions["align"].ack_deadline
+    assert max(bound.le for bound in begins.metadata if hasattr(bound, "le")) < aligner["seconds"] - 5
 
 
 def test_every_pause_of_a_schedule_has_its_cron_line() -> None:
@@ -234,10 +281,12 @@ def test_every_pause_of_a_schedule_has_its_cron_line() -> None:
 
 def environment(component: str) -> set[str]:
     values = plan.local_values()
+    every = {*values["project_env"], *values["msa_server_env"]}
     if component not in FUNCTIONS:
-        return {*values["project_env"], *values[f"{component}_env"]}
-    shared = values["intake_env"] if FUNCTIONS[component]["takes_in"] else {}
-    return {*values["project_env"], *shared, *FUNCTIONS[component]["env"]}
+        return every | {*values[f"{component}_env"]}
+    function = FUNCTIONS[component]
+    own = {*function["env"], *(values["align_secrets"] if "secrets" in function else ())}
+    return every | own | {*(values["intake_env"] if function["takes_in"] else ())}
 
 
 @pytest.mark.parametrize("component", ENTRY_POINTS)

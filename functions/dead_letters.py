@@ -16,6 +16,7 @@ from jobs.settle import Settler
 from schemas.failure import Code, Failure
 from schemas.job import Source, State
 from schemas.messages import (
+    AlignmentsWanted,
     CapacityWanted,
     PredictionRequested,
     ReferenceArrived,
@@ -28,7 +29,9 @@ GIVEN_UP_BY = "CloudPubSubDeadLetterSourceSubscription"
 """Attribute in which Pub/Sub names the subscription that could not deliver."""
 
 REQUESTED = PredictionRequested.model_fields["type"].default
-CAPACITY = CapacityWanted.model_fields["type"].default
+ASKED_AGAIN = {each.model_fields["type"].default for each in (AlignmentsWanted, CapacityWanted)}
+"""Types of messages that the next sweep publishes anew."""
+
 ARRIVED = ReferenceArrived.model_fields["type"].default
 COMPLETED = frozenset(completed_type(state) for state in State if state.terminal)
 
@@ -65,8 +68,8 @@ class DeadLetters:
         if kind == REQUESTED:
             request = PredictionRequested.decode(data, attributes)
             return partial(self._on_request, request, attributes.get(GIVEN_UP_BY))
-        if kind == CAPACITY:
-            return lambda: None  # the next sweep asks again
+        if kind in ASKED_AGAIN:
+            return lambda: None
         if kind == ARRIVED:
             return partial(
                 logger.error,

@@ -86,6 +86,7 @@ class Aligner:
     def _have_made(self, job: Job, lacking: tuple[str, ...], in_time: InTime) -> None:
         try:
             document = Examiner(self.uploads, self.rules).document(job.source)
+            lacking = self._lacking_now(job, lacking, document)
             self.search.make(unaligned(document), lacking, in_time)
         except ObjectGoneError:
             Generations(self.uploads, self.ledger, self.settler).withdraw(job)
@@ -105,6 +106,13 @@ class Aligner:
                 self._change(lifecycle.fail(job, failure, datetime.now(UTC)), "cannot be aligned")
         else:
             self._resume_all(lacking)
+            if not set(lacking) & set(job.aligns):  # found by no name of its own
+                self._change(lifecycle.align(job, datetime.now(UTC)), "aligned")
+
+    def _lacking_now(self, job: Job, lacking: tuple[str, ...], document: BoltzInput) -> tuple[str, ...]:
+        """Return what a job lacks of today's server, where it was recorded with another."""
+        names = self.search.kept.server.needed(unaligned(document)).names
+        return lacking if set(job.aligns) <= set(names) else self.search.kept.lacking(names)
 
     @property
     def _host(self) -> str:

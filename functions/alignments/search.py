@@ -1,7 +1,7 @@
 """Search for what a job lacks, and keep it; a server that cannot be used rests, and a search that fails."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from functions.alignments.kept import Kept
@@ -19,6 +19,10 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 10.0, 600.0
 
 MAX_FAILURES, RETRY_SECONDS = 3, 60.0
 """Times that a search may fail before its job does, and the pause between two of them."""
+
+
+MAX_LETTERS = 4000
+"""Letters of one question, or one sequence: an answer has up to 32,768 rows as long as these."""
 
 
 class OutOfTimeError(Exception):
@@ -86,10 +90,13 @@ class Search:
             self._keep([needed.paired], paired and ["\0".join(paired)])
 
     def _make_unpaired(self, missing: Mapping[str, str], in_time: InTime) -> None:
-        """Ask for all at once, as Boltz does; where that fails, for each alone, to know which is to blame."""
+        """Ask for several at once, as Boltz does; where that fails, for each alone, to find the culprit."""
+        for some in _in_parts(missing):
+            self._make_some(some, in_time)
+
+    def _make_some(self, missing: Mapping[str, str], in_time: InTime) -> None:
         try:
-            if missing:
-                self._keep(list(missing), self.server.unpaired(list(missing.values()), in_time))
+            self._keep(list(missing), self.server.unpaired(list(missing.values()), in_time))
         except (SearchFailedError, RefusedError):
             for name, sequence in missing.items():
                 self._make_alone(name, sequence, in_time)
@@ -106,3 +113,15 @@ class Search:
             raise OutOfTimeError
         for name, alignment in zip(names, alignments, strict=True):
             self.kept.put(name, alignment)
+
+
+def _in_parts(missing: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Yield sequences by name in questions of bounded length: what is answered is held in memory."""
+    part: dict[str, str] = {}
+    for name, sequence in missing.items():
+        if part and sum(map(len, part.values())) + len(sequence) > MAX_LETTERS:
+            yield part
+            part = {}
+        part[name] = sequence
+    if part:
+        yield part

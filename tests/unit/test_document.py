@@ -104,7 +104,7 @@ def test_an_option_that_this_release_does_not_know_is_named_and_kept() -> None:
 @pytest.mark.parametrize(
     ("damage", "said"),
     {
-        "state": "state is 'HELD': Input should be 'WAITING', 'QUEUED', ",
+        "state": "state is 'HELD': Input should be 'WAITING', 'ALIGNING', ",
         "type": "attempt is 'many': Input should be a valid integer",
         "time": "updated_at is 'soon': ",
         "nested": "source is 'gs://in/run42/foo.yaml': ",

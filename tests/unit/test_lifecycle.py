@@ -57,6 +57,8 @@ def test_what_must_follow_a_state_is_pending_on_arrival(state: State) -> None:
     expected: tuple[Effect, ...] = ()
     if state is State.QUEUED:
         expected = (Effect.REQUEST,)
+    if state is State.ALIGNING:
+        expected = (Effect.ALIGN,)
     if state.terminal:
         expected = (Effect.RECEIPT, Effect.EVENT)
     assert lifecycle.enter(a_job(), "any", state, NOW).pending == expected
@@ -162,3 +164,37 @@ def test_what_only_a_later_release_can_do_stays_pending_wherever_a_job_goes() ->
             before = a_job(state, pending=(*lifecycle.ENTERING.get(state, ()), later))
             after = lifecycle.advance(before, event, NOW)
             assert after.pending == (*lifecycle.ENTERING.get(after.state, ()), later)
+
+
+def test_a_job_that_lacks_alignments_is_given_a_day_and_then_fails_in_the_server_s_words() -> None:
+    job = lifecycle.take_in(a_job(aligns=("p/a.a3m",), msa_server="msa.example"), NOW)
+    assert (job.state, job.aligns, job.wait_until) == (
+        State.ALIGNING,
+        ("p/a.a3m",),
+        NOW + lifecycle.WAIT_LIMIT,
+    )
+    ended = lifecycle.expire(job, LATER, "connection refused")
+    assert (ended.state, ended.aligns, ended.errors[0].code) == (State.FAILED, (), Code.MSA_UNAVAILABLE)
+    assert ended.errors[0].message == (
+        "msa.example made no alignment in 24 h. Its last answer: connection refused."
+    )
+
+
+def test_files_are_waited_for_first_and_alignments_then() -> None:
+    job = lifecycle.take_in(a_job(waits_for=("t.cif",), aligns=("p/a.a3m",)), NOW)
+    assert (job.state, job.aligns) == (State.WAITING, ())
+    there = lifecycle.arrive(job, ("p/a.a3m",), LATER)
+    assert (there.state, there.waits_for, there.aligns) == (State.ALIGNING, (), ("p/a.a3m",))
+    assert lifecycle.align(there, LATER).state is State.QUEUED
+    assert lifecycle.arrive(job, (), LATER).state is State.QUEUED
+
+
+def test_an_alignment_that_is_gone_is_made_again_but_not_for_ever() -> None:
+    job = a_job()
+    for _ in range(lifecycle.MAX_ATTEMPTS):
+        job = lifecycle.unalign(lifecycle.claim(job, "w", NOW), ("p/a.a3m",), NOW)
+        assert (job.state, job.lease, job.pending) == (State.ALIGNING, None, (Effect.ALIGN,))
+        job = lifecycle.align(job, NOW)
+    failed = lifecycle.unalign(lifecycle.claim(job, "w", NOW), ("p/a.a3m",), NOW)
+    assert (failed.state, failed.errors[0].code) == (State.FAILED, Code.MSA_UNAVAILABLE)
+    assert "ALIGNMENTS_BUCKET" in failed.errors[0].remedy

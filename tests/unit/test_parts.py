@@ -34,7 +34,7 @@ def test_every_function_of_the_topology_is_served_with_the_signature_that_its_ca
 ) -> None:
     command = parts.commands(site, SOURCE)[parts.FUNCTIONS]
     served = [Function.of(word.partition("=")[2]) for word in command if word.startswith("--function=")]
-    events = ("on_upload", "on_delete", "on_wake", "on_request", "on_dead")
+    events = ("on_upload", "on_delete", "on_wake", "on_request", "on_align", "on_dead")
     called_by_events = dict.fromkeys(events, "cloudevent")
     signatures = {each.name: each.signature for each in served}
     assert signatures == called_by_events | {"on_sweep": "http", "on_compare": "http"}

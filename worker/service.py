@@ -115,17 +115,25 @@ def _serve(settings: ServiceSettings, ready: Warm) -> int:
 
 def _state(settings: ServiceSettings, clients: Clients, ready: Warm) -> ServiceState:
     runner = compose.job_runner(settings, clients, ready.predictor, datetime.now(UTC), ready.children)
-    uploads, call = runner.pipeline.uploads, runner.pipeline.call
+    pipeline = runner.pipeline
     return ServiceState(
         predictor=ready.predictor,
-        predictions=Predictions(ready.predictor, uploads, settings.work_dir, call),
+        predictions=Predictions(
+            ready.predictor, pipeline.uploads, settings.work_dir, pipeline.call, pipeline.alignments
+        ),
         jobs=Jobs(runner),
         queue=Queue(settings.queue_limit, MAX_IN_FLIGHT),
         shutdown=Shutdown(settings.grace_seconds),
         input_bucket=settings.input_bucket,
         request_seconds=settings.request_seconds,
         defaults=settings.default_options,
-        read=lambda name, content: call(read_input, name, content, max_tokens=settings.max_tokens),
+        read=lambda name, content: pipeline.call(
+            read_input,
+            name,
+            content,
+            msa_service=settings.msa_server is not None,
+            max_tokens=settings.max_tokens,
+        ),
     )
 
 

@@ -11,7 +11,7 @@ from gcp.ledger import BATCH, COLLECTION, PAGE, FirestoreLedger
 from jobs import lifecycle
 from jobs.ledger import NEWEST, AlreadyRecordedError, ConflictError, Ledger, UnreadableJobError
 from schemas.failure import Code, Failure
-from schemas.job import Job, Model, Output, Result, State
+from schemas.job import Alignment, Job, Model, Output, Result, State
 
 
 @pytest.fixture(params=["memory", "firestore"])
@@ -24,6 +24,11 @@ def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
     yield FirestoreLedger(firestore.Client(project=request.getfixturevalue("project")))
 
 
+ALIGNMENT = Alignment(
+    chains=("A", "B"), server="msa.example", database="x", rows=3, paired=1, sha256="00", object="p/a.a3m"
+)
+
+
 def full_job() -> Job:
     running = lifecycle.claim(a_job(waits_for=("ä #%/x.a3m",)), "w", NOW)
     result = Result(
@@ -33,6 +38,7 @@ def full_job() -> Job:
         model=Model(name="boltz-2", version="2.2.1", weights_digest="sha256:00", random_weights=True),
         fingerprint="f1",
         cached_from="0" * 16,
+        alignments=(ALIGNMENT,),
     )
     failure = Failure(code=Code.WORKER_LOST, message="m", remedy="r")
     return lifecycle.succeed(running, result, NOW).evolve(errors=(failure,))
@@ -230,6 +236,19 @@ def test_waiting_are_all_that_wait_however_many(ledger: Ledger) -> None:
         ledger.create(lifecycle.take_in(a_job(job_id=name, waits_for=(f"{name}.a3m",)), NOW))
     ledger.create(lifecycle.take_in(a_job(job_id="9" * 16), NOW))
     assert [job.job_id for job in ledger.waiting()] == names
+
+
+def test_aligning_are_all_that_lack_alignments_the_longest_unchanged_first(ledger: Ledger) -> None:
+    for minutes, name in enumerate("cab"):
+        job = a_job(job_id=name * 16, aligns=("p/x.a3m", f"p/{name}.a3m"))
+        ledger.create(lifecycle.take_in(job, NOW + timedelta(minutes=minutes)))
+    ledger.create(lifecycle.take_in(a_job(job_id="9" * 16), NOW))
+    assert [job.job_id[0] for job in ledger.aligning()] == ["c", "a", "b"]
+    assert sorted(job.job_id[0] for job in ledger.aligning_for("p/x.a3m")) == ["a", "b", "c"]
+    assert [job.job_id[0] for job in ledger.aligning_for("p/a.a3m")] == ["a"]
+    for job in ledger.aligning_for("p/x.a3m"):
+        ledger.replace(lifecycle.align(job, NOW))
+    assert list(ledger.aligning()) == list(ledger.aligning_for("p/x.a3m")) == []
 
 
 def test_jobs_under_a_prefix_are_counted_listed_and_looked_up(ledger: MemoryLedger | FirestoreLedger) -> None:

@@ -13,6 +13,7 @@ import requests
 import uvicorn
 from fastapi import FastAPI
 
+from inputs.read import read_input
 from jobs import lifecycle
 from jobs.settle import Settler
 from local.processes import free_ports
@@ -22,6 +23,7 @@ from support.fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic, a_job, a
 from support.inputs import one_protein
 from support.paper import PaperPredictor
 from support.patience import HANG, NEVER
+from worker.alignments import Alignments
 from worker.job_runner import JobRunner
 from worker.pipeline import Pipeline
 from worker.web.app import ServiceState
@@ -29,6 +31,7 @@ from worker.web.deadline import Shutdown
 from worker.web.predict import Predictions
 from worker.web.push import Jobs
 from worker.web.queue import Queue
+from worker.web.validation import Read
 
 YAML = one_protein("NLYIQ")
 TYPES = {"yaml": {"Content-Type": "application/yaml"}, "fasta": {"Content-Type": "text/x-fasta"}}
@@ -95,6 +98,8 @@ class Service:
     results: MemoryBucket = field(default_factory=lambda: MemoryBucket("out"))
     asked: MemoryTopic = field(default_factory=MemoryTopic)
     completions: MemoryTopic = field(default_factory=MemoryTopic)
+    alignments: Alignments | None = None
+    read: Read = read_input
     service_state: ServiceState = field(init=False)
     served: Served = field(init=False)
 
@@ -103,13 +108,14 @@ class Service:
         pipeline = Pipeline(self.uploads, self.results, self.predictor, self.folder, NOW)
         self.service_state = ServiceState(
             predictor=self.predictor,
-            predictions=Predictions(self.predictor, self.uploads, self.folder),
+            predictions=Predictions(self.predictor, self.uploads, self.folder, alignments=self.alignments),
             jobs=Jobs(JobRunner(self.ledger, settler, pipeline, "service-1", renew_seconds=30)),
             queue=Queue(PLACES, HANDS),
             shutdown=Shutdown(grace=NEVER),
             input_bucket="in",
             request_seconds=NEVER,
             defaults=Options(sampling_steps=20),
+            read=self.read,
         )
         self.service_state.ready.set()
 

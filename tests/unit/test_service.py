@@ -6,23 +6,26 @@ import socket
 import zipfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
 import requests
-from support.fakes import a_job
+from support.fakes import MemoryBucket, a_job
 from support.later import as_the_next
 from support.paper import Hook
 from support.patience import HANG, until
 from support.serving import PLACES, TYPES, YAML, Service, serving
 
+from inputs.alignments import MsaServer
 from inputs.read import MAX_INPUT_BYTES, read_input
 from inputs.sampling import seed_of
 from schemas.failure import PERMANENT, RETRYABLE, Code, FailedError, Failure
 from schemas.job import State
 from schemas.options import Options
+from worker.alignments import Alignments
 from worker.web.app import create
 from worker.web.problems import STATUSES
 from worker.web.request import MAX_BODY_BYTES
@@ -55,6 +58,27 @@ def gate(service: Service) -> Iterator[Event]:
     service.predictor.before = lambda _: opened.wait(HANG)
     yield opened
     opened.set()
+
+
+ALONE = YAML.replace(", msa: empty", "")
+
+
+def test_a_protein_without_msa_is_predicted_with_the_alignment_that_is_there(tmp_path: Path) -> None:
+    kept, server, seen = MemoryBucket("alignments"), MsaServer("http://msa.example"), []
+    made = Service(
+        tmp_path / "work",
+        alignments=Alignments(server, kept),
+        read=partial(read_input, msa_service=True),
+    )
+    made.predictor.before = lambda path: seen.append((path.parent / "dropfold-0.csv").read_text())
+    with serving(create(made.service_state)) as made.served:
+        refused = error(made.post(body=ALONE), 422)
+        assert (refused["code"], refused["field"]) == ("MISSING_REFERENCE", "body.sequences")
+        assert "Drop the file into the input bucket" in refused["remedy"]
+        kept.put(server.needed(["NLYIQ"]).unpaired[0], b">101\nNLYIQ\n>a\nNLYVQ\n")
+        assert made.post(body=ALONE).status_code == 200
+    made.predictor.device._thread.shutdown()
+    assert seen == ["key,sequence\n-1,NLYIQ\n-1,NLYVQ"]
 
 
 def problem(answer: requests.Response, status: int) -> dict[str, Any]:

@@ -14,9 +14,11 @@ from schemas.job import Model
 from schemas.options import Options
 from schemas.stages import Stage
 from worker import outputs
+from worker.alignments import Alignments, aligned
+from worker.errors import UnalignedError
 from worker.pipeline import Stopwatch
 from worker.predictor import Predictor
-from worker.prepare import Call, Uploads, check_all, explained, fetch_all, here
+from worker.prepare import Call, Prepared, Uploads, check_all, explained, fetch_all, here
 from worker.web.errors import AbandonedError, RefusedError
 from worker.web.problems import refusal
 from worker.web.queue import Wanted
@@ -60,6 +62,7 @@ class Predictions:
     uploads: Uploads
     work_dir: Path
     call: Call = here
+    alignments: Alignments | None = None
 
     def predict(self, request: PredictionRequest, render: Callable[[Predicted], T], wanted: Wanted) -> T:
         """Predict, and return what ``render`` makes of it.
@@ -72,7 +75,7 @@ class Predictions:
         with tempfile.TemporaryDirectory(dir=self.work_dir, prefix=f"{request.job_id}-") as folder:
             watch = Stopwatch()
             with watch.stage(Stage.DOWNLOAD):
-                input_file = self._laid_out(request, Path(folder) / "input")
+                input_file = self._aligned(request, self._laid_out(request, Path(folder) / "input"))
             out, seed = Path(folder) / "output", request.options.seed or 0
             begin = lambda: _check(wanted)  # noqa: E731
             predicted = self.predictor.predict(input_file, request.options, seed, out, begin)
@@ -85,6 +88,14 @@ class Predictions:
     ) -> Predicted:
         scores = outputs.scores(files)
         return Predicted(request.job_id, self.predictor.model, request.options, scores, watch.seconds, files)
+
+    def _aligned(self, request: PredictionRequest, input_file: Path) -> Path:
+        """Return the input with the alignments that it lacks, all of which have to be there already."""
+        prepared = Prepared(input_file, request.document, request.content.decode())
+        try:
+            return aligned(prepared, self.call, self.alignments).input_file
+        except UnalignedError as error:
+            raise _unaligned() from error
 
     def _laid_out(self, request: PredictionRequest, folder: Path) -> Path:
         """Lay the input and its files into a fresh folder; the checks have let pass every name in it."""
@@ -113,6 +124,17 @@ def _lay_inline(files: Mapping[str, BinaryIO], folder: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
             shutil.copyfileobj(content, file)
+
+
+def _unaligned() -> RefusedError:
+    return refusal(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        Code.MISSING_REFERENCE,
+        "A protein names no MSA, and no alignment of it is there yet.",
+        "Drop the file into the input bucket, which has alignments made; or add `msa: NAME.a3m` and send "
+        "that file; or add `msa: empty` for single-sequence mode.",
+        field="body.sequences",
+    )
 
 
 def _missing(names: list[str]) -> RefusedError:

@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 
+from functions.alignments.kept import Kept
 from functions.alignments.search import OutOfTimeError, Search
 from functions.alignments.server import AlignmentError, InTime, RefusedError, TroubleError
 from functions.generations import Generations
@@ -28,7 +30,8 @@ from schemas.job import Job
 from schemas.messages import AlignmentsWanted
 from schemas.storage import ObjectGoneError
 
-AT_ONCE = 8
+AT_ONCE, BATCH = 16, 160
+"""Jobs that are queued at a time, and between two looks at the clock."""
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +49,7 @@ class Aligner:
     seconds: float
     _waiting: threading.Lock = field(default_factory=threading.Lock)
     _passing: threading.Lock = field(default_factory=threading.Lock)
+    _kept: Kept = field(init=False)
 
     def dispatch(self, _data: bytes, _attributes: Mapping[str, str]) -> None:
         """Make sure that a pass begins after this call, however many call at once: one waits for it."""
@@ -57,14 +61,14 @@ class Aligner:
 
     def run(self) -> None:
         """Do one pass: each job that lacks alignments in turn. Where time is over it asks for another."""
-        ends = time.monotonic() + self.seconds
+        ends, self._kept = time.monotonic() + self.seconds, self.search.kept.remembering()
 
         def in_time() -> bool:
             return time.monotonic() < ends
 
         for job in self.ledger.aligning():
             if not in_time():
-                self.wanted.publish(AlignmentsWanted.at(datetime.now(UTC)).encode())
+                self._ask_for_another_pass()
                 return
             try:
                 self._serve(job, in_time)
@@ -73,11 +77,14 @@ class Aligner:
             except Exception:
                 logger.exception("left for the next pass", extra=job.about | {"action": "align.job_left"})
 
+    def _ask_for_another_pass(self) -> None:
+        self.wanted.publish(AlignmentsWanted.at(datetime.now(UTC)).encode())
+
     def _serve(self, job: Job, in_time: InTime) -> None:
         now = datetime.now(UTC)
-        lacking = self.search.kept.lacking(job.aligns)
+        lacking = self._kept.lacking(job.aligns)
         if not lacking:
-            self._change(lifecycle.align(job, now), "aligned")
+            self._resume_all(job.aligns, in_time)
         elif job.wait_until and job.wait_until < now:
             self._change(lifecycle.expire(job, now, self.search.trouble.reason), "waited too long")
         elif not self.search.rests(lacking):
@@ -105,28 +112,32 @@ class Aligner:
                 failure = _refused(self._host, document, error)
                 self._change(lifecycle.fail(job, failure, datetime.now(UTC)), "cannot be aligned")
         else:
-            self._resume_all(lacking)
+            self._resume_all(lacking, in_time)
             if not set(lacking) & set(job.aligns):  # found by no name of its own
                 self._change(lifecycle.align(job, datetime.now(UTC)), "aligned")
 
     def _lacking_now(self, job: Job, lacking: tuple[str, ...], document: BoltzInput) -> tuple[str, ...]:
         """Return what a job lacks of today's server, where it was recorded with another."""
         names = self.search.kept.server.needed(unaligned(document)).names
-        return lacking if set(job.aligns) <= set(names) else self.search.kept.lacking(names)
+        return lacking if set(job.aligns) <= set(names) else self._kept.lacking(names)
 
     @property
     def _host(self) -> str:
         return self.search.kept.server.host
 
-    def _resume_all(self, names: Sequence[str]) -> None:
-        """Queue all jobs that lack nothing but these."""
+    def _resume_all(self, names: Sequence[str], in_time: InTime) -> None:
+        """Queue all jobs that lack nothing but these, as many as there is time for."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for name in names:
-                list(pool.map(self._resume, self.ledger.aligning_for(name)))
+                jobs = iter(self.ledger.aligning_for(name))
+                while batch := list(islice(jobs, BATCH)):
+                    list(pool.map(self._resume, batch))
+                    if not in_time():
+                        return
 
     def _resume(self, job: Job) -> None:
         try:
-            if not self.search.kept.lacking(job.aligns):
+            if not self._kept.lacking(job.aligns):
                 self._change(lifecycle.align(job, datetime.now(UTC)), "aligned")
         except Exception:
             logger.exception("left for the next pass", extra=job.about | {"action": "align.job_left"})

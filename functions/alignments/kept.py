@@ -1,8 +1,8 @@
 """The alignments that are kept, each an object of a bucket of their own, and the jobs that lack one."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
 
 from inputs.alignments import MsaServer, unaligned
 from inputs.grammar import BoltzInput
@@ -19,12 +19,34 @@ class Objects(Protocol):
         """Write an object unless one of this name exists."""
 
 
+class Remembered:
+    """The bucket for the time of one pass: what was there is not looked for again."""
+
+    def __init__(self, objects: Objects) -> None:
+        self.create = objects.create
+        self._objects = objects
+        self._there: dict[str, int] = {}
+
+    def generation(self, name: str) -> int | None:
+        """Return the generation of the object of this name, or None if it is missing."""
+        if name not in self._there:
+            found = self._objects.generation(name)
+            if found is None:
+                return None
+            self._there[name] = found
+        return self._there[name]
+
+
 @dataclass(frozen=True)
 class Kept:
     """Alignments of one server."""
 
     server: MsaServer
     objects: Objects
+
+    def remembering(self) -> Self:
+        """Return the same for one pass, which looks once for what is there."""
+        return replace(self, objects=Remembered(self.objects))
 
     def lacking(self, names: Iterable[str]) -> tuple[str, ...]:
         """Return those of these objects that are missing."""

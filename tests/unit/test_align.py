@@ -9,7 +9,7 @@ from support.clock import Clock
 from support.fakes import MemoryBucket, MemoryTopic
 from support.inbox import Inbox
 
-from functions.alignments import search
+from functions.alignments import align, search
 from functions.alignments.align import Aligner
 from functions.alignments.kept import Kept
 from functions.alignments.search import Search
@@ -251,6 +251,28 @@ def test_without_time_the_next_pass_goes_on_and_is_asked_for(inbox: AligningInbo
     assert len(inbox.wanted.messages) == 1
     inbox.aligner.run()
     assert {inbox.now(job).state for job in jobs} == {State.QUEUED}
+
+
+def test_what_there_is_no_time_to_queue_is_queued_by_the_next_pass(
+    inbox: AligningInbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(align, "BATCH", 3)
+    clock = Clock()
+    monkeypatch.setattr(align, "time", clock)
+    jobs = [inbox.aligning(f"run/{at}.yaml", protein(ALPHA, more=f"# {at}\n")) for at in range(8)]
+    inbox.wanted.messages.clear()
+
+    def late(_sequences: Sequence[str]) -> None:
+        clock.now += inbox.seconds
+
+    inbox.server.fails = late
+    inbox.aligner.run()
+    assert sum(inbox.now(job).state is State.QUEUED for job in jobs) == 3
+    assert len(inbox.wanted.messages) == 1
+    inbox.server.fails = lambda _: None
+    inbox.aligner.run()
+    assert {inbox.now(job).state for job in jobs} == {State.QUEUED}
+    assert len(inbox.server.asked) == 1
 
 
 def test_another_instance_finds_what_is_made_and_goes_on(inbox: AligningInbox) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from inputs.alignments import unaligned
 from inputs.examine import Accepted, Examiner, Rules, is_reference
 from inputs.read import INPUT_SUFFIXES, references
 from inputs.sidecars import beside
@@ -43,12 +44,16 @@ class LocalFile:
 
 @dataclass(frozen=True)
 class Checked:
-    """A checked input: its failures, or the files that it refers to, present and missing."""
+    """A checked input: its failures, or the files that it refers to, present and missing.
+
+    ``unaligned`` are the sequences of its proteins that name no MSA.
+    """
 
     file: LocalFile
     failures: tuple[Failure, ...] = ()
     references: tuple[LocalFile, ...] = ()
     missing: tuple[str, ...] = ()
+    unaligned: tuple[str, ...] = ()
 
 
 def found(paths: Iterable[Path], to: str | None) -> list[LocalFile]:
@@ -88,7 +93,22 @@ def _check(file: LocalFile, metadata: dict[str, str], rules: Rules) -> Checked:
         return Checked(file, answer)
     there = (file.beside(name) for name in references(answer.document))
     present = tuple(other for other in there if other.name not in answer.missing)
-    return Checked(file, references=present, missing=answer.missing)
+    return Checked(file, references=present, missing=answer.missing, unaligned=unaligned(answer.document))
+
+
+def to_align(inputs: Iterable[Checked], host: str) -> str:
+    """Return in words how many sequences of how many files go to an MSA server; empty for none."""
+    files = [checked.unaligned for checked in inputs if checked.unaligned]
+    if not files:
+        return ""
+    sequences = len({sequence for unaligned in files for sequence in unaligned})
+    of = f"{sequences} sequence{_s(sequences)} of {len(files)} file{_s(len(files))}"
+    goes = "goes" if sequences == 1 else "go"
+    return f"{of} {goes} to {host} for alignment, but for what was aligned before."
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dropfold import wait
 from dropfold.cloud import Cloud, pass_cloud
 from dropfold.commands.status import SHOWN, show_jobs
 from dropfold.commands.watch import conclude
-from dropfold.files import Checked, LocalFile, check, found
+from dropfold.files import Checked, LocalFile, check, found, to_align
 from dropfold.metadata import BATCH, flags, metadata
 from dropfold.names import prefix
 from dropfold.terminal import ERR, complain, say, tell
@@ -39,13 +39,14 @@ class Bucket(Inputs, wait.Inputs, Protocol):
 
 @dataclass
 class Plan:
-    """Files to send, and those that are refused, skipped, or wait for others."""
+    """Files to send, and those that are refused, skipped, wait for others, or lack alignments."""
 
     references: list[LocalFile] = field(default_factory=list)
     inputs: list[LocalFile] = field(default_factory=list)
     refused: list[Checked] = field(default_factory=list)
     skipped: list[LocalFile] = field(default_factory=list)
     waiting: list[Checked] = field(default_factory=list)
+    unaligned: list[Checked] = field(default_factory=list)
 
 
 @dataclass
@@ -83,13 +84,16 @@ def command(
 
     The MSA and template files that they name go along. Each input is checked as the intake checks it; one
     that will not do is told with every reason, and not sent. What is no input in a directory is left out.
-    Prints each input's job id as soon as it is there.
+    Prints each input's job id as soon as it is there. Where proteins name no MSA, it says to which host their
+    sequences go before it sends anything.
     """
     files = found(paths, None if to is None else prefix(cloud.inputs.name, to))
     asked = metadata(options)
     seen = track(files, "checking", console=ERR, transient=True, disable=not (checks and ERR.is_terminal))
     planned = plan(seen, asked, cloud.rules) if checks else unchecked(files)
     _tell(planned)
+    if server := cloud.settings.msa_server:
+        _tell_of_alignment(planned, server.host, checked=checks)
     sent = SentCount()
     try:
         _send(planned, Uploader(cloud.inputs, asked, overwrite), sent)
@@ -136,6 +140,8 @@ def _sort(planned: Plan, checked: Checked, along: dict[str, LocalFile]) -> None:
     along |= {file.name: file for file in checked.references}
     if checked.missing:
         planned.waiting.append(checked)
+    if checked.unaligned:
+        planned.unaligned.append(checked)
 
 
 def _tell(planned: Plan) -> None:
@@ -147,6 +153,13 @@ def _tell(planned: Plan) -> None:
     for checked in planned.waiting:
         what = ", ".join(checked.missing)
         tell(f"{checked.file.path} waits until the bucket has what is not here: {what}", "yellow")
+
+
+def _tell_of_alignment(planned: Plan, host: str, *, checked: bool) -> None:
+    """Say what leaves the project; where no file was read, that something may."""
+    unread = f"Sequences of proteins without `msa` go to {host} for alignment: --no-check counts none."
+    if told := to_align(planned.unaligned, host) if checked else unread:
+        tell(told, "yellow")
 
 
 def _send(planned: Plan, uploader: Uploader, sent: SentCount) -> None:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
-from dropfold.files import check, found
+from dropfold.files import Checked, check, found, to_align
 from dropfold.metadata import flags, metadata
 from dropfold.terminal import OUT, clean, complain, tell
+from inputs.alignments import MsaServer
 from inputs.examine import Rules
 from inputs.size import MAX_TOKENS, USUAL_TOKENS
 
@@ -29,6 +30,7 @@ Exit status: 0 all can be predicted, 1 some cannot, 2 wrong usage.
     "--msa-server",
     envvar="MSA_SERVER_URL",
     metavar="URL",
+    callback=lambda _context, _parameter, url: _server(url),
     help="MSA server of the deployment: with one, proteins need not name an MSA.",
 )
 @click.option(
@@ -40,12 +42,15 @@ Exit status: 0 all can be predicted, 1 some cannot, 2 wrong usage.
     help="Most tokens (residues, and atoms of ligands) that the deployment takes.",
 )
 @flags
-def command(paths: tuple[Path, ...], *, msa_server: str | None, max_tokens: int, **options: object) -> None:
+def command(
+    paths: tuple[Path, ...], *, msa_server: MsaServer | None, max_tokens: int, **options: object
+) -> None:
     """Check inputs without sending them.
 
-    As the intake does, in the same words.
+    As the intake does, in the same words. Says which sequences would go to an MSA server, and sends none.
     """
-    wrong, rules = 0, Rules(msa_service=bool(msa_server), max_tokens=max_tokens)
+    wrong, good = 0, list[Checked]()
+    rules = Rules(msa_service=msa_server is not None, max_tokens=max_tokens)
     for file in found(paths, None):
         if file.is_reference and file.named:
             tell(f"{file.path} is checked with an input that names it: name that.", "yellow")
@@ -56,7 +61,20 @@ def command(paths: tuple[Path, ...], *, msa_server: str | None, max_tokens: int,
             wrong += 1
             complain(checked.failures)
         else:
+            good.append(checked)
             OUT.print(f"ok  {clean(file.path)}")
         if checked.missing:
             tell(f"{file.path}: would wait for {', '.join(checked.missing)}, not here", "yellow")
+    if msa_server and (told := to_align(good, msa_server.host)):
+        tell(f"Once dropped: {told}", "yellow")
     raise SystemExit(1 if wrong else 0)
+
+
+def _server(url: str | None) -> MsaServer | None:
+    """Return the server of an address. Raises click.BadParameter."""
+    if not url:
+        return None
+    server = MsaServer(url)
+    if not server.host:
+        raise click.BadParameter(f"{url} names no host: give it as https://HOST.")
+    return server

@@ -443,8 +443,9 @@ class MemoryCloud(Outside):
     rules: Rules = field(default_factory=Rules)
     alive: int | None = None
     settings: SimpleNamespace = field(
-        default_factory=lambda: SimpleNamespace(input_bucket="in", output_bucket="out")
+        default_factory=lambda: SimpleNamespace(input_bucket="in", output_bucket="out", msa_server=None)
     )
+    alignments: MemoryBucket = field(default_factory=lambda: MemoryBucket("alignments"))
 
     @property
     def outputs(self) -> MemoryBucket:

@@ -17,6 +17,7 @@ from dropfold import metadata
 from dropfold.commands import drop, validate
 from dropfold.files import LocalFile, found
 from dropfold.upload import Outcome, Uploader
+from inputs.alignments import MsaServer
 from inputs.examine import Rules
 from schemas.job import Source, State, job_id
 from schemas.options import Options, read_metadata
@@ -216,6 +217,64 @@ def test_the_check_says_what_the_intake_says() -> None:
         checked = drop.plan([LocalFile(path, name, named=True)], {}, Rules())
         assert [each.failures for each in checked.refused] == ([there.errors] if there.errors else [])
         assert bool(checked.inputs) == (there.state is State.QUEUED)
+
+
+INSULIN = """sequences:
+- protein: {id: A, sequence: GIVEQCCTSICSLYQLENYCN}
+- protein: {id: [B, C], sequence: FVNQHLCGSHLVEALYLVCGERGFFYTPKT}
+"""
+A_CHAIN = "sequences:\n- protein: {id: A, sequence: GIVEQCCTSICSLYQLENYCN}\n- ligand: {id: L, ccd: %s}\n"
+
+
+@pytest.fixture
+def unaligned(tmp_path: Path) -> Path:
+    """Return a folder with three inputs that name no MSA, of two sequences together, and one that does."""
+    texts = {"a.yaml": INSULIN, "b.yaml": A_CHAIN % "IPH", "c.yaml": A_CHAIN % "ZN", "d.yaml": EMPTY}
+    (tmp_path / "screen").mkdir()
+    for name, text in texts.items():
+        (tmp_path / "screen" / name).write_text(text)
+    return tmp_path / "screen"
+
+
+@pytest.fixture
+def aligning() -> MemoryCloud:
+    """Return a project that has alignments made."""
+    cloud = MemoryCloud(rules=Rules(msa_service=True))
+    cloud.settings.msa_server = MsaServer("https://msa.example/api")
+    return cloud
+
+
+def test_what_leaves_the_project_is_said_before_anything_is_sent(
+    unaligned: Path, aligning: MemoryCloud
+) -> None:
+    done = run(drop.command, aligning, unaligned)
+    assert (done.exit_code, len(aligning.inputs.objects)) == (0, 4)
+    first, *rest = done.stderr.splitlines()
+    assert first == "2 sequences of 3 files go to msa.example for alignment, but for what was aligned before."
+    assert not [line for line in rest if "msa.example" in line]
+    one = run(drop.command, aligning, unaligned / "b.yaml")
+    assert one.stderr.startswith("1 sequence of 1 file goes to msa.example for alignment, ")
+
+
+def test_nothing_is_said_where_nothing_leaves(unaligned: Path, aligning: MemoryCloud) -> None:
+    assert "msa.example" not in run(drop.command, aligning, unaligned / "d.yaml").stderr
+    without = run(drop.command, MemoryCloud(), unaligned)
+    assert without.exit_code == 1
+    assert "for alignment" not in without.stderr
+
+
+def test_files_that_nobody_read_may_hold_sequences_that_leave(unaligned: Path, aligning: MemoryCloud) -> None:
+    done = run(drop.command, aligning, unaligned, "--no-check")
+    said = "Sequences of proteins without `msa` go to msa.example for alignment: --no-check counts none."
+    assert done.stderr.splitlines()[0] == said
+
+
+def test_validate_says_what_would_leave_and_to_whom(unaligned: Path) -> None:
+    done = run(validate.command, None, unaligned, "--msa-server", "https://msa.example/api")
+    assert (done.exit_code, len(done.stdout.splitlines())) == (0, 4)
+    assert done.stderr.startswith("Once dropped: 2 sequences of 3 files go to msa.example for alignment, ")
+    wrong = run(validate.command, None, unaligned, "--msa-server", "msa.example")
+    assert (wrong.exit_code, "msa.example names no host" in wrong.stderr) == (2, True)
 
 
 def test_validate_tells_good_files_and_reasons_apart(folder: Path) -> None:

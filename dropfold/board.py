@@ -21,7 +21,13 @@ WINDOW = 120
 QUIET = 5
 """Least seconds between two lines where no terminal shows the bars."""
 
-ORDER = (*(state for state in State if state.terminal), State.RUNNING, State.QUEUED, State.WAITING)
+ORDER = (
+    *(state for state in State if state.terminal),
+    State.RUNNING,
+    State.QUEUED,
+    State.ALIGNING,
+    State.WAITING,
+)
 
 
 @dataclass(frozen=True)

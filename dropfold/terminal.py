@@ -22,6 +22,7 @@ COLOURS = {
     State.FAILED: "red",
     State.REJECTED: "yellow",
     State.RUNNING: "cyan",
+    State.ALIGNING: "magenta",
 }
 
 

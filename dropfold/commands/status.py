@@ -88,7 +88,18 @@ def show_jobs(jobs: Iterable[Job]) -> None:
 def _why(job: Job) -> str:
     if job.state is State.WAITING:
         return f"waits for {', '.join(job.waits_for)}"
+    if job.state is State.ALIGNING:
+        return f"waits for {_alignments(job)}"
     return f"{job.errors[0].code}: {job.errors[0].message}" if job.errors and job.state.terminal else ""
+
+
+def _alignments(job: Job) -> str:
+    """Return in words which alignments a job lacks: of which host, since when, and until when at most."""
+    since = job.history[-1].at if job.history else job.updated_at
+    count = len(job.aligns)
+    of = f"{count} alignment{'' if count == 1 else 's'} by {job.msa_server}"
+    until = f", until {job.wait_until:%Y-%m-%d %H:%M} at most" if job.wait_until else ""
+    return f"{of} since {since:%Y-%m-%d %H:%M}{until} (UTC)"
 
 
 def _show_one(job: Job, output_bucket: str, *, as_json: bool) -> None:
@@ -110,6 +121,10 @@ def _facts(job: Job, output_bucket: str) -> Iterator[tuple[str, object]]:
     yield "attempts", job.attempt
     if job.waits_for:
         yield "waits for", ", ".join(job.waits_for)
+    if job.aligns:
+        yield "waits for", _alignments(job)
+    if job.msa_server:
+        yield "aligned by", job.msa_server
     if job.worker:
         yield "worker", job.worker
     if job.state.terminal:

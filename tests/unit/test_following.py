@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 import click
 import pytest
 from support.commands import run
-from support.fakes import MemoryCloud, MemoryLedger, a_job, a_source
+from support.fakes import NOW, MemoryCloud, MemoryLedger, a_job, a_source
 from support.later import as_the_next
 
 from dropfold import wait
 from dropfold.__main__ import Commands
-from dropfold.board import Pace, Tally
+from dropfold.board import ORDER, Pace, Tally
 from dropfold.commands import cancel, events, status, watch
 from jobs import lifecycle
 from schemas.failure import Code, Failure
@@ -49,6 +49,26 @@ def test_a_prefix_is_counted_by_state_and_its_jobs_are_listed() -> None:
     counted = json.loads(run(status.command, cloud, "run1/", "--json", "--limit", "1").stdout)
     assert (counted["counts"]["FAILED"], len(counted["jobs"])) == (1, 1)
     assert run(status.command, cloud, "run3/").exit_code == 1
+
+
+def test_a_job_that_lacks_alignments_says_whose_since_when_and_until_when() -> None:
+    cloud = MemoryCloud()
+    lacking = add(cloud, "run1/a.yaml", State.QUEUED).evolve(
+        aligns=("x/unpaired/1.a3m", "x/paired/2.a3m"), msa_server="msa.example"
+    )
+    aligning = cloud.ledger.replace(lifecycle.begin(lacking, State.ALIGNING, NOW))
+    add(cloud, "run1/b.yaml", State.WAITING, waits_for=("run1/b.a3m",))
+    why = "2 alignments by msa.example since 2026-01-02 03:04, until 2026-01-03 03:04 at most (UTC)"
+    told = run(status.command, cloud, "run1/").stdout.splitlines()
+    assert told[:2] == ["ALIGNING\t1", "WAITING\t1"]
+    assert told[3].endswith(f"run1/a.yaml\twaits for {why}")
+    one = run(status.command, cloud, aligning.job_id).stdout.splitlines()
+    assert f"waits for\t{why}" in one
+    assert "aligned by\tmsa.example" in one
+
+
+def test_each_state_has_a_place_on_the_board() -> None:
+    assert sorted(ORDER) == sorted(State)
 
 
 def test_one_job_is_told_with_its_history_and_its_errors() -> None:

@@ -1,10 +1,11 @@
-"""Looks at what an operator needs besides a project's parts: credentials, workers, and quota of GPUs."""
+"""Looks at what an operator needs besides a project's parts: credentials, workers, quota, MSA server."""
 
 from functools import partial
 
 import google.auth
 from google.cloud import cloudquotas_v1
 
+from gcp import msa_server
 from gcp.cloud_run import WorkerJob
 from gcp.health import SECONDS, Health, observed
 from schemas.finding import Finding, Outcome
@@ -35,6 +36,10 @@ class ProjectHealth(Health):
         if finding.found is Outcome.MISSING:  # a quota is never missing: this API does not know it
             return Finding(Outcome.UNKNOWN, finding.detail)
         return Finding(Outcome.REFUSED, f"none in {region}") if finding.detail == "0" else finding
+
+    def msa_server(self, url: str) -> Finding:
+        """Check that an MSA server answers; the finding has how many searches it has queued."""
+        return msa_server.queue(url)
 
 
 def _credentials() -> str:

@@ -33,6 +33,8 @@ class Settings(Protocol):
     output_bucket: str
     requested_topic: str
     completed_topic: str
+    msa_server_url: str
+    alignments_bucket: str
     cloud_run_job_name: str
     cloud_run_region: str
     cloud_run_endpoint: str
@@ -66,13 +68,17 @@ class Health(Protocol):
     def quota(self, quota: str, region: str, endpoint: str) -> Finding:
         """Check the limit of a quota of Cloud Run in a region."""
 
+    def msa_server(self, url: str) -> Finding:
+        """Check that an MSA server answers."""
+
 
 class Check(NamedTuple):
-    """One line: the name of a check, the check, and the remedy."""
+    """One line: the name of a check, the check, the remedy, and that where nobody answers."""
 
     name: str
     look: Callable[[], Finding]
     remedy: str
+    unreached: str = UNREACHED
 
 
 @click.command("doctor", epilog=EPILOG)
@@ -80,7 +86,7 @@ class Check(NamedTuple):
 def command(cloud: Cloud) -> None:
     """Say what is wrong, and what to do.
 
-    Looks at credentials, buckets, topics, ledger, rights, workers and quota.
+    Looks at credentials, buckets, topics, ledger, rights, MSA server, workers and quota.
     """
     wrong = 0
     for check in checks(cloud.settings, cloud.health):
@@ -97,6 +103,7 @@ def checks(settings: Settings, health: Health) -> Iterator[Check]:
     yield from _topics(settings, health)
     reader = "ask for the role roles/datastore.viewer, and apply the Terraform plan if there is no database"
     yield Check("ledger", health.ledger, reader)
+    yield from _alignments(settings, health)
     yield from _workers(settings, health)
 
 
@@ -112,6 +119,22 @@ def _topics(settings: Settings, health: Health) -> Iterator[Check]:
     look = _Look("topic", health.topic, health.topic_rights, ask)
     yield from look.at("REQUESTED_TOPIC", settings.requested_topic, ("pubsub.topics.publish",))
     yield from look.at("COMPLETED_TOPIC", settings.completed_topic, ("pubsub.topics.attachSubscription",))
+
+
+def _alignments(settings: Settings, health: Health) -> Iterator[Check]:
+    """Yield what makes alignments for proteins without one, where anything does."""
+    if not settings.msa_server_url:
+        return
+    ask = "ask for roles/storage.objectViewer on the bucket of alignments: `results --msa` reads it"
+    look = _Look("bucket", health.bucket, health.bucket_rights, ask)
+    yield from look.at("ALIGNMENTS_BUCKET", settings.alignments_bucket, READ)
+    yield Check(
+        "MSA server",
+        partial(health.msa_server, settings.msa_server_url),
+        "compare MSA_SERVER_URL with what its operators say; nothing is sent elsewhere",
+        "ask its operators, or see whether this machine may reach it; jobs that are ALIGNING go on by "
+        "themselves once it answers, for 24 hours",
+    )
 
 
 class _Look(NamedTuple):
@@ -146,6 +169,6 @@ def _workers(settings: Settings, health: Health) -> Iterator[Check]:
 def _line(check: Check, finding: Finding) -> Text:
     word, colour = SHOWN.get(finding.found, (str(finding.found), "red"))
     detail = f": {clean(finding.detail)}" if finding.detail else ""
-    remedy = UNREACHED if finding.found is Outcome.SILENT else check.remedy
+    remedy = check.unreached if finding.found is Outcome.SILENT else check.remedy
     to_do = "" if finding.found in SHOWN else f". To do: {remedy}"
     return Text.assemble((f"{word:<16}", colour), f"  {check.name}{detail}{to_do}")

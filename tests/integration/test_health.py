@@ -114,6 +114,37 @@ def test_the_quota_of_a_region_is_read(
 
 
 @pytest.mark.parametrize(
+    ("status", "answer", "found", "detail"),
+    [
+        (200, {"queued": 3}, Outcome.OK, "HOST answers, 3 searches queued"),
+        (200, {"id": "x"}, Outcome.MISSING, "HOST answers with status 200 and no length of its queue"),
+        (307, {}, Outcome.MISSING, "HOST answers with status 307 and a redirect, which is not followed"),
+        (403, {}, Outcome.UNKNOWN, "HOST answers with status 403: only on_align has the credentials"),
+        (404, {}, Outcome.MISSING, "HOST answers with status 404 and no length of its queue"),
+        (429, {"status": "RATELIMIT"}, Outcome.UNKNOWN, "HOST answers that it is asked too often"),
+        (502, {}, Outcome.SILENT, "HOST answers with status 502"),
+    ],
+)
+def test_an_msa_server_is_asked_for_its_queue(
+    health: ProjectHealth, status: int, answer: object, found: Outcome, detail: str
+) -> None:
+    with answering(status, answer) as url:
+        look = health.msa_server(f"{url}/")
+        assert look == (found, detail.replace("HOST", url.removeprefix("http://")))
+
+
+def test_an_msa_server_that_is_away_is_silent_and_no_proxy_is_asked_for_it(
+    health: ProjectHealth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [port] = free_ports(1)
+    with answering(200, {"queued": 0}) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        monkeypatch.setenv("http_proxy", proxy)
+        look = health.msa_server(f"http://127.0.0.1:{port}")
+    assert look == (Outcome.SILENT, f"no connection to 127.0.0.1:{port} (ConnectionError)")
+
+
+@pytest.mark.parametrize(
     ("held", "found", "detail"),
     [
         (

@@ -106,6 +106,9 @@ class Patient:
         assert endpoint
         return self.finding(f"{quota} {region}")
 
+    def msa_server(self, url: str) -> Finding:
+        return self.finding(url)
+
 
 SETTINGS = {
     "google_cloud_project": "p",
@@ -113,6 +116,8 @@ SETTINGS = {
     "output_bucket": "out",
     "requested_topic": "requested",
     "completed_topic": "completed",
+    "msa_server_url": "",
+    "alignments_bucket": "",
     "cloud_run_job_name": "job",
     "cloud_run_region": "region",
     "cloud_run_endpoint": "run",
@@ -135,6 +140,30 @@ def test_the_doctor_has_a_line_for_each_part_and_a_remedy_for_what_is_wrong(
     remedy = "see whether the network" if Outcome.SILENT in wrong.values() else "compare OUTPUT_BUCKET"
     assert done.stdout.count(f"To do: {remedy}") == status
     assert done.stdout.count("not checked here") == (1 if wrong == {"rights in": Outcome.UNKNOWN} else 0)
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (Outcome.OK, "MSA server: looked at https://msa.example"),
+        (Outcome.UNKNOWN, "MSA server: looked at https://msa.example"),
+        (Outcome.MISSING, "To do: compare MSA_SERVER_URL with what its operators say"),
+        (Outcome.SILENT, "To do: ask its operators, or see whether this machine may reach it"),
+    ],
+)
+def test_the_doctor_looks_at_the_msa_server_and_its_bucket_where_one_is_set(
+    found: Outcome, told: str
+) -> None:
+    aligning = {"msa_server_url": "https://msa.example", "alignments_bucket": "alignments"}
+    health = Patient({"https://msa.example": found})
+    cloud = SimpleNamespace(settings=SimpleNamespace(**SETTINGS | aligning), health=health)
+    done = CliRunner().invoke(doctor.command, [], obj=cloud)
+    lines = done.stdout.splitlines()
+    assert (len(lines), done.exit_code) == (15, 0 if found in {Outcome.OK, Outcome.UNKNOWN} else 1)
+    [line] = [line for line in lines if "MSA server" in line]
+    assert told in line
+    assert ("To do" in line) == bool(done.exit_code)
+    assert any("bucket alignments: looked at alignments" in line for line in lines)
 
 
 def test_the_doctor_names_settings_that_it_would_need() -> None:

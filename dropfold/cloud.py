@@ -75,6 +75,13 @@ class Cloud:
         return self._bucket(self.settings.output_bucket)
 
     @cached_property
+    def alignments(self) -> "Bucket":
+        """The bucket of alignments. Raises click.UsageError where none is named."""
+        if not self.settings.alignments_bucket:
+            raise click.UsageError("set ALIGNMENTS_BUCKET in the environment: alignments lie there.")
+        return self._bucket(self.settings.alignments_bucket)
+
+    @cached_property
     def settler(self) -> "Settler":
         """The settler of a job's effects."""
         return self._clients.settler()

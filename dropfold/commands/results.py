@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import click
 from pydantic import ValidationError
@@ -29,15 +29,17 @@ Examples:
   dropfold results run42/ --sort affinity --csv > run42.csv
   dropfold results run42/ --json | jq '.[].scores'
   dropfold results run42/ --download results/        with structures and reports; open results/.../report.html
+  dropfold results run42/ --download results/ --msa  and alignments that were made: results/.../msa_A.a3m
 
 \b
 Exit status: 0 it is told (and downloaded), 1 nothing is there or a download failed, 2 wrong usage.
 """
 THREADS = 8
+Fetch = TypeVar("Fetch")
 COLUMNS = ("input", "state", "confidence", "affinity", "binder", "seconds", "job", "results")
 
 
-class Outputs(download.Outputs, Protocol):
+class Outputs(download.Objects, Protocol):
     """The output bucket."""
 
     name: str
@@ -88,11 +90,25 @@ ORDERS: Mapping[str, Callable[[Receipt], tuple[float, str]]] = {
     help="Fetch structures and reports, and compare them with the digests in the receipts.",
 )
 @click.option(
+    "--msa",
+    "with_alignments",
+    is_flag=True,
+    help="With --download: fetch the alignments that were made, too; msa_A.a3m is that of chain A.",
+)
+@click.option(
     "--limit", type=click.IntRange(1), default=10_000, show_default=True, help="Most receipts that are read."
 )
 @pass_cloud
 def command(
-    cloud: Cloud, target: str, *, sort: str, as_csv: bool, as_json: bool, folder: Path | None, limit: int
+    cloud: Cloud,
+    target: str,
+    *,
+    sort: str,
+    as_csv: bool,
+    as_json: bool,
+    folder: Path | None,
+    with_alignments: bool,
+    limit: int,
 ) -> None:
     """Show what came of inputs.
 
@@ -100,12 +116,16 @@ def command(
     """
     if as_csv and as_json:
         raise click.UsageError("Choose --csv or --json.")
+    if with_alignments and not folder:
+        raise click.UsageError("--msa needs --download DIR: alignments are files beside the others.")
     receipts = sorted(read(cloud.outputs, prefix(cloud.inputs.name, target), limit), key=ORDERS[sort])
     if not receipts:
         raise click.ClickException(
             f"No receipt lies under {target or 'the bucket'}: nothing has ended there."
         )
     failed = _download(cloud.outputs, receipts, folder) if folder else 0
+    if folder and with_alignments:
+        failed += _download_alignments(cloud, receipts, folder)
     where = str(folder) if folder else f"gs://{cloud.outputs.name}"
     if as_json:
         write(json.dumps([receipt.model_dump(mode="json") for receipt in receipts], indent=2))
@@ -142,14 +162,27 @@ def _receipt(outputs: Outputs, name: str) -> Receipt | None:
 def _download(outputs: Outputs, receipts: Sequence[Receipt], folder: Path) -> int:
     """Download the receipts' files; return the number of those that failed."""
     wanted = [fetch for receipt in receipts for fetch in download.wanted(receipt, folder)]
+    failed = _fetch_all(partial(download.fetched, outputs), wanted)
+    tell(f"{len(wanted) - failed} of {len(wanted)} files are in {folder} and are what their receipts say.")
+    return failed
+
+
+def _download_alignments(cloud: Cloud, receipts: Sequence[Receipt], folder: Path) -> int:
+    """Download the alignments that receipts name, if any; return the number of those that failed."""
+    wanted = [fetch for receipt in receipts for fetch in download.wanted_alignments(receipt, folder)]
+    failed = _fetch_all(partial(download.fetched_alignment, cloud.alignments), wanted) if wanted else 0
+    tell(f"{len(wanted) - failed} of {len(wanted)} alignments are in {folder}.")
+    return failed
+
+
+def _fetch_all(fetch: Callable[[Fetch], str | None], wanted: Sequence[Fetch]) -> int:
+    """Download files, many at once; return the number of those that failed."""
     failed = 0
     with Progress(console=ERR, disable=not ERR.is_terminal) as bars, ThreadPoolExecutor(THREADS) as pool:
-        fetched = pool.map(lambda fetch: download.fetched(outputs, fetch), wanted)
-        for trouble in bars.track(fetched, len(wanted) or None, description="downloading"):
+        for trouble in bars.track(pool.map(fetch, wanted), len(wanted) or None, description="downloading"):
             if trouble:
                 failed += 1
                 tell(trouble, "red")
-    tell(f"{len(wanted) - failed} of {len(wanted)} files are in {folder} and are what their receipts say.")
     return failed
 
 
@@ -172,14 +205,15 @@ def _csv(receipts: Sequence[Receipt], where: str) -> str:
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
     writer.writerow(
-        ["input", "state", *scores, "tokens", "seed", "job_id", "finished_at", "results", "error"]
+        ["input", "state", *scores, "tokens", "seed", "job_id", "finished_at", "results", "error", "msa_rows"]
     )
     for receipt in receipts:
         values = (receipt.scores.get(name, "") for name in scores)
         lies = f"{where}/{download.folder_of(receipt)}"
         about = (receipt.tokens, receipt.options.seed, receipt.job_id, receipt.finished_at.isoformat(), lies)
         error = f"{receipt.error.code}: {receipt.error.message}" if receipt.error else ""
-        writer.writerow(map(_cell, (receipt.source.name, receipt.state, *values, *about, error)))
+        rows = min((alignment.rows for alignment in receipt.alignments), default="")  # of the poorest
+        writer.writerow(map(_cell, (receipt.source.name, receipt.state, *values, *about, error, rows)))
     return text.getvalue()
 
 

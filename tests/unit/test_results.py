@@ -2,7 +2,10 @@
 
 import csv
 import json
+from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from support.commands import run
@@ -11,7 +14,7 @@ from support.later import CODE, MORE
 
 from dropfold.commands import results
 from schemas.failure import Code, Failure
-from schemas.job import Job, State
+from schemas.job import Alignment, Job, State
 from schemas.receipt import Receipt, receipt_name
 
 
@@ -107,10 +110,71 @@ def test_what_is_not_what_its_receipt_says_is_not_kept(cloud: MemoryCloud, tmp_p
         assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["report.html"]
 
 
+A3M = ">101\nNLYIQ\n>101\nNLYIQ\n>x\nNLY-Q\n"
+MERGED = "key,sequence\n-1,NLYIQ\n-1,NLYIQ\n-1,NLY-Q"
+
+
+def made(*chains: str, paired: int = 0, name: str = "x/unpaired/1.a3m") -> Alignment:
+    """Return an alignment of these chains, as a worker describes it."""
+    digest = sha256(MERGED.encode()).hexdigest()
+    return Alignment(
+        chains=chains, server="msa.example", database="d", rows=2, paired=paired, sha256=digest, object=name
+    )
+
+
+def test_alignments_are_fetched_beside_the_results_by_chain(cloud: MemoryCloud, tmp_path: Path) -> None:
+    alignments = (made("A", "B"), made("C", paired=3, name="x/unpaired/2.a3m"))
+    add(cloud, "run4/a.yaml", {"confidence_score": 0.5}, alignments=alignments)
+    cloud.alignments.put("x/unpaired/1.a3m", A3M.encode())
+    cloud.alignments.put("x/unpaired/2.a3m", b">101\nGSGS\n")
+    done = run(results.command, cloud, "run4/", "--download", tmp_path, "--msa")
+    folder = tmp_path / "run4" / "a" / "0123456789abcdef"
+    assert done.exit_code == 0
+    assert {path.name for path in folder.iterdir()} == {
+        "model_0.cif",
+        "report.html",
+        "msa_A.a3m",
+        "msa_C.a3m",
+    }
+    assert (folder / "msa_A.a3m").read_text() == A3M
+    assert f"2 of 2 alignments are in {tmp_path}." in done.stderr
+    told = run(results.command, cloud, "run4/", "--csv").stdout.splitlines()
+    assert next(csv.DictReader(told))["msa_rows"] == "2"
+
+
+def test_an_alignment_that_is_gone_or_another_is_not_kept(cloud: MemoryCloud, tmp_path: Path) -> None:
+    add(cloud, "run4/a.yaml", {"confidence_score": 0.5}, alignments=(made("A"),))
+    for content, why in ((None, "is not in the bucket any more"), (A3M + ">y\nN--IQ\n", "it was made anew")):
+        if content:
+            cloud.alignments.put("x/unpaired/1.a3m", content.encode())
+        done = run(results.command, cloud, "run4/", "--download", tmp_path, "--msa")
+        assert (done.exit_code, f"x/unpaired/1.a3m {'is not what' if content else why}" in done.stderr) == (
+            1,
+            True,
+        )
+        assert why in done.stderr
+        assert not list(tmp_path.rglob("*.a3m*"))
+
+
+def test_results_without_alignments_ask_for_no_bucket_of_them(tmp_path: Path) -> None:
+    cloud = SimpleNamespace(**vars(MemoryCloud()))
+    del cloud.alignments
+    cloud.outputs = cloud.results
+    add(cast("MemoryCloud", cloud), "run4/a.yaml", {"confidence_score": 0.5})
+    done = run(results.command, cast("MemoryCloud", cloud), "run4/", "--download", tmp_path, "--msa")
+    assert (done.exit_code, f"0 of 0 alignments are in {tmp_path}." in done.stderr) == (0, True)
+
+
+def test_alignments_without_a_folder_are_wrong_usage(cloud: MemoryCloud) -> None:
+    done = run(results.command, cloud, "--msa")
+    assert (done.exit_code, "--msa needs --download DIR" in done.stderr) == (2, True)
+
+
 def test_no_name_leads_out_of_the_folder(tmp_path: Path) -> None:
     cloud = MemoryCloud()
-    add(cloud, "../../escaped.yaml", {"confidence_score": 1.0})
-    done = run(results.command, cloud, "--download", tmp_path / "deep" / "results")
+    add(cloud, "../../escaped.yaml", {"confidence_score": 1.0}, alignments=(made("A"),))
+    cloud.alignments.put("x/unpaired/1.a3m", A3M.encode())
+    done = run(results.command, cloud, "--download", tmp_path / "deep" / "results", "--msa")
     assert (done.exit_code, "leads out of" in done.stderr) == (1, True)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 

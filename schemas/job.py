@@ -108,8 +108,9 @@ class Model(Record):
 class Alignment(Record):
     """Alignment of a protein that named none: where it came from, and how deep it is.
 
-    ``rows`` counts the query, ``paired`` the rows of the whole complex. ``sha256`` is of the CSV that the
-    model read, in hexadecimal; ``object`` has what the server had answered, in the bucket of alignments.
+    ``rows`` counts the query once: 1 is an alignment without homologues. ``paired`` counts the rows of the
+    whole complex, its own sequences included. ``sha256`` is of the CSV that the model read, in hexadecimal;
+    ``object`` has what the server had answered, in the bucket of alignments.
     """
 
     chains: tuple[str, ...]

@@ -102,16 +102,21 @@ def _chains(document: BoltzInput, sequence: str) -> tuple[str, ...]:
 
 
 def _described(chains: tuple[str, ...], server: MsaServer, name: str, content: str) -> Alignment:
-    rows = content.splitlines()[1:]
+    query, *others = rows = content.splitlines()[1:]
     return Alignment(
         chains=chains,
         server=server.host,
         database=server.database,
-        rows=len(rows),
+        rows=1 + sum(_letters(row) != _letters(query) for row in others),
         paired=sum(not row.startswith("-1,") for row in rows),
         sha256=sha256(content.encode()).hexdigest(),
         object=name,
     )
+
+
+def _letters(row: str) -> str:
+    """Return a row of the CSV without its key: each file of an answer begins with the query once more."""
+    return row.partition(",")[2]
 
 
 def _no_server() -> Failure:

@@ -177,7 +177,8 @@ class Pipeline:
         """Write page and picture. A prediction is delivered without one rather than not at all."""
         text, seconds = prepared.text, dict(watch.seconds)
         model, price = self.predictor.model, self.usd_per_hour
-        prediction = Prediction(job, model, prepared.document, text, files, seconds, price)
+        made = prepared.alignments
+        prediction = Prediction(job, model, prepared.document, text, files, seconds, price, made)
         written = {}
         for name, render in self.renderers.items():
             try:

@@ -10,6 +10,7 @@ from support.fakes import a_job
 from support.html import Elements
 from support.predictions import MODEL, a_prediction
 
+from schemas.job import Alignment
 from schemas.options import Options
 from worker.report import affinity, page
 from worker.report.tokens import Token, tokens
@@ -83,6 +84,39 @@ def test_an_affinity_is_said_in_words_and_units(
     said = affinity.in_words({"affinity_pred_value": value, "affinity_probability_binary": probability})
     assert (said["ic50"], words in said["verdict"]) == (ic50, True)
     assert float(said["pic50"]) == 6 - value
+
+
+def alignment(*chains: str, rows: int, paired: int = 0, database: str = "uniref30") -> Alignment:
+    return Alignment(
+        chains=chains,
+        server="msa.example",
+        database=database,
+        rows=rows,
+        paired=paired,
+        sha256="0" * 64,
+        object="x/unpaired/1.a3m",
+    )
+
+
+def test_alignments_that_were_made_are_told_with_their_depth(tmp_path: Path) -> None:
+    made = (alignment("A", "C", rows=1815, paired=283), alignment("B", rows=2, database=""))
+    html = page.render(dataclasses.replace(a_prediction(tmp_path), alignments=made))
+    first, second = re.findall(r"<tr><th scope=\"row\">.*</tr>", html.partition("Alignments</h3>")[2])
+    told = [re.sub(r"<[^>]+>", "|", row).strip("|") for row in (first, second)]
+    assert told == ["A, C||msa.example||uniref30||1,815||283", "B||msa.example||not named||2||0"]
+    assert "no homologues" not in html
+    assert "Alignments" not in page.render(a_prediction(tmp_path)).partition("<script")[0]
+
+
+def test_a_chain_without_homologues_has_a_warning_of_its_own(tmp_path: Path) -> None:
+    made = (alignment("A", rows=1), alignment("B", rows=2), alignment("C", "D", rows=1, paired=1))
+    html = page.render(dataclasses.replace(a_prediction(tmp_path), alignments=made))
+    alone = re.findall(r'<p class="warning">(Chains? .*)</p>', html)
+    one, two = "of this chain rests on its", "of these chains rests on their"
+    assert alone == [
+        f"Chain A: no homologues were found: the prediction {one} sequence alone.",
+        f"Chains C, D: no homologues were found: the prediction {two} sequence alone.",
+    ]
 
 
 def test_options_are_shown_as_they_were(tmp_path: Path) -> None:

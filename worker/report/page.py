@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from inputs.grammar import BoltzInput
 from inputs.values import EMPTY_MSA
+from schemas.job import Alignment
 from schemas.scores import PLDDT
 from worker.report.affinity import in_words
 from worker.report.prediction import Prediction
@@ -53,6 +54,7 @@ def render(prediction: Prediction) -> str:
         usd=prediction.usd,
         usd_per_hour=prediction.usd_per_hour,
         chains=_chains(prediction.document),
+        alignments=prediction.alignments,
         samples=samples,
         affinity=in_words(prediction.affinity) if prediction.affinity else None,
         warnings=_warnings(prediction, samples),
@@ -108,7 +110,14 @@ def _warnings(prediction: Prediction, samples: Sequence[Mapping[str, Any]]) -> l
         found.append("Low confidence: the model expects large parts of this structure to be wrong.")
     if any(protein.msa == EMPTY_MSA for protein in proteins):
         found.append("Single-sequence mode: without an MSA, a protein's structure is usually less accurate.")
-    return found
+    return [*found, *map(_alone, (each for each in prediction.alignments if each.rows == 1))]
+
+
+def _alone(alignment: Alignment) -> str:
+    chains = alignment.chains
+    of, this = ("Chains", "these chains") if len(chains) > 1 else ("Chain", "this chain")
+    rests = f"the prediction of {this} rests on {'their' if len(chains) > 1 else 'its'} sequence alone"
+    return f"{of} {', '.join(chains)}: no homologues were found: {rests}."
 
 
 def _embedded(known: Sequence[Token], samples: Sequence[Mapping[str, Any]]) -> Markup:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from inputs.grammar import BoltzInput
 from schemas import outputs
-from schemas.job import Job, Model
+from schemas.job import Alignment, Job, Model
 from schemas.stages import ON_DEVICE
 
 SECONDS_PER_HOUR = 3600
@@ -21,7 +21,7 @@ SECONDS_PER_HOUR = 3600
 class Prediction:
     """The job, the model, the input and its text, public files by name, seconds by stage.
 
-    ``usd_per_hour`` is what the worker costs, where that is known.
+    ``usd_per_hour`` is what the worker costs, where that is known. ``alignments`` are those that were made.
     """
 
     job: Job
@@ -31,6 +31,7 @@ class Prediction:
     files: Mapping[str, Path]
     seconds: Mapping[str, float]
     usd_per_hour: float | None = None
+    alignments: tuple[Alignment, ...] = ()
 
     @property
     def usd(self) -> float | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from inputs.read import read_input
+from inputs.read import InvalidInputError, read_input
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "inputs.md").read_text()
@@ -28,7 +28,11 @@ def test_a_table_has_every_key_and_none_besides(name: str, text: str) -> None:
 
 @pytest.mark.parametrize(("suffix", "text"), SHOWN, ids=[str(number) for number in range(len(SHOWN))])
 def test_what_is_shown_is_valid(suffix: str, text: str) -> None:
-    assert read_input(f"example.{suffix}", text.encode(), msa_service=False)
+    left_out = "FVNQHLCGSHLVEALYLVCGERGFFYTPKT" in text  # the example of proteins that are aligned
+    assert read_input(f"example.{suffix}", text.encode(), msa_service=left_out)
+    if left_out:
+        with pytest.raises(InvalidInputError, match="no MSA service"):
+            read_input(f"example.{suffix}", text.encode(), msa_service=False)
 
 
 def test_the_schema_that_editors_are_pointed_to_is_there() -> None:

@@ -67,7 +67,9 @@ def aligned(prepared: Prepared, call: Call, alignments: Alignments | None) -> Pr
         raise FailedError(_no_server())
     folder = prepared.input_file.parent
     with explained():
-        fetched = alignments.fetch(prepared.document, folder / "alignments")
+        fetched = alignments.fetch(
+            prepared.document, folder.with_name("alignments")
+        )  # beside: no user's names
     laid = call(lay, prepared.document, fetched, alignments.server, folder)
     input_file = prepared.input_file.with_suffix(".yaml")
     input_file.write_text(laid.document.model_dump_json(exclude_unset=True))

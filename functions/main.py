@@ -189,12 +189,13 @@ class Functions:
         if settings.msa_server is None:
             raise SettingsError("MSA_SERVER_URL is missing: there is nobody to ask for alignments")
         kept = Kept(settings.msa_server, self.clients.bucket(settings.alignments_bucket))
+        pauses = (settings.msa_pause_seconds, settings.msa_retry_seconds)
         return Aligner(
             uploads=self.clients.bucket(settings.input_bucket),
             ledger=self.clients.ledger(),
             settler=self.clients.settler(),
             rules=settings.rules,
-            search=Search(kept, msa_server(settings)),
+            search=Search(kept, msa_server(settings), *pauses),
             wanted=self.clients.topic(settings.alignments_topic),
             seconds=settings.align_seconds,
         )

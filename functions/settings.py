@@ -5,6 +5,7 @@ from typing import Literal, Self, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 
+from functions.alignments.search import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, RETRY_SECONDS
 from gcp.settings import Project
 from inputs.examine import Rules
 from jobs.lifecycle import RETENTION
@@ -87,6 +88,15 @@ class AlignSettings(IntakeSettings):
     msa_server_audience: str = Field("", description="audience of Google identity tokens for the server")
     align_seconds: float = Field(
         480, ge=0, le=520, description="how long a pass may begin searches, and wait"
+    )
+    msa_pause_seconds: float = Field(
+        FIRST_PAUSE_SECONDS,
+        gt=0,
+        le=LONGEST_PAUSE_SECONDS,
+        description="how long a server in trouble is left alone at first; each time twice as long",
+    )
+    msa_retry_seconds: float = Field(
+        RETRY_SECONDS, gt=0, le=3600, description="the pause after a search that failed"
     )
 
     @property

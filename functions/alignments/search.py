@@ -15,11 +15,13 @@ from functions.alignments.server import (
 )
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 10.0, 600.0
-"""How long a server that has trouble is left alone: at first, and at most."""
+"""How long a server that has trouble is left alone: at first, unless settings say otherwise, and at most."""
+
+MAX_DOUBLINGS = 20
+"""Times that the pause is doubled; by then it is the longest, and a figure that a float holds."""
 
 MAX_FAILURES, RETRY_SECONDS = 3, 60.0
-"""Times that a search may fail before its job does, and the pause between two of them."""
-
+"""Times that a search may fail before its job does, and the pause between two, unless settings differ."""
 
 MAX_LETTERS = 4000
 """Letters of one question, or one sequence: an answer has up to 32,768 rows as long as these."""
@@ -44,10 +46,15 @@ class Rest:
 
 @dataclass
 class Search:
-    """Searches of one server. Belongs to one thread."""
+    """Searches of one server. Belongs to one thread.
+
+    ``first_pause`` is how long the server is left alone at first, ``retry`` the pause after a failed search.
+    """
 
     kept: Kept
     server: Server
+    first_pause: float = FIRST_PAUSE_SECONDS
+    retry: float = RETRY_SECONDS
     trouble: Rest = field(default_factory=Rest)
     _failed: dict[tuple[str, ...], Rest] = field(default_factory=dict)
 
@@ -63,7 +70,8 @@ class Search:
         try:
             self._make(sequences, names, in_time)
         except TroubleError as error:
-            pause = min(FIRST_PAUSE_SECONDS * 2**self.trouble.times, LONGEST_PAUSE_SECONDS)
+            doubled = self.first_pause * 2 ** min(self.trouble.times, MAX_DOUBLINGS)
+            pause = min(doubled, LONGEST_PAUSE_SECONDS)
             self.trouble.note(str(error), max(pause, error.seconds))
             raise
         except AlignmentError as error:
@@ -76,7 +84,7 @@ class Search:
     def _note(self, names: tuple[str, ...], error: AlignmentError) -> None:
         """Count a failed search, and say on the error whether it was the last."""
         failed = self._failed.setdefault(names, Rest())
-        failed.note(str(error), RETRY_SECONDS)
+        failed.note(str(error), self.retry)
         error.final = isinstance(error, RefusedError) or failed.times >= MAX_FAILURES
         if error.final:
             del self._failed[names]

@@ -198,6 +198,22 @@ def test_a_server_in_trouble_is_left_alone_longer_and_longer_and_then_asked_agai
     assert inbox.now(job).state is State.QUEUED
 
 
+def test_a_server_that_is_in_trouble_for_weeks_is_asked_every_ten_minutes(
+    inbox: AligningInbox, clock: Clock
+) -> None:
+    job = inbox.aligning()
+    inbox.server.fails = lambda _: TroubleError("no answer (connection refused)")
+    inbox.aligner.search.trouble.times = 5000
+    inbox.aligner.run()
+    clock.now += 599
+    inbox.aligner.run()
+    assert len(inbox.server.asked) == 1
+    clock.now += 1
+    inbox.server.fails = lambda _: None
+    inbox.aligner.run()
+    assert inbox.now(job).state is State.QUEUED
+
+
 def test_a_server_says_itself_for_how_long(inbox: AligningInbox, clock: Clock) -> None:
     inbox.aligning()
     inbox.server.fails = lambda _: TroubleError("that it is being maintained", 600)

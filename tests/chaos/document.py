@@ -15,6 +15,7 @@ from chaos import (
     test_kills,
     test_leases,
     test_lost_answers,
+    test_msa_server,
     test_outages,
     test_pages,
     test_real_model,
@@ -39,8 +40,8 @@ scenarios of `test_real_model.py` run the product's own worker with the small mo
 waited for: its end is set into the past.
 """
 OTHERS = (
-    *(test_events, test_crowds, test_leases, test_lost_answers, test_outages, test_pages),
-    test_real_model,
+    *(test_events, test_crowds, test_leases, test_lost_answers, test_outages, test_msa_server),
+    *(test_pages, test_real_model),
 )
 
 

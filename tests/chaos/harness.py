@@ -27,6 +27,7 @@ from support.stack import subscribed, using
 
 from chaos.aftermath import Aftermath, Told, Upload, examine, settled, strays
 from chaos.faults import FOLDER, Fault, Faults, Moment, Victim
+from chaos.msa import MsaServer, msa_server
 from chaos.steps import Step
 from gcp.clients import Clients
 from gcp.ledger import FirestoreLedger
@@ -53,6 +54,8 @@ QUICK_STACK = {
     "MAX_WORKERS": "2",
     "MAX_TOKENS": str(MAX_TOKENS),
     "CHILD_MEMORY_MIB": "1024",
+    "MSA_PAUSE_SECONDS": "0.2",
+    "MSA_RETRY_SECONDS": "0.2",
 }
 """What the cloud's minutes become; everything else is as the stack has it."""
 
@@ -61,6 +64,13 @@ SEQUENCE = "MKTAYIAK"
 INPUT, WITH_MSA = one_protein(SEQUENCE), one_protein(SEQUENCE, "late.a3m")
 MSA = ">query\nMKTAYIAK\n>1\nMKTAYLAK\n"
 BAD = one_protein("MKT4YIAK")
+AMINO_ACIDS = str.maketrans("0123456789abcdef", "ACDEFGHIKLMNPQRS")
+
+
+def unaligned(*sequences: str) -> str:
+    """Return an input of proteins that name no MSA."""
+    each = (f"- protein: {{id: {chr(65 + at)}, sequence: {one}}}\n" for at, one in enumerate(sequences))
+    return f"sequences:\n{''.join(each)}"
 
 
 @dataclass
@@ -73,6 +83,7 @@ class Chaos:
     stack: Stack
     faults: Faults
     ledger: FirestoreLedger
+    msa: MsaServer
     told: list[Told] = field(default_factory=list)
     uploads: list[Upload] = field(default_factory=list)
     dead: set[str] = field(default_factory=set)
@@ -86,9 +97,14 @@ class Chaos:
     def outputs(self) -> storage.Bucket:
         return storage.Client().bucket(self.stack.env["OUTPUT_BUCKET"])
 
+    @property
+    def alignments(self) -> storage.Bucket:
+        return storage.Client().bucket(self.stack.env["ALIGNMENTS_BUCKET"])
+
     def scenario(self) -> "Scenario":
         """Begin a scenario in a folder of its own, with workers alive: one goes on where one is killed."""
         self.faults.disarm()
+        self.msa.be_well()
         self.keep_workers()
         return Scenario(self, f"s{uuid.uuid4().hex[:8]}")
 
@@ -178,6 +194,21 @@ class Scenario:
     def job(self, upload: Upload) -> Job | None:
         """Read an upload's job."""
         return self.chaos.ledger.get(upload.job_id)
+
+    @property
+    def sequence(self) -> str:
+        """Return a protein that no other scenario has: who aligns it finds nothing of it."""
+        return SEQUENCE + self.folder[1:].translate(AMINO_ACIDS)
+
+    @property
+    def unaligned(self) -> str:
+        """Return an input of it and its reverse, neither of which names an MSA."""
+        return unaligned(self.sequence, self.sequence[::-1])
+
+    def logged(self, function: str, action: str) -> int:
+        """Count what a function has logged of an action."""
+        log = self.chaos.stack.run_dir / "logs" / f"{function}.log"
+        return sum(line.get("action") == action for line in logged(log))
 
     def until_state(self, upload: Upload, state: State) -> None:
         """Wait until an upload's job is in a state, and settled where that is its end."""
@@ -308,12 +339,14 @@ def breaking(
 ) -> Iterator[Chaos]:
     """Run a stack whose processes meet faults."""
     with ExitStack() as kept:
-        with using(_environment(folder, worker)):  # the parts keep what they were started with
+        msa = kept.enter_context(msa_server())
+        chosen = _environment(folder, worker) | {"MSA_SERVER_URL": msa.url}
+        with using(chosen):  # the parts keep what they were started with
             started = running(folder, worker=worker, tick_seconds=NEVER, detour=detour)
             stack = kept.enter_context(started)
         with using(stack.env):  # and so do clients
             told, jobs = kept.enter_context(_listening()), _ledger(stack)
-        yield Chaos(stack, Faults(folder / "faults"), jobs, told)
+        yield Chaos(stack, Faults(folder / "faults"), jobs, msa, told)
 
 
 def _environment(folder: Path, worker: tuple[str, ...]) -> dict[str, str]:

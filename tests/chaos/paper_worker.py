@@ -62,16 +62,22 @@ class PaperInChildren:
 
 
 def read(input_file: Path, features: Path) -> None:
-    """Write down what is to be predicted: the number of residues."""
-    document = read_input(input_file.name, input_file.read_bytes(), msa_service=True)
-    molecule = document.sequences[0].molecule
-    assert isinstance(molecule, Polymer)
+    """Write down what is to be predicted: the residues of a protein, and the chains, all of that length."""
+    document = read_input(input_file.name, input_file.read_bytes())
+    chains = {
+        name: len(entry.molecule.sequence)
+        for entry in document.sequences
+        if isinstance(entry.molecule, Polymer)
+        for name in entry.molecule.id
+    }
+    [residues] = set(chains.values())
     features.parent.mkdir(parents=True)
-    features.write_text(str(len(molecule.sequence)))
+    features.write_text(f"{residues} {''.join(chains)}")
 
 
 def predict(out: Path, value: float) -> dict[str, Path]:
-    return write_prediction(out, int((out / FEATURES).read_text()), value)
+    residues, chains = (out / FEATURES).read_text().split()
+    return write_prediction(out, int(residues), value, chains=chains)
 
 
 def main() -> int:

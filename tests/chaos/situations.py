@@ -1,13 +1,16 @@
 """How a scenario brings a process to the step at which it is to be killed."""
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 
 import requests
 from google.cloud import pubsub_v1
+from support.answering import Reply
 from support.patience import HANG
 
 from chaos.faults import Fault
 from chaos.harness import BAD, MSA, WITH_MSA, Scenario
+from chaos.msa import UNWELL
 from chaos.steps import CLAIM, READ, REPLACE, UPLOAD, Situation
 from functions.dead_letters import GIVEN_UP_BY
 from local import parts
@@ -131,6 +134,53 @@ def expired(scenario: Scenario, arm: Break) -> None:
     scenario.comparing = True
 
 
+def unaligned(scenario: Scenario, arm: Break) -> None:
+    """Upload an input of two proteins that name no MSA."""
+    arm()
+    scenario.upload(text=scenario.unaligned)
+
+
+def alignment_wanted(scenario: Scenario, arm: Break) -> None:
+    """Have the MSA server down while an input lacks alignments."""
+    scenario.chaos.msa.says(UNWELL)
+    waiting = scenario.upload(text=scenario.unaligned)
+    scenario.until_state(waiting, State.ALIGNING)
+    arm()
+    scenario.pass_time(lambda: scenario.all_met)
+    scenario.chaos.msa.be_well()
+
+
+def alignment_refused(scenario: Scenario, arm: Break) -> None:
+    """Have the MSA server refuse the proteins of an input."""
+    scenario.chaos.msa.says(Reply(b"not these", HTTPStatus.BAD_REQUEST))
+    arm()
+    scenario.upload(text=scenario.unaligned, ends={State.FAILED})
+
+
+def alignment_late(scenario: Scenario, arm: Break) -> None:
+    """Let a day pass for an input whose MSA server is down."""
+    scenario.chaos.msa.says(UNWELL)
+    waiting = scenario.upload(text=scenario.unaligned, ends={State.FAILED})
+    scenario.until_state(waiting, State.ALIGNING)
+    arm()
+    job = scenario.job(waiting)
+    assert job is not None
+    scenario.chaos.ledger.replace(job.evolve(wait_until=job.created_at))
+    scenario.comparing = True
+
+
+def alignment_gone(scenario: Scenario, arm: Break) -> None:
+    """Delete the alignments of an input before its worker has fetched them."""
+    scenario.until_state(scenario.upload(text=scenario.unaligned), State.SUCCEEDED)
+    begun = scenario.arm(Fault(READ, "before", "worker", f"{scenario.folder}/", action="pause"))
+    arm()
+    scenario.upload("b.yaml", scenario.unaligned)
+    scenario.until_met(begun)
+    for blob in scenario.chaos.alignments.list_blobs():
+        blob.delete()
+    scenario.resume()
+
+
 def no_worker(scenario: Scenario, arm: Break) -> None:
     """Upload an input when no worker is alive."""
     scenario.chaos.end_workers()
@@ -175,4 +225,9 @@ SITUATIONS: Mapping[Situation, Callable[[Scenario, Break], None]] = {
     "no worker": no_worker,
     "reference gone": reference_gone,
     "expired": expired,
+    "unaligned": unaligned,
+    "alignment wanted": alignment_wanted,
+    "alignment refused": alignment_refused,
+    "alignment late": alignment_late,
+    "alignment gone": alignment_gone,
 }

@@ -21,15 +21,16 @@ PUBLISH, ACK = "gcp.pubsub:Topic.publish", "google.cloud.pubsub_v1.subscriber.me
 CLAIM, RENEW = "worker.lease:LeasedJob._claimed", "worker.lease:LeasedJob.renew"
 CHILD, TURN = "worker.child_pool:ChildPool.run", "worker.device:Device._timed"
 READ_MODEL, SAMPLE = "worker.boltz2.featurise:featurise", "worker.boltz2.sample:sample_structure"
-START = "gcp.cloud_run:WorkerJob.start"
+START, SEARCH = "gcp.cloud_run:WorkerJob.start", "functions.alignments.colabfold:ColabFold._looked_at"
 FUNCTIONS = (
     *(RECORD, REPLACE, GENERATIONS, TWIN, READ, CREATE, UPLOAD, COPY, REPLACE_OBJECT, PUBLISH, ACK),
-    *(CLAIM, RENEW, CHILD, TURN, READ_MODEL, SAMPLE, START),
+    *(CLAIM, RENEW, CHILD, TURN, READ_MODEL, SAMPLE, START, SEARCH),
 )
 
 Situation = Literal[
     "upload", "equal", "failing", "rejected", "arrival", "deleted", "overwritten", "freed", "unsettled",
     "request lost", "given up", "upload given up", "no worker", "reference gone", "expired",
+    "unaligned", "alignment wanted", "alignment refused", "alignment late", "alignment gone",
 ]  # fmt: skip
 """How a scenario brings a process to a step; chaos/situations.py does it."""
 
@@ -109,4 +110,19 @@ REPAIR = (
     Step("on_dead", "take in", RECORD, "", "upload given up"),
     Step("on_request", "start a worker", START, situation="no worker", names=False),
 )
-STEPS = (*WORKER, *INTAKE, *REPAIR)
+ALIGNING = (
+    Step("on_upload", "record ALIGNING", RECORD, "TAKEN_IN ALIGNING pending=ALIGN;", "unaligned"),
+    Step("on_upload", "want alignments", PUBLISH, "alignments.wanted.v1", "unaligned", names=False),
+    Step("on_align", "read", READ, situation="unaligned"),
+    Step("on_align", "keep the first", CREATE, "/unpaired/", "unaligned", names=False),
+    Step("on_align", "keep the second", CREATE, "/unpaired/", "unaligned", nth=2, names=False),
+    Step("on_align", "keep the pairs", CREATE, "/paired/", "unaligned", names=False),
+    Step("on_align", "let go on", REPLACE, "ALIGNED QUEUED pending=REQUEST;", "unaligned"),
+    Step("on_align", "request what is aligned", PUBLISH, "prediction.requested.v1", "unaligned"),
+    *_ending("on_align", "FAILED", "alignment refused"),
+    *_ending("on_align|on_compare", "FAILED", "alignment late", "EXPIRED"),
+    Step("on_sweep", "want alignments", PUBLISH, "alignments.wanted.v1", "alignment wanted", names=False),
+    Step("worker", "send back", REPLACE, "UNALIGNED ALIGNING pending=ALIGN;", "alignment gone"),
+    Step("worker", "want alignments", PUBLISH, "alignments.wanted.v1", "alignment gone", names=False),
+)
+STEPS = (*WORKER, *INTAKE, *ALIGNING, *REPAIR)

@@ -14,6 +14,8 @@ REPRESENTATIVE = {
     ("worker", "SUCCEEDED event", "after"),
     ("on_upload", "record", "after"),
     ("on_wake", "go on", "after"),
+    ("on_align", "keep the first", "after"),
+    ("on_align", "let go on", "after"),
     ("on_sweep", "free", "after"),
 }
 """What every run of the tests kills."""

@@ -4,10 +4,12 @@ import pytest
 
 from chaos.harness import Record, Scenario
 from chaos.situations import SITUATIONS
-from chaos.steps import CLAIM, CREATE, INTAKE, PUBLISH, RECORD, REPLACE, UPLOAD, WORKER, Step
+from chaos.steps import ALIGNING, CLAIM, CREATE, INTAKE, PUBLISH, RECORD, REPLACE, UPLOAD, WORKER, Step
 
 SENT = {CLAIM, RECORD, REPLACE, CREATE, UPLOAD, PUBLISH}
-LOST = [step for step in (*WORKER, *INTAKE) if step.function in SENT and step.situation != "failing"]
+LOST = [
+    step for step in (*WORKER, *INTAKE, *ALIGNING) if step.function in SENT and step.situation != "failing"
+]
 
 
 @pytest.mark.whole

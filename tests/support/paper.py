@@ -74,22 +74,37 @@ class PaperPredictor:
 
 
 def write_prediction(
-    out: Path, residues: int, value: float = 0.5, *, rank: int = 0, suffix: str = "cif"
+    out: Path, residues: int, value: float = 0.5, *, rank: int = 0, suffix: str = "cif", chains: str = "A"
 ) -> dict[str, Path]:
-    """Write one sample's files into a folder, all their figures ``value``; return them by public name."""
+    """Write one sample's files into a folder, all their figures ``value``; return them by public name.
+
+    Each letter of ``chains`` is a chain of so many residues.
+    """
     out.mkdir(parents=True, exist_ok=True)
     structure, confidence = outputs.structure(rank, suffix), outputs.confidence(rank)
-    write_structure(out / structure, residues, value)
+    write_structure(out / structure, residues, value, chains)
     (out / confidence).write_text(json.dumps({"confidence_score": value}))
     arrays = {outputs.array(kind, rank): kind for kind in outputs.ARRAYS}
     for name, kind in arrays.items():
-        np.savez(out / name, **{kind: np.full((residues,) * outputs.ARRAYS[kind], value)})
+        np.savez(out / name, **{kind: np.full((residues * len(chains),) * outputs.ARRAYS[kind], value)})
     return {name: out / name for name in (structure, confidence, *arrays)}
 
 
-def write_structure(path: Path, residues: int, x: float) -> None:
-    """Write a chain of alanines, each an atom at ``x``, as mmCIF or PDB by the path's suffix."""
-    structure, model, chain = gemmi.Structure(), gemmi.Model("1"), gemmi.Chain("A")
+def write_structure(path: Path, residues: int, x: float, chains: str = "A") -> None:
+    """Write chains of alanines, each an atom at ``x``, as mmCIF or PDB by the path's suffix."""
+    structure, model = gemmi.Structure(), gemmi.Model("1")
+    for name in chains:
+        model.add_chain(_chain(name, residues, x))
+    structure.add_model(model)
+    structure.setup_entities()
+    if path.suffix == ".pdb":
+        structure.write_pdb(str(path))
+    else:
+        structure.make_mmcif_document().write_file(str(path))
+
+
+def _chain(name: str, residues: int, x: float) -> gemmi.Chain:
+    chain = gemmi.Chain(name)
     for number in range(1, residues + 1):
         residue = gemmi.Residue()
         residue.name, residue.seqid = "ALA", gemmi.SeqId(str(number))
@@ -97,10 +112,4 @@ def write_structure(path: Path, residues: int, x: float) -> None:
         atom.name, atom.element, atom.pos = "CA", gemmi.Element("C"), gemmi.Position(x, number, 0)
         residue.add_atom(atom)
         chain.add_residue(residue)
-    model.add_chain(chain)
-    structure.add_model(model)
-    structure.setup_entities()
-    if path.suffix == ".pdb":
-        structure.write_pdb(str(path))
-    else:
-        structure.make_mmcif_document().write_file(str(path))
+    return chain

@@ -3,14 +3,17 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 
 import pytest
+from support.answering import Reply, answering
 from support.clock import Clock
 from support.fakes import MemoryBucket, MemoryTopic
 from support.inbox import Inbox
 
 from functions.alignments import align, search
 from functions.alignments.align import Aligner
+from functions.alignments.colabfold import ColabFold
 from functions.alignments.kept import Kept
 from functions.alignments.search import Search
 from functions.alignments.server import AlignmentError, InTime, RefusedError, SearchFailedError, TroubleError
@@ -358,3 +361,17 @@ def test_the_sweep_asks_for_alignments_while_a_job_lacks_one(inbox: AligningInbo
     inbox.wanted.messages.clear()
     sweep.run()
     assert len(inbox.wanted.messages) == 1
+
+
+def test_letters_go_to_the_server_that_is_set_and_nowhere_where_none_is(inbox: AligningInbox) -> None:
+    with answering(lambda _asked: Reply(b"not these", HTTPStatus.BAD_REQUEST)) as listener:
+        without = Inbox()
+        rejected = without.drop("run42/a.yaml", protein(ALPHA))
+        assert rejected
+        assert (rejected.state, rejected.errors[0].code) == (State.REJECTED, Code.INVALID_INPUT)
+        Sweep(without.ledger, without.settler, timedelta(60), timedelta(900)).run()
+        Comparison(without.uploads, without.ledger, without.intake, timedelta(0), timedelta(1), 10).run()
+        assert (listener.asked, rejected.msa_server) == ([], None)
+        inbox.aligning()
+        replace(inbox.aligner, search=Search(Kept(MSA, inbox.kept), ColabFold(listener.url, "test"))).run()
+        assert ALPHA.encode() in listener.asked[0].body

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from functions.alignments.colabfold import ColabFold
 from functions.launch import Launcher
 from functions.push import Pusher
 from functions.rights import RIGHTS
+from functions.settings import SettingsError
 from schemas.rights import Right
 
 if TYPE_CHECKING:
@@ -102,3 +104,36 @@ def test_the_mode_says_who_has_queued_work_done(
     monkeypatch.setattr("functions.main.WorkerJob", lambda *_: None)
     assert isinstance(functions.dispatcher, who)
     assert set(opened) <= {"firestore"}
+
+
+def test_where_no_msa_server_is_set_nobody_asks_one(
+    functions: "Functions", opened: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MSA_SERVER_URL", raising=False)
+    assert functions.intake.kept is None
+    assert functions.intake.settler.alignments is None
+    assert not functions.intake.rules.msa_service
+    with pytest.raises(SettingsError, match="MSA_SERVER_URL"):
+        assert functions.aligner
+    assert opened["publisher"] == 1
+
+
+def test_an_msa_server_is_asked_with_its_credentials_and_pauses_as_they_are_set(
+    functions: "Functions", opened: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = {
+        "MSA_SERVER_URL": "https://msa.example/api",
+        "MSA_SERVER_KEY": "k",
+        "ALIGNMENTS_BUCKET": "alignments",
+        "MSA_PAUSE_SECONDS": "3",
+        "MSA_RETRY_SECONDS": "4",
+    }
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    search = functions.aligner.search
+    assert (search.kept.server.host, search.first_pause, search.retry) == ("msa.example", 3, 4)
+    assert isinstance(search.server, ColabFold)
+    assert search.server.credentials() == {"X-API-Key": "k"}
+    assert functions.intake.kept
+    assert functions.intake.kept.server == search.kept.server
+    assert opened["storage"] == 1

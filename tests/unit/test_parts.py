@@ -1,6 +1,7 @@
 """The parts of a stack: commands and environments, derived from the topology and the caller's choices."""
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,18 @@ def test_the_small_model_gets_one_thread_and_few_steps_and_real_weights_the_prod
     assert real.weights == Path("/weights")
     assert "OMP_NUM_THREADS" not in parts.task_env(real, real.weights)
     assert "DEFAULT_OPTIONS" not in parts.part_env(real, parts.FUNCTIONS)
+
+
+def test_real_weights_get_no_msa_server_unless_the_caller_names_one(site: Site) -> None:
+    local = f"http://127.0.0.1:{site.ports.msa_server}"
+    real = Site(site.run_dir, site.ports, site.plan, real_weights=Path("/weights"))
+    named = replace(real, msa_server="https://msa.example")
+    for each, url in ((site, local), (real, ""), (named, "https://msa.example")):
+        started = [name for name in parts.commands(each, SOURCE) if name == parts.MSA_SERVER]
+        assert bool(started) is (url == local)
+        envs = (parts.part_env(each, parts.FUNCTIONS), parts.task_env(each, Path("w")))
+        assert [env["MSA_SERVER_URL"] for env in envs] == [url, url]
+    assert "on_align" not in topology.load(msa_server=False).functions
 
 
 def test_the_service_is_a_part_only_where_jobs_are_pushed_to_it(

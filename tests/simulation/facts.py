@@ -74,7 +74,10 @@ class Mishap:
 
 @dataclass
 class Facts:
-    """All of it, in the order of time; ``moves`` by job, ``predicted`` workers by their results' scores."""
+    """All of it, in the order of time; ``moves`` by job, ``predicted`` workers by their results' scores.
+
+    ``forgotten`` counts how often all alignments were deleted.
+    """
 
     uploads: dict[str, Upload] = field(default_factory=dict)
     moves: defaultdict[str, list[Move]] = field(default_factory=lambda: defaultdict(list))
@@ -83,6 +86,7 @@ class Facts:
     mishaps: list[Mishap] = field(default_factory=list)
     predicted: dict[float, str] = field(default_factory=dict)
     most_workers: int = 0
+    forgotten: int = 0
 
     def label(self, identity: str) -> str:
         """Name a job in a story by its upload."""

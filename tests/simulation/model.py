@@ -171,6 +171,8 @@ def _given_up(upload: Upload, end: Move, facts: Facts) -> Iterator[End]:
     if end.event == "GAVE_UP" and len(claims) == ATTEMPTS:
         for code in (Code.WORKER_LOST, Code.CUDA_ERROR, Code.STORAGE_UNAVAILABLE, Code.PREEMPTED):
             yield State.FAILED, code
+    if end.event == "GAVE_UP" and facts.forgotten >= ATTEMPTS:
+        yield State.FAILED, Code.MSA_UNAVAILABLE
     if any(mishap.how is How.HANGS and mishap.process == end.holder for mishap in facts.mishaps):
         yield State.FAILED, Code.TIMEOUT
 

@@ -1,6 +1,7 @@
 """The product's own code, put together as functions/main.py and worker/__main__.py do, in one world."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -10,13 +11,25 @@ from pydantic import BaseModel
 from support.fakes import MemoryBucket
 
 from dropfold.commands.cancel import cancel, unfinished
+from functions.alignments.align import Aligner
+from functions.alignments.kept import Kept
+from functions.alignments.search import Search
+from functions.alignments.server import InTime, Server
 from functions.dead_letters import DeadLetters
 from functions.intake import Intake
 from functions.launch import Launcher, Workers
 from functions.reconcile import Comparison
-from functions.settings import CompareSettings, DeadSettings, LaunchSettings, SweepSettings, WakeSettings
+from functions.settings import (
+    AlignSettings,
+    CompareSettings,
+    DeadSettings,
+    LaunchSettings,
+    SweepSettings,
+    WakeSettings,
+)
 from functions.sweep import Sweep
 from functions.wake import Wake
+from inputs.alignments import MsaServer
 from inputs.examine import Rules
 from jobs.settle import Settler, Topic
 from schemas.job import Source, job_id
@@ -31,6 +44,7 @@ from simulation.predictor import Predictor
 from simulation.pubsub import Pull
 from simulation.stand_ins import Semaphore, at, monotonic, sleep
 from simulation.world import World
+from worker.alignments import Alignments
 from worker.device import Device
 from worker.drain import MAX_IN_FLIGHT, Worker
 from worker.errors import ShutdownRequestedError
@@ -41,6 +55,21 @@ from worker.settings import WorkerSettings
 POLL_SECONDS = 2.0
 LOAD_SECONDS = 4.0
 """How long a worker loads its model."""
+
+
+MSA, RULES = MsaServer("http://msa.example", "none"), Rules(msa_service=True)
+
+
+class MsaServerAlone:
+    """Implements functions.alignments.server.Server: it knows no homologues."""
+
+    def unpaired(self, sequences: Sequence[str], in_time: InTime) -> list[str] | None:
+        """Return each query alone, or None where time is over."""
+        return [f">101\n{each}\n" for each in sequences] if in_time() else None
+
+    def paired(self, sequences: Sequence[str], in_time: InTime) -> list[str] | None:
+        """Return the same."""
+        return self.unpaired(sequences, in_time)
 
 
 def default(settings: type[BaseModel], name: str) -> Any:  # noqa: ANN401  whatever the setting is
@@ -79,13 +108,16 @@ class Parts:
 
     def __init__(
         self,
+        *,
         world: World,
         ledger: NotedLedger,
         inputs: Inputs,
         outputs: MemoryBucket,
+        alignments: MemoryBucket,
         requests: Topic,
         completions: Topic,
         arrivals: Topic,
+        wanted: Topic,
         folder: Path,
     ) -> None:
         self._world, self._folder = world, folder
@@ -94,12 +126,21 @@ class Parts:
         self._outputs = world.reached("outputs", outputs)
         requests, completions = world.reached("requests", requests), world.reached("completions", completions)
         self._arrivals = world.reached("arrivals", arrivals)
-        self._settler = Settler(self._ledger, self._outputs, requests, completions)
+        self._wanted = world.reached("wanted", wanted)
+        self._alignments = world.reached("alignments", alignments)
+        self._msa_server: Server = world.reached("MSA server", MsaServerAlone())
+        self._settler = Settler(self._ledger, self._outputs, requests, completions, self._wanted)
 
     def intake(self) -> Intake:
         """Build what takes in."""
         return NotedIntake(
-            self._inputs, self._ledger, self._settler, self._arrivals, Rules(), world=self._world
+            uploads=self._inputs,
+            ledger=self._ledger,
+            settler=self._settler,
+            arrivals=self._arrivals,
+            rules=RULES,
+            kept=Kept(MSA, self._alignments),
+            world=self._world,
         )
 
     def on_upload(self) -> Handler:
@@ -122,6 +163,21 @@ class Parts:
         try_for = seconds(DeadSettings, "take_in_within_seconds")
         letters = DeadLetters(self.intake(), self._ledger, self._settler, "work", try_for)
         return lambda message: letters.take_up(message.data, message.attributes)
+
+    def on_align(self) -> Handler:
+        """Build the instance of on_align."""
+        aligner = Aligner(
+            uploads=self._inputs,
+            ledger=self._ledger,
+            settler=self._settler,
+            rules=RULES,
+            search=Search(Kept(MSA, self._alignments), self._msa_server),
+            wanted=self._wanted,
+            seconds=default(AlignSettings, "align_seconds"),
+            _waiting=Semaphore(),  # type: ignore[arg-type]  # a stand-in, as in all modules of the product
+            _passing=Semaphore(),  # type: ignore[arg-type]
+        )
+        return lambda message: aligner.dispatch(message.data, message.attributes)
 
     def on_request(self, workers: Workers) -> Handler:
         """Build the instance of on_request."""
@@ -181,6 +237,7 @@ class Parts:
             work_dir=self._folder,
             started_at=at(started),
             cache=self._ledger,
+            alignments=Alignments(MSA, self._alignments),
         )
         renew = default(WorkerSettings, "renew_seconds")
         each = prediction + default(WorkerSettings, "read_seconds")

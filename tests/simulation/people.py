@@ -7,14 +7,25 @@ from simulation.inputs import CONTENTS
 from simulation.plan import Act, Choice, How, Scale
 from simulation.product import Product
 
-ACTS = {"upload": 20, "align": 4, "delete": 6, "cancel": 2, "leave": 1, "outage": 1}
+ACTS = {"upload": 20, "align": 4, "delete": 6, "cancel": 2, "leave": 1, "outage": 1, "forget": 1}
 NAMES = ("a.yaml", "b.yaml", "s/c.yaml", "notes.txt")
 ALIGNMENT = "x.a3m"
-INPUTS = {"good": 4, "good too": 2, "long": 2, "with an alignment": 4, "wrong": 1, "heavy": 0.2}
+INPUTS = {
+    "good": 4,
+    "good too": 2,
+    "long": 2,
+    "unaligned": 4,
+    "with an alignment": 4,
+    "wrong": 1,
+    "heavy": 0.2,
+}
 ALIGNMENTS = {"alignment": 2, "wrong alignment": 1}
 GAPS = (0.0, 0.05, 0.2, 0.5, 2.0, 10.0, 40.0, 200.0, 600.0)
 OUTAGES = (20.0, 300.0, 4500.0)
-PARTS = ("ledger", "inputs", "outputs", "requests", "completions", "arrivals", "workers")
+PARTS = (
+    *("ledger", "inputs", "outputs", "requests", "completions", "arrivals", "workers"),
+    *("alignments", "wanted", "MSA server"),
+)
 MOST_ACTS = 9
 OFTEN, BURST = 0.08, 14
 """Overwrites of one object that come close together, at times: the ledger looks at ten generations."""
@@ -73,6 +84,7 @@ class People:
             "cancel": lambda act: product.command.call(f"cancel {act.name}", act.name),
             "leave": lambda _: product.workers.leave(),
             "outage": self._break,
+            "forget": lambda _: product.forget(),
         }
 
     def do(self, act: Act) -> None:

@@ -10,7 +10,7 @@ from support.paper import write_prediction
 from schemas.job import Model
 from schemas.options import Options
 from simulation.clockwork import current
-from simulation.inputs import BY_BODY
+from simulation.inputs import content_of
 from simulation.plan import Choice, How
 from simulation.stand_ins import sleep
 from simulation.world import World
@@ -42,7 +42,7 @@ class Predictor:
     ) -> PredictedFiles:
         """Read, take the device's turns, write."""
         assert options.seed == seed
-        content = BY_BODY[input_file.read_bytes()]
+        content = content_of(input_file.read_bytes())
         sleep(READ_SECONDS)
         if content.heavy:
             self.world.note(Choice(How.HEAVY), current().name, current().process)

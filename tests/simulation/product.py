@@ -27,12 +27,22 @@ class Product:
 
     def __init__(self, world: World, folder: Path) -> None:
         self.world, self.ledger = world, NotedLedger(world)
-        self.requests, self.completions, self._dead, arrivals = (Topic(self._about) for _ in range(4))
+        self.requests, self.completions, self._dead, arrivals, wanted = (Topic(self._about) for _ in range(5))
         finalized, deleted = Topic(self._about), Topic(self._about)
         self.inputs = Inputs(world, {FINALIZED: finalized, DELETED: deleted})
         self.outputs = MemoryBucket("out", uploaded_at=at(0))
+        self._alignments = MemoryBucket("alignments", uploaded_at=at(0))
         self._parts = parts = Parts(
-            world, self.ledger, self.inputs, self.outputs, self.requests, self.completions, arrivals, folder
+            world=world,
+            ledger=self.ledger,
+            inputs=self.inputs,
+            outputs=self.outputs,
+            alignments=self._alignments,
+            requests=self.requests,
+            completions=self.completions,
+            arrivals=arrivals,
+            wanted=wanted,
+            folder=folder,
         )
         self._queue = self._pulled("work", self.requests)
         self.workers = WorkerJob(world, partial(parts.work, self._queue))
@@ -41,6 +51,7 @@ class Product:
             self._pushed("delete", deleted, Function(world, "on_delete", parts.on_delete)),
             self._pushed("wake", arrivals, Function(world, "on_wake", parts.on_wake)),
             self._pushed("dead", self._dead, Function(world, "on_dead", parts.on_dead)),
+            self._pushed("align", wanted, Function(world, "on_align", parts.on_align, single=True)),
             self._pushed("launch", self.requests, self._launch()),
             self._queue,
         ]
@@ -62,6 +73,11 @@ class Product:
     @property
     def _quiet(self) -> bool:
         return self.workers.idle and not any(each.busy for each in self._subscriptions)
+
+    def forget(self) -> None:
+        """Delete all alignments, as their bucket's rule does in time."""
+        self._alignments.objects.clear()
+        self.world.facts.forgotten += 1
 
     def _launch(self) -> Function:
         """Return on_request, of which eventarc/functions.tf allows one instance."""

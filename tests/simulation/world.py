@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
+from functions.alignments.server import TroubleError
 from schemas.failure import Code, FailedError, Failure
 from schemas.storage import StorageUnavailableError
 from simulation.chance import Chance
@@ -133,6 +134,8 @@ class Wire:
 
 def _refused(part: str) -> Exception:
     """Return the error of a part that cannot be reached, as its client raises it."""
-    if part in {"inputs", "outputs"}:
+    if part in {"inputs", "outputs", "alignments"}:
         return StorageUnavailableError(f"{part}: 503")
+    if part == "MSA server":
+        return TroubleError("status 503")
     return ConnectionError(f"{part}: 503")

@@ -93,7 +93,9 @@ class Aligner:
     def _have_made(self, job: Job, lacking: tuple[str, ...], in_time: InTime) -> None:
         try:
             document = Examiner(self.uploads, self.rules).document(job.source)
-            lacking = self._lacking_now(job, lacking, document)
+            if self._is_of_another_server(job, document):
+                self._record_anew(job, document)
+                return
             self.search.make(unaligned(document), lacking, in_time)
         except ObjectGoneError:
             Generations(self.uploads, self.ledger, self.settler).withdraw(job)
@@ -113,13 +115,19 @@ class Aligner:
                 self._change(lifecycle.fail(job, failure, datetime.now(UTC)), "cannot be aligned")
         else:
             self._resume_all(lacking, in_time)
-            if not set(lacking) & set(job.aligns):  # found by no name of its own
-                self._change(lifecycle.align(job, datetime.now(UTC)), "aligned")
 
-    def _lacking_now(self, job: Job, lacking: tuple[str, ...], document: BoltzInput) -> tuple[str, ...]:
-        """Return what a job lacks of today's server, where it was recorded with another."""
+    def _is_of_another_server(self, job: Job, document: BoltzInput) -> bool:
+        """Return whether a job was recorded when another server, database or pairing was set."""
         names = self.search.kept.server.needed(unaligned(document)).names
-        return lacking if set(job.aligns) <= set(names) else self._kept.lacking(names)
+        return not set(job.aligns) <= set(names)
+
+    def _record_anew(self, job: Job, document: BoltzInput) -> None:
+        """Record today's server and what the job lacks of it, before anything is sent there."""
+        today = self._kept.asked_for(job, document)
+        if today.aligns:
+            self._change(today, "to be aligned by another server")  # settled, it is asked for again
+        else:
+            self._change(lifecycle.align(today, datetime.now(UTC)), "aligned")
 
     @property
     def _host(self) -> str:

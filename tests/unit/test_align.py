@@ -305,9 +305,14 @@ def test_another_instance_finds_what_is_made_and_goes_on(inbox: AligningInbox) -
 def test_a_job_of_another_server_is_aligned_by_today_s(inbox: AligningInbox) -> None:
     job = inbox.aligning()
     inbox.msa = MSA._replace(database="newer")
-    inbox.another_aligner().run()
+    today, names = inbox.another_aligner(), inbox.msa.needed([ALPHA]).names
+    inbox.wanted.messages.clear()
+    today.run()
+    assert (inbox.now(job).state, inbox.now(job).aligns) == (State.ALIGNING, names)
+    assert (inbox.server.asked, len(inbox.wanted.messages)) == ([], 1), "recorded before anything is sent"
+    today.run()
     assert inbox.now(job).state is State.QUEUED
-    assert list(inbox.kept.objects) == list(inbox.msa.needed([ALPHA]).names)
+    assert tuple(inbox.kept.objects) == names
 
 
 def test_a_job_that_is_deleted_or_cancelled_meanwhile_stays_so(inbox: AligningInbox) -> None:

@@ -57,6 +57,7 @@ class Search:
     retry: float = RETRY_SECONDS
     trouble: Rest = field(default_factory=Rest)
     _failed: dict[tuple[str, ...], Rest] = field(default_factory=dict)
+    _unfinished: set[tuple[str, ...]] = field(default_factory=set)
 
     def rests(self, names: tuple[str, ...]) -> bool:
         """Return whether the server is left alone, or the search for these alignments."""
@@ -65,10 +66,14 @@ class Search:
     def make(self, sequences: Sequence[str], names: tuple[str, ...], in_time: InTime) -> None:
         """Search for the alignments of these names, among those of the sequences, and keep them.
 
-        Raises AlignmentError, which says whether it is final, and OutOfTimeError.
+        One that outlasted a pass is looked at and not waited for: it holds up nobody else. Raises
+        AlignmentError, which says whether it is final, and OutOfTimeError.
         """
         try:
-            self._make(sequences, names, in_time)
+            self._make(sequences, names, _never if names in self._unfinished else in_time)
+        except OutOfTimeError:
+            self._unfinished.add(names)
+            raise
         except TroubleError as error:
             doubled = self.first_pause * 2 ** min(self.trouble.times, MAX_DOUBLINGS)
             pause = min(doubled, LONGEST_PAUSE_SECONDS)
@@ -76,9 +81,11 @@ class Search:
             raise
         except AlignmentError as error:
             self.trouble = Rest()
+            self._unfinished.discard(names)
             self._note(names, error)
             raise
         self.trouble = Rest()
+        self._unfinished.discard(names)
         self._failed.pop(names, None)
 
     def _note(self, names: tuple[str, ...], error: AlignmentError) -> None:
@@ -121,6 +128,10 @@ class Search:
             raise OutOfTimeError
         for name, alignment in zip(names, alignments, strict=True):
             self.kept.put(name, alignment)
+
+
+def _never() -> bool:
+    return False
 
 
 def _in_parts(missing: Mapping[str, str]) -> Iterator[dict[str, str]]:

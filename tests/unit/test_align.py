@@ -46,7 +46,8 @@ class PaperServer:
 
     asked: list[tuple[str, ...]] = field(default_factory=list)
     fails: Callable[[Sequence[str]], AlignmentError | None] = lambda _sequences: None
-    slow: bool = False
+    slow: Callable[[Sequence[str]], bool] = lambda _sequences: False
+    waited: list[bool] = field(default_factory=list)
 
     def unpaired(self, sequences: Sequence[str], in_time: InTime) -> list[str] | None:
         return self._answer("msa", sequences, in_time)
@@ -58,7 +59,8 @@ class PaperServer:
         self.asked.append((kind, *sequences))
         if error := self.fails(sequences):
             raise error
-        if self.slow and in_time():
+        if self.slow(sequences):
+            self.waited.append(in_time())
             return None
         return [f">{number}\n{each}\n" for number, each in enumerate(sequences, 101)]
 
@@ -261,11 +263,11 @@ def test_a_search_that_fails_is_tried_three_times_a_minute_apart(inbox: Aligning
 def test_without_time_the_next_pass_goes_on_and_is_asked_for(inbox: AligningInbox) -> None:
     jobs = [inbox.aligning("a.yaml", protein(ALPHA)), inbox.aligning("b.yaml", protein(BETA))]
     inbox.wanted.messages.clear()
-    inbox.server.slow = True
+    inbox.server.slow = lambda _: True
     inbox.aligner.run()
     assert len(inbox.server.asked) == 2
     assert inbox.wanted.messages == []  # the sweep asks again
-    inbox.server.slow, inbox.seconds = False, 0
+    inbox.server.slow, inbox.seconds = lambda _: False, 0
     inbox.another_aligner().run()
     assert len(inbox.wanted.messages) == 1
     inbox.aligner.run()
@@ -292,6 +294,18 @@ def test_what_there_is_no_time_to_queue_is_queued_by_the_next_pass(
     inbox.aligner.run()
     assert {inbox.now(job).state for job in jobs} == {State.QUEUED}
     assert len(inbox.server.asked) == 1
+
+
+def test_a_search_that_does_not_end_is_looked_at_and_holds_up_nobody(inbox: AligningInbox) -> None:
+    endless, other = inbox.aligning("a.yaml", protein(ALPHA)), inbox.aligning("b.yaml", protein(BETA))
+    inbox.server.slow = lambda asked: ALPHA in asked
+    for _ in range(3):
+        inbox.aligner.run()
+    assert inbox.server.waited == [True, False, False]
+    assert (inbox.now(endless).state, inbox.now(other).state) == (State.ALIGNING, State.QUEUED)
+    inbox.server.slow = lambda _: False
+    inbox.aligner.run()
+    assert inbox.now(endless).state is State.QUEUED
 
 
 def test_another_instance_finds_what_is_made_and_goes_on(inbox: AligningInbox) -> None:

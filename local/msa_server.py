@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha224
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
 import flask
@@ -57,14 +58,16 @@ class Tickets:
         self._database = database
         self._states: dict[str, str] = {}
         self._answers: dict[str, bytes] = {}
+        self._asking = Lock()
         self._line = ThreadPoolExecutor(1, thread_name_prefix="search")
 
     def ask(self, question: Question) -> str:
         """Begin a search, unless it was begun; return its state. One that failed is tried again."""
-        if self.state(question.ticket) in {UNKNOWN, ERROR}:
-            self._states[question.ticket] = PENDING
-            self._line.submit(self._search, question)
-        return self.state(question.ticket)
+        with self._asking:
+            if self.state(question.ticket) in {UNKNOWN, ERROR}:
+                self._states[question.ticket] = PENDING
+                self._line.submit(self._search, question)
+            return self.state(question.ticket)
 
     def state(self, ticket: str) -> str:
         """Return a ticket's state."""
@@ -84,7 +87,7 @@ class Tickets:
         try:
             self._answers[question.ticket] = searched(self._database, question)
             self._states[question.ticket] = COMPLETE
-        except mmseqs.SearchError as error:
+        except (mmseqs.SearchError, OSError) as error:
             self._states[question.ticket] = ERROR
             print(json.dumps({"failed": str(error)}), file=sys.stderr, flush=True)
         about = {"sequences": question.text.count(">"), "mode": question.mode, "ticket": question.ticket}

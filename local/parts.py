@@ -76,8 +76,8 @@ class Site:
 
     ``doors`` are the ports at which the product is told to look for the others, if something stands between.
     With ``sync`` jobs are pushed to the Service, which is then one of the parts. ``msa_server`` is the
-    caller's server, if any. Else there is a local one, unless the weights are real: a few hundred proteins
-    must not pass for all that are known.
+    address of a server of the caller's. Else there is a local one, unless the weights are real: a few hundred
+    proteins must not pass for all that are known.
     """
 
     run_dir: Path

@@ -37,7 +37,7 @@ readable; all events of one id and one content; no receipt of no upload.
 The workers are the product's, put together with a predictor that needs no model (`paper_worker.py`); the
 scenarios of `test_real_model.py` run the product's own worker with the small model. Faults are met through a
 `sitecustomize` module on the stack's path: the product has no hook for them. A lease's two minutes are not
-waited for: its end is set into the past.
+waited for: its end is set into the past. The MSA server is the test's own (`msa.py`), and may say anything.
 """
 OTHERS = (
     *(test_events, test_crowds, test_leases, test_lost_answers, test_outages, test_msa_server),

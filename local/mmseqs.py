@@ -11,6 +11,8 @@ from pathlib import Path
 from shlex import split
 from typing import NamedTuple
 
+from local.emulators import MissingError
+
 QUERY, RESULT = "query", "result"
 SEARCH = split("--num-iterations 3 -a -e 0.1 --max-seqs 10000 --prefilter-mode 1")
 """An ungapped prefilter, as on a GPU: the other one spends seconds on an index of a small database."""
@@ -21,10 +23,6 @@ DIVERSE = split(
     " --max-seq-id 0.95"
 )
 A3M = ("--msa-format-mode", "6")
-
-
-class MissingError(RuntimeError):
-    """MMseqs2 is not installed; the message says what to do, in one line."""
 
 
 class SearchError(Exception):

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from local import emulators, small_model
+from local import emulators, mmseqs, small_model
 from local.aot import ahead
 from local.processes import free_ports
 from local.pubsub_repair import class_path
@@ -266,6 +266,7 @@ def _run_jobs(site: Site) -> list[str]:
 
 
 def _msa_server(site: Site) -> list[str]:
+    mmseqs.find()  # said here, in one line, where it is missing
     return _module("local.msa_server", port=site.ports.msa_server, cache=MSA_CACHE)
 
 

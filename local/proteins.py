@@ -18,7 +18,7 @@ FIRST_TAXON = 10_000
 
 
 def database(cache: Path) -> mmseqs.Database:
-    """Return the database, made once in a folder. Raises mmseqs.MissingError, mmseqs.SearchError."""
+    """Return the database, made once in a folder. Raises emulators.MissingError, mmseqs.SearchError."""
     program = mmseqs.find()
     digest = sha256(PROTEINS.read_bytes() + str(program.stat().st_size).encode()).hexdigest()[:16]
     folder = cache / digest

@@ -10,9 +10,11 @@ from dropfold import wait
 from dropfold.board import ORDER
 from dropfold.cloud import Cloud, pass_cloud
 from dropfold.names import is_id, prefix
-from dropfold.terminal import complain, table, write
+from dropfold.terminal import complain, table, tell, write
 from schemas.job import Job, State
 from schemas.receipt import receipt_name
+from schemas.storage import ObjectGoneError, ObjectTooLargeError
+from schemas.trouble import MAX_BYTES, TROUBLE, MsaTrouble
 
 EPILOG = """\b
 Examples:
@@ -57,6 +59,8 @@ def command(cloud: Cloud, target: str, *, limit: int, as_json: bool) -> None:
     job = cloud.ledger.get(target) if is_id(target) else None
     if job:
         _show_one(job, cloud.settings.output_bucket, as_json=as_json)
+        if not as_json and job.state is State.ALIGNING:
+            show_trouble(cloud)
         return
     bucket = cloud.settings.input_bucket
     under = prefix(bucket, target)
@@ -70,11 +74,28 @@ def command(cloud: Cloud, target: str, *, limit: int, as_json: bool) -> None:
         return
     table(("state", "jobs"), ((state, counts[state]) for state in ORDER if state in counts))
     show_jobs(jobs)
+    if State.ALIGNING in counts:
+        show_trouble(cloud)
 
 
 def failed(ledger: wait.Ledger, bucket: str, under: str) -> Sequence[Job]:
     """Return some of the failed and the rejected jobs."""
     return ledger.under(bucket, under, (State.FAILED, State.REJECTED), SHOWN)
+
+
+def show_trouble(cloud: Cloud) -> None:
+    """Write why jobs are ALIGNING for long, where the MSA server has trouble."""
+    server = cloud.settings.msa_server
+    if server is None:
+        return
+    try:
+        body = cloud.alignments.read(f"{server.prefix}/{TROUBLE}", None, MAX_BYTES)
+    except (ObjectGoneError, ObjectTooLargeError):
+        return
+    if trouble := MsaTrouble.decode(body):
+        again = f"; it is asked again at {trouble.again_at:%H:%M}" if trouble.again_at else ""
+        since = f"{server.host} cannot be used since {trouble.since:%Y-%m-%d %H:%M} (UTC)"
+        tell(f"{since}: {trouble.reason}{again}. Jobs wait for it, up to a day each.", "yellow")
 
 
 def show_jobs(jobs: Iterable[Job]) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from functions.alignments.kept import Kept
@@ -22,6 +22,7 @@ from inputs.alignments import unaligned
 from inputs.examine import Examiner, Rules
 from inputs.grammar import BoltzInput
 from inputs.read import InvalidInputError
+from inputs.tree import shorten
 from jobs import lifecycle
 from jobs.ledger import ConflictError, Ledger
 from jobs.settle import Settler, Topic
@@ -29,6 +30,7 @@ from schemas.failure import Code, Failure
 from schemas.job import Job
 from schemas.messages import AlignmentsWanted
 from schemas.storage import ObjectGoneError
+from schemas.trouble import MsaTrouble
 
 AT_ONCE, BATCH = 16, 160
 """Jobs that are queued at a time, and between two looks at the clock."""
@@ -50,6 +52,7 @@ class Aligner:
     _waiting: threading.Lock = field(default_factory=threading.Lock)
     _passing: threading.Lock = field(default_factory=threading.Lock)
     _kept: Kept = field(init=False)
+    _told: MsaTrouble | None = None
 
     def dispatch(self, _data: bytes, _attributes: Mapping[str, str]) -> None:
         """Make sure that a pass begins after this call, however many call at once: one waits for it."""
@@ -102,6 +105,7 @@ class Aligner:
         except InvalidInputError as error:  # a validator that was deployed meanwhile
             self._change(lifecycle.fail(job, error.failures[0], datetime.now(UTC)), "not valid any more")
         except TroubleError as error:
+            self._tell(error)
             logger.warning(
                 "the MSA server cannot be used: %s",
                 error,
@@ -114,7 +118,24 @@ class Aligner:
                 failure = _refused(self._host, document, error)
                 self._change(lifecycle.fail(job, failure, datetime.now(UTC)), "cannot be aligned")
         else:
+            self._tell(None)
             self._resume_all(lacking, in_time)
+
+    def _tell(self, error: TroubleError | None) -> None:
+        """Write down trouble, and its end; the first time also that there is no trouble (any more)."""
+        if error is None and self._told is not None and not self._told.since:
+            return
+        self._told = self._trouble(error) if error else MsaTrouble()
+        try:
+            self.search.kept.tell(self._told)
+        except Exception:
+            logger.exception("trouble not written down", extra={"action": "msa.trouble_untold"})
+
+    def _trouble(self, error: TroubleError) -> MsaTrouble:
+        now = datetime.now(UTC)
+        since = self._told.since if self._told and self._told.since else now
+        again = now + timedelta(seconds=max(0.0, self.search.trouble.until - time.monotonic()))
+        return MsaTrouble(since=since, reason=shorten(str(error), 500), again_at=again)
 
     def _is_of_another_server(self, job: Job, document: BoltzInput) -> bool:
         """Return whether a job was recorded when another server, database or pairing was set."""

@@ -1,12 +1,15 @@
 """The alignments that are kept, each an object of a bucket of their own, and the jobs that lack one."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
 from inputs.alignments import MsaServer, unaligned
 from inputs.grammar import BoltzInput
 from schemas.job import Job
+from schemas.storage import ContentDiffersError
+from schemas.trouble import TROUBLE, MsaTrouble
 
 
 class Objects(Protocol):
@@ -18,12 +21,15 @@ class Objects(Protocol):
     def create(self, name: str, body: bytes, content_type: str) -> None:
         """Write an object unless one of this name exists."""
 
+    def replace(self, name: str, body: bytes, content_type: str, if_generation: int) -> None:
+        """Write over this generation, 0 for a new object. Raises ContentDiffersError if it has another."""
+
 
 class Remembered:
     """The bucket for the time of one pass: what was there is not looked for again."""
 
     def __init__(self, objects: Objects) -> None:
-        self.create = objects.create
+        self.create, self.replace = objects.create, objects.replace
         self._objects = objects
         self._there: dict[str, int] = {}
 
@@ -58,6 +64,15 @@ class Kept:
             return job
         lacking = self.lacking(self.server.needed(sequences).names)
         return job.evolve(aligns=lacking, msa_server=self.server.host)
+
+    def tell(self, trouble: MsaTrouble) -> None:
+        """Write down the server's trouble, or, over what was written before, that there is no trouble."""
+        name = f"{self.server.prefix}/{TROUBLE}"
+        generation = self.objects.generation(name) or 0
+        if generation or trouble.since:
+            with suppress(ContentDiffersError):  # another instance tells
+                body = trouble.model_dump_json().encode()
+                self.objects.replace(name, body, "application/json", generation)
 
     def put(self, name: str, a3m: str) -> None:
         """Keep an alignment."""

@@ -27,6 +27,7 @@ from jobs.settle import Settler
 from schemas.failure import Code
 from schemas.job import Effect, Job, State
 from schemas.messages import AlignmentsWanted
+from schemas.trouble import TROUBLE, MsaTrouble
 
 ALPHA, BETA = "VLSPADKTNVK", "VHLTPEEKSAV"
 MSA = MsaServer("http://msa.example/api", "tiny")
@@ -217,6 +218,35 @@ def test_a_server_that_is_in_trouble_for_weeks_is_asked_every_ten_minutes(
     inbox.server.fails = lambda _: None
     inbox.aligner.run()
     assert inbox.now(job).state is State.QUEUED
+
+
+def test_trouble_is_written_down_for_whoever_wonders_and_so_is_its_end(
+    inbox: AligningInbox, clock: Clock
+) -> None:
+    def told() -> MsaTrouble | None:
+        return MsaTrouble.decode(inbox.kept.objects[f"{MSA.prefix}/{TROUBLE}"][1])
+
+    inbox.aligning()
+    inbox.server.fails = lambda _: TroubleError("no answer (connection refused)")
+    inbox.aligner.run()
+    first = told()
+    assert first
+    assert first.reason == "no answer (connection refused)"
+    clock.now += 10
+    inbox.aligner.run()
+    again = told()
+    assert again
+    assert (again.since, again.again_at is not None) == (first.since, True)
+    inbox.server.fails = lambda _: None
+    clock.now += 20
+    inbox.another_aligner().run()  # which knows nothing of it
+    assert told() is None
+
+
+def test_where_there_was_no_trouble_none_is_written_down(inbox: AligningInbox) -> None:
+    inbox.aligning()
+    inbox.aligner.run()
+    assert not any(TROUBLE in name for name in inbox.kept.objects)
 
 
 def test_a_server_says_itself_for_how_long(inbox: AligningInbox, clock: Clock) -> None:

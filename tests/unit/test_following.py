@@ -14,10 +14,12 @@ from dropfold import wait
 from dropfold.__main__ import Commands
 from dropfold.board import ORDER, Pace, Tally
 from dropfold.commands import cancel, events, status, watch
+from inputs.alignments import MsaServer
 from jobs import lifecycle
 from schemas.failure import Code, Failure
 from schemas.job import Job, State, job_id
 from schemas.messages import Message, PredictionCompleted
+from schemas.trouble import TROUBLE, MsaTrouble
 
 FAILURE = Failure(code=Code.TOO_LARGE, message="It is \x1b[2J too large.", remedy="Split it.")
 
@@ -65,6 +67,20 @@ def test_a_job_that_lacks_alignments_says_whose_since_when_and_until_when() -> N
     one = run(status.command, cloud, aligning.job_id).stdout.splitlines()
     assert f"waits for\t{why}" in one
     assert "aligned by\tmsa.example" in one
+
+
+def test_trouble_of_the_msa_server_is_told_with_the_jobs_that_it_keeps_waiting() -> None:
+    cloud, server = MemoryCloud(), MsaServer("https://msa.example")
+    cloud.settings.msa_server = server
+    aligning = add(cloud, "run1/a.yaml", State.ALIGNING, aligns=("x",), msa_server=server.host)
+    assert "cannot be used" not in run(status.command, cloud, "run1/").stderr
+    trouble = MsaTrouble(since=NOW, reason="no answer (connection refused)", again_at=NOW)
+    cloud.alignments.put(f"{server.prefix}/{TROUBLE}", trouble.model_dump_json().encode())
+    said = "msa.example cannot be used since 2026-01-02 03:04 (UTC): no answer (connection refused)"
+    for target in ("run1/", aligning.job_id):
+        assert said in run(status.command, cloud, target).stderr.replace("\n", "")
+    cloud.alignments.put(f"{server.prefix}/{TROUBLE}", MsaTrouble().model_dump_json().encode())
+    assert "cannot be used" not in run(status.command, cloud, "run1/").stderr
 
 
 def test_each_state_has_a_place_on_the_board() -> None:

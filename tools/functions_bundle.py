@@ -17,9 +17,9 @@ PACKAGES = ("functions", "gcp", "inputs", "jobs", "schemas")
 LEFT_OUT = ("__pycache__", "requirements.txt", "examples", "v1")
 MAIN = '''"""Entry points, where Cloud Functions looks for them; they are in functions/main.py."""
 
-from functions.main import on_compare, on_dead, on_delete, on_request, on_sweep, on_upload, on_wake
+from functions.main import on_align, on_compare, on_dead, on_delete, on_request, on_sweep, on_upload, on_wake
 
-__all__ = ["on_compare", "on_dead", "on_delete", "on_request", "on_sweep", "on_upload", "on_wake"]
+__all__ = ["on_align", "on_compare", "on_dead", "on_delete", "on_request", "on_sweep", "on_upload", "on_wake"]
 '''
 
 

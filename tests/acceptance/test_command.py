@@ -189,7 +189,7 @@ def test_inputs_are_checked_without_anybody_else(screen: Path) -> None:
 
 def test_the_doctor_finds_a_local_stack_well_and_what_it_cannot_ask_not_checked(stack: Stack) -> None:
     lines = dropfold(stack, "doctor").stdout.splitlines()
-    assert len(lines) == 12
+    assert len(lines) == 15
     assert {line.split("  ")[0] for line in lines} == {"ok", "not checked here"}
     asked = {line for line in lines if line.startswith("not checked here")}
     assert all("rights on" in line or "quota" in line for line in asked)

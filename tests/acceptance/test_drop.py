@@ -128,12 +128,19 @@ def test_the_event_is_a_cloud_event_that_filters_understand(stack: Stack, folder
     assert (attributes["batch"], attributes["state"]) == (folder, "REJECTED")
 
 
+MIXED_MSAS = """\
+sequences:
+- protein: {id: A, sequence: GYDPETGTWG, msa: a.a3m}
+- protein: {id: B, sequence: NLYIQ}
+"""
+
+
 @pytest.mark.parametrize(
     ("name", "content", "code", "says"),
     [
         ("letter.txt", "hello", "UNSUPPORTED_FILE", ".yaml"),
         ("malformed.yaml", "sequences: [", "INVALID_INPUT", "line 1"),
-        ("no_msa.yaml", PROTEIN_YAML.replace(", msa: empty", ""), "INVALID_INPUT", "msa: empty"),
+        ("mixed_msas.yaml", MIXED_MSAS, "INVALID_INPUT", "does not mix the two"),
         ("lower.yaml", PROTEIN_YAML.replace(CHIGNOLIN, CHIGNOLIN.lower()), "INVALID_INPUT", "capital"),
         ("empty.fasta", "", "INVALID_INPUT", "empty"),
         ("huge.yaml", "#" * 1_100_000, "TOO_LARGE", "1,048,576"),

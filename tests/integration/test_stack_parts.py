@@ -376,7 +376,7 @@ def test_up_s_file_gives_a_shell_what_google_s_clients_need_and_stays_with_who_t
     code = "from google.cloud import storage; print(sorted(b.name for b in storage.Client().list_buckets()))"
     shell = ["/bin/sh", "-c", f'. "{up.env_file}" && "{sys.executable}" -c "{code}"']
     answer = subprocess.run(shell, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert answer.stdout == "['dropfold-in', 'dropfold-out']\n"
+    assert answer.stdout == "['dropfold-alignments', 'dropfold-in', 'dropfold-out']\n"
     up.env_file.write_text("export GOOGLE_CLOUD_PROJECT='another'\n")
     assert_ended_cleanly(up, *up.end(signal.SIGINT))
     assert up.env_file.read_text() == "export GOOGLE_CLOUD_PROJECT='another'\n"

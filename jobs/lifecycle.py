@@ -6,6 +6,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import pairwise
 
 from schemas.failure import RETRYABLE, Code, Failure
 from schemas.job import Change, Effect, Job, Lease, Result, State
@@ -160,11 +161,18 @@ def end_attempt(job: Job, failure: Failure, at: datetime) -> Job:
 
 def release(job: Job, event: Trigger, failure: Failure, at: datetime) -> Job:
     """Return a running job to the queue, or fail it when its attempts are spent."""
-    if job.attempt < MAX_ATTEMPTS:
+    attempts = job.attempt - _ended_unaligned(job)
+    if attempts < MAX_ATTEMPTS:
         return advance(job, event, at, failure.code)
-    message = f"Given up after {job.attempt} attempts. The last one: {failure.message}"
+    message = f"Given up after {attempts} attempts. The last one: {failure.message}"
     final = failure.model_copy(update={"message": message})
     return advance(job.evolve(errors=(final,)), Trigger.GAVE_UP, at, failure.code)
+
+
+def _ended_unaligned(job: Job) -> int:
+    """Count the claims that came to nothing for want of an alignment: no sign that the input is to blame."""
+    moves = [change.event for change in job.history]
+    return list(pairwise(moves)).count((Trigger.CLAIMED, Trigger.UNALIGNED))
 
 
 def remembered(uploaded_at: datetime, now: datetime) -> bool:

@@ -167,8 +167,9 @@ def _withdrawn(upload: Upload, end: Move, facts: Facts) -> Iterator[End]:
 
 def _given_up(upload: Upload, end: Move, facts: Facts) -> Iterator[End]:
     """Yield the ends of one that lost its attempts, each of which needs a cause of its own, or that hung."""
-    claims = [move for move in facts.moves[upload.job_id] if move.event == "CLAIMED"]
-    if end.event == "GAVE_UP" and len(claims) == ATTEMPTS:
+    pairs = [(move.event, after.event) for move, after in pairwise(facts.moves[upload.job_id])]
+    spent = sum(event == "CLAIMED" and after != "UNALIGNED" for event, after in pairs)
+    if end.event == "GAVE_UP" and spent == ATTEMPTS:
         for code in (Code.WORKER_LOST, Code.CUDA_ERROR, Code.STORAGE_UNAVAILABLE, Code.PREEMPTED):
             yield State.FAILED, code
     if end.event == "GAVE_UP" and facts.forgotten >= ATTEMPTS:

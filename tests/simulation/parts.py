@@ -63,9 +63,15 @@ MSA, RULES = MsaServer("http://msa.example", "none"), Rules(msa_service=True)
 class MsaServerAlone:
     """Implements functions.alignments.server.Server: it knows no homologues."""
 
+    def __init__(self) -> None:
+        self._asked: set[str] = set()
+
     def unpaired(self, sequences: Sequence[str], in_time: InTime) -> list[str] | None:
-        """Return each query alone, or None where time is over."""
-        return [f">101\n{each}\n" for each in sequences] if in_time() else None
+        """Return each query alone, or None where time is over at the first question; a search goes on."""
+        if not in_time() and not self._asked.issuperset(sequences):
+            self._asked.update(sequences)
+            return None
+        return [f">101\n{each}\n" for each in sequences]
 
     def paired(self, sequences: Sequence[str], in_time: InTime) -> list[str] | None:
         """Return the same."""

@@ -189,6 +189,17 @@ def test_files_are_waited_for_first_and_alignments_then() -> None:
     assert lifecycle.arrive(job, (), LATER).state is State.QUEUED
 
 
+def test_an_attempt_that_ended_for_want_of_an_alignment_is_not_held_against_its_input() -> None:
+    job = lifecycle.unalign(lifecycle.claim(a_job(), "w", NOW), ("p/a.a3m",), NOW)
+    job = lifecycle.align(job, NOW)
+    for _ in range(1, lifecycle.MAX_ATTEMPTS):
+        job = lifecycle.release(lifecycle.claim(job, "w", NOW), Trigger.LEASE_EXPIRED, LOST, NOW)
+        assert (job.state, job.errors) == (State.QUEUED, ())
+    job = lifecycle.release(lifecycle.claim(job, "w", NOW), Trigger.LEASE_EXPIRED, LOST, NOW)
+    assert (job.state, job.attempt) == (State.FAILED, 4)
+    assert "after 3 attempts" in job.errors[0].message
+
+
 def test_an_alignment_that_is_gone_is_made_again_but_not_for_ever() -> None:
     job = a_job()
     for _ in range(lifecycle.MAX_ATTEMPTS):

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 from pydantic.json_schema import SkipJsonSchema
 
+from schemas.checks import Checks
 from schemas.failure import Code, Failure
 from schemas.options import Options
+from schemas.record import Record
 from schemas.vocabulary import Vocabulary
 
 MAX_NAME_BYTES = 1024
@@ -56,12 +58,6 @@ class Effect(Vocabulary):
     REQUEST = "REQUEST"  # publish to the requested topic
     RECEIPT = "RECEIPT"  # write receipt.json
     EVENT = "EVENT"  # publish the completion event
-
-
-class Record(BaseModel):
-    """Base of everything that is stored: frozen, closed, explicit."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class Source(Record):
@@ -136,6 +132,7 @@ class Result(Record):
     fingerprint: str
     cached_from: str | None = None
     alignments: tuple[Alignment, ...] = ()
+    checks: Checks | None = None
 
 
 class Change(Record):
@@ -198,6 +195,7 @@ class Job(Record):
     fingerprint: str | None = None  # SHA-256 of all that it depends on
     cached_from: str | None = None  # job whose outputs were copied; None where it was computed
     alignments: tuple[Alignment, ...] = ()  # those that were made for it
+    checks: Checks | None = None  # verdict on its structures; None where they were not checked at all
 
     errors: tuple[Failure, ...] = ()  # why it ended without a result, the first one first
 

@@ -1,9 +1,9 @@
 """Messages on the topics: CloudEvents 1.0 in binary mode over Pub/Sub.
 
-Attributes ``ce-*`` carry the event's context, the message's data is the event's data as JSON. ``batch`` and
-``state`` are plain attributes beside them, because subscription filters see attributes only. Messages carry
-identifiers and names, never payloads. Each model is an event in CloudEvents' JSON format; ``encode`` and
-``decode`` translate it to and from a message.
+Attributes ``ce-*`` carry the event's context, the message's data is the event's data as JSON. ``batch``,
+``state`` and ``checks`` are plain attributes beside them, because subscription filters see attributes only.
+Messages carry identifiers and names, never payloads. Each model is an event in CloudEvents' JSON format;
+``encode`` and ``decode`` translate it to and from a message.
 """
 
 import json
@@ -16,16 +16,18 @@ from typing import Literal, Self
 from pydantic import AwareDatetime, Field, ValidationError
 from pydantic_core import from_json
 
+from schemas.checks import Verdict
 from schemas.failure import Failure
-from schemas.job import MAX_NAME_BYTES, TERMINAL, Job, Record, State, Terminal
+from schemas.job import MAX_NAME_BYTES, TERMINAL, Job, State, Terminal
 from schemas.receipt import receipt_name
+from schemas.record import Record
 from schemas.trace import TRACEPARENT, traceparent
 from schemas.undecodable import UndecodableError
 
 MAX_ATTRIBUTE_BYTES = 1024
 """Longest attribute value that Pub/Sub takes, in bytes of UTF-8."""
 
-PLAIN = frozenset({"batch", "state"})
+PLAIN = frozenset({"batch", "checks", "state"})
 """Fields of an event that become attributes under their own name."""
 
 
@@ -187,6 +189,8 @@ class Completion(Record):
     random_weights: bool | None = Field(
         description="True where the result means nothing; null without model."
     )
+    checks: Verdict | None = Field(None, description="Of the best structure; null where none was checked.")
+    reasons: tuple[str, ...] = Field((), description="The first three of the verdict's.")
     error: Failure | None
 
 
@@ -202,6 +206,7 @@ class PredictionCompleted(Event):
     subject: str | None = Field(None, description="The input as a gs:// URI, names unescaped.")
     batch: str
     state: Terminal
+    checks: Verdict | None = Field(None, description="Of the best structure; null where none was checked.")
     data: Completion
 
     @classmethod
@@ -217,6 +222,8 @@ class PredictionCompleted(Event):
             outputs=folder + job.output_prefix,
             receipt=folder + receipt_name(job),
             random_weights=job.model.random_weights if job.model else None,
+            checks=job.checks.verdict if job.checks else None,
+            reasons=job.checks.reasons[:3] if job.checks else (),
             error=job.errors[0] if job.errors else None,
         )
         return cls(
@@ -227,5 +234,6 @@ class PredictionCompleted(Event):
             traceparent=traceparent(job.trace, job.job_id),
             batch=job.batch,
             state=data.state,
+            checks=data.checks,
             data=data,
         )

@@ -4,9 +4,11 @@ from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field
 
+from schemas.checks import Checks
 from schemas.failure import Failure
-from schemas.job import Alignment, Job, Model, Output, Record, Source, Terminal
+from schemas.job import Alignment, Job, Model, Output, Source, Terminal
 from schemas.options import Options
+from schemas.record import Record
 
 RECEIPT, REPORT, SUMMARY = "receipt.json", "report.html", "summary.png"
 """Names in the folder of a job's outputs: the receipt, the page and the picture of a prediction."""
@@ -32,6 +34,7 @@ class Receipt(Record):
     alignments: tuple[Alignment, ...] = Field(
         (), description="Alignments that were made for proteins without one of their own."
     )
+    checks: Checks | None = Field(None, description="Verdict on the structures; null where there are none.")
     outputs: tuple[Output, ...]
     scores: dict[str, float]
     error: Failure | None

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import AwareDatetime, Field, ValidationError
 
-from schemas.job import Record
+from schemas.record import Record
 
 TROUBLE = "trouble.json"
 """Name of the object in the folder of a server's alignments."""

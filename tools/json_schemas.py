@@ -8,12 +8,14 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from inputs.read import BoltzInput
+from schemas.checks import ChecksReport
 from schemas.messages import CapacityWanted, PredictionCompleted, PredictionRequested, ReferenceArrived
 from schemas.receipt import Receipt
 
 PUBLISHED: Mapping[str, type[BaseModel]] = {
     "boltz-input": BoltzInput,
     "capacity-wanted": CapacityWanted,
+    "checks": ChecksReport,
     "prediction-completed": PredictionCompleted,
     "prediction-requested": PredictionRequested,
     "receipt": Receipt,

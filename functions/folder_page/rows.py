@@ -12,9 +12,10 @@ from typing import Self
 from pydantic import AwareDatetime, Field
 
 from schemas.failure import shortened
-from schemas.job import Record, State
+from schemas.job import State
 from schemas.outputs import BEST_STRUCTURES
 from schemas.receipt import RECEIPT, REPORT, SUMMARY, Receipt
+from schemas.record import Record
 from schemas.scores import AFFINITY, BINDER, CONFIDENCE, IPTM, PLDDT, PTM
 from schemas.spreadsheet import guarded, unguarded
 

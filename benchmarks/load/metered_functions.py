@@ -7,6 +7,7 @@ from benchmarks.load import meter
 meter.install(os.environ["FUNCTION_TARGET"])
 
 from functions.main import (  # noqa: E402
+    on_align,
     on_compare,
     on_dead,
     on_delete,
@@ -16,4 +17,4 @@ from functions.main import (  # noqa: E402
     on_wake,
 )
 
-__all__ = ["on_compare", "on_dead", "on_delete", "on_request", "on_sweep", "on_upload", "on_wake"]
+__all__ = ["on_align", "on_compare", "on_dead", "on_delete", "on_request", "on_sweep", "on_upload", "on_wake"]

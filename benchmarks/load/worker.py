@@ -12,8 +12,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -38,7 +39,10 @@ from worker.settings import WorkerSettings
 GATE_VARIABLE = "LOAD_GATE"
 POLL_SECONDS = 0.5
 RESIDUES = 12
-"""Length of the one chain, A, of every input of this benchmark."""
+"""Length of the one protein, A, of every input of this benchmark."""
+
+LIGAND = "L"
+"""Chain of the ligand, where an input has one."""
 
 logger = logging.getLogger("worker")
 
@@ -79,46 +83,58 @@ class NoModel:
 
     def predict(
         self,
-        input_file: Path,  # noqa: ARG002  each prediction is the same
+        input_file: Path,
         options: Options,  # noqa: ARG002
         seed: int,  # noqa: ARG002
         out: Path,
         begin: Callable[[], object],
     ) -> PredictedFiles:
-        """Write the files that Boltz-2 writes for a chain of this length."""
+        """Write the files that Boltz-2 writes for a chain of this length, and a ligand of one atom."""
         out.mkdir()
+        files = self._files | (_with_ligand() if b"ligand" in input_file.read_bytes() else {})
 
         def work() -> None:
             self._gate.wait()
-            for name, content in self._files.items():
+            for name, content in files.items():
                 (out / name).write_bytes(content)
 
         start = time.perf_counter()
         self._device.turn(begin, work)
-        return PredictedFiles(
-            {name: out / name for name in self._files}, {"predict": time.perf_counter() - start}
-        )
+        return PredictedFiles({name: out / name for name in files}, {"predict": time.perf_counter() - start})
 
 
 def _files() -> dict[str, bytes]:
     return {
-        outputs.structure(0, "cif"): _structure().encode(),
+        outputs.structure(0, "cif"): _structure({"A": ("ALA", "CA", RESIDUES)}),
         outputs.confidence(0): json.dumps({"confidence_score": 0.5, "ptm": 0.5}).encode(),
         **{outputs.array(kind, 0): _array(kind, *[RESIDUES] * n) for kind, n in outputs.ARRAYS.items()},
     }
 
 
-def _structure() -> str:
-    structure, model, chain = gemmi.Structure(), gemmi.Model("1"), gemmi.Chain("A")
-    for number in range(1, RESIDUES + 1):
+@cache
+def _with_ligand() -> dict[str, bytes]:
+    return {outputs.structure(0, "cif"): _structure({"A": ("ALA", "CA", RESIDUES), LIGAND: ("LIG", "C1", 1)})}
+
+
+def _structure(chains: Mapping[str, tuple[str, str, int]]) -> bytes:
+    """Return an mmCIF file of chains: name of their residues, of the one atom in each, and how many."""
+    structure, model = gemmi.Structure(), gemmi.Model("1")
+    for row, (name, (residue, atom, count)) in enumerate(chains.items()):
+        model.add_chain(_chain(name, residue, atom, count, row))
+    structure.add_model(model)
+    return structure.make_mmcif_document().as_string().encode()
+
+
+def _chain(name: str, residue_name: str, atom_name: str, count: int, row: int) -> gemmi.Chain:
+    chain = gemmi.Chain(name)
+    for number in range(1, count + 1):
         residue, atom = gemmi.Residue(), gemmi.Atom()
-        residue.name, residue.seqid, residue.subchain = "ALA", gemmi.SeqId(str(number)), "A"
-        atom.name, atom.element, atom.pos = "CA", gemmi.Element("C"), gemmi.Position(3.8 * number, 0, 0)
+        residue.name, residue.seqid, residue.subchain = residue_name, gemmi.SeqId(str(number)), name
+        atom.name, atom.element = atom_name, gemmi.Element("C")
+        atom.pos = gemmi.Position(3.8 * number, 3.8 * row, 0)
         residue.add_atom(atom)
         chain.add_residue(residue)
-    model.add_chain(chain)
-    structure.add_model(model)
-    return structure.make_mmcif_document().as_string()
+    return chain
 
 
 def _array(kind: str, *shape: int) -> bytes:

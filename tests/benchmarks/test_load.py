@@ -7,9 +7,10 @@ import pytest
 from benchmarks.load import meter
 from benchmarks.load.meter import READ, RENEWAL, WRITE, Operation
 from benchmarks.load.operations import per_job
-from benchmarks.load.product import document
+from benchmarks.load.product import FUNCTIONS, document
 from benchmarks.load.worker import RESIDUES, Gate, NoModel
 from inputs.read import BoltzInput, read_input
+from local import topology
 from schemas.options import Options
 from worker import outputs
 from worker.device import Device
@@ -48,6 +49,12 @@ def test_operations_are_divided_among_jobs_by_who_did_them(tmp_path: Path) -> No
     assert (divided.work[WRITE], divided.work[READ], divided.work[RENEWAL]) == (2, 3, 1)
     assert (divided.background[READ], divided.comparison[READ]) == (1.5, 10)
     assert divided.firestore == pytest.approx(6.5)
+
+
+def test_every_function_of_a_stack_is_counted() -> None:
+    """By its text: whoever imports it is counted from then on."""
+    text = FUNCTIONS.read_text()
+    assert all(f'"{function}"' in text for function in topology.load().functions)
 
 
 def test_a_line_that_is_just_being_written_is_left_out(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from inputs.grammar import BoltzInput
 from schemas import outputs
+from schemas.checks import Checks, ChecksReport
 from schemas.job import Alignment, Job, Model
 from schemas.stages import ON_DEVICE
 
@@ -22,6 +23,8 @@ class Prediction:
     """The job, the model, the input and its text, public files by name, seconds by stage.
 
     ``usd_per_hour`` is what the worker costs, where that is known. ``alignments`` are those that were made.
+    ``checks`` is what the checks of the structures found, ``summary`` what of it the receipt has; a copied
+    result of the time before them has no ``checks``.
     """
 
     job: Job
@@ -32,6 +35,8 @@ class Prediction:
     seconds: Mapping[str, float]
     usd_per_hour: float | None = None
     alignments: tuple[Alignment, ...] = ()
+    checks: ChecksReport | None = None
+    summary: Checks | None = None
 
     @property
     def usd(self) -> float | None:

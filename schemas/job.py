@@ -119,10 +119,11 @@ class Alignment(Record):
 
 
 class Result(Record):
-    """Fields that a successful attempt adds to its job. Timings are seconds by stage, scores are Boltz-2's.
+    """Fields that a successful attempt adds to its job. Timings are seconds by stage.
 
     ``fingerprint`` identifies all that the result depends on; ``cached_from`` is the job whose outputs were
-    copied, where one with the same fingerprint had succeeded before.
+    copied, where one with the same fingerprint had succeeded before. ``scores`` are Boltz-2's, and those made
+    from its PAE.
     """
 
     outputs: tuple[Output, ...]

@@ -17,7 +17,10 @@ MAX_RECEIPT_BYTES = 4 * 1024 * 1024
 
 
 class Receipt(Record):
-    """``receipt.json``: whoever sees it sees a whole result. Timings are seconds, scores are Boltz-2's."""
+    """``receipt.json``: whoever sees it sees a whole result.
+
+    Timings are seconds by stage. Scores are Boltz-2's, and those made from its PAE.
+    """
 
     version: Literal[1] = 1
     job_id: str = Field(pattern=r"^[0-9a-f]{16}$")

@@ -1,11 +1,14 @@
-"""The scores of a prediction: Boltz-2's names of them, and how people read them."""
+"""The scores of a prediction, and how people read them.
+
+Names are Boltz-2's, but for those of interfaces: worker/checks/interfaces.py makes them from its PAE.
+"""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 
 class Score(NamedTuple):
-    """A score by its name in receipts, which is Boltz-2's; people see it multiplied by ``times``."""
+    """A score by its name in receipts; people see it multiplied by ``times``."""
 
     name: str
     label: str
@@ -32,4 +35,18 @@ AFFINITY = Score("affinity_pred_value", "affinity", 3, higher_is_better=False)
 
 BINDER = Score("affinity_probability_binary", "binder, probability", 3)
 
-SCORES = (CONFIDENCE, PTM, IPTM, PLDDT, AFFINITY, BINDER)
+IPSAE = Score("ipsae", "ipSAE", 3)
+IPSAE_MIN = Score("ipsae_min", "ipSAE, worse direction", 3)
+PDOCKQ2 = Score("pdockq2", "pDockQ2", 3)
+LIS = Score("lis", "LIS", 3)
+LIA = Score("lia", "LIA", 0)
+"""Pairs of tokens."""
+
+INTERFACE_PAE = Score("interface_pae", "interface PAE", 1, higher_is_better=False)
+"""Angstrom, the mean of both directions."""
+
+SCORES = (
+    *(CONFIDENCE, PTM, IPTM, PLDDT, AFFINITY, BINDER),
+    *(IPSAE, IPSAE_MIN, PDOCKQ2, LIS, LIA, INTERFACE_PAE),
+)
+"""Those that a receipt has; the last six are of the pair of polymers with the best ipSAE."""

@@ -1,13 +1,13 @@
 """Proof of success: what the model wrote is whole, finite and about the right molecules.
 
 Boltz ends without an error also when it has no result, so a prediction counts as done when every file of it
-exists and reads. Rank 0 is the sample with the highest confidence.
+exists and reads.
 """
 
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,10 +17,11 @@ import numpy as np
 
 from inputs.grammar import BoltzInput, Polymer
 from schemas import outputs
+from schemas.checks import Interface
 from schemas.failure import Code, FailedError, Failure
 from schemas.options import Options
 from schemas.outputs import ARRAYS, SUFFIXES
-from schemas.scores import AFFINITY, CONFIDENCE, SCORES
+from schemas.scores import AFFINITY, CONFIDENCE, INTERFACE_PAE, SCORES
 
 _PDB_WIDTH = 80
 
@@ -51,32 +52,42 @@ def expected(document: BoltzInput, options: Options) -> Expected:
 def checked(files: Mapping[str, Path], expected: Expected) -> dict[str, Path]:
     """Check the files of a prediction, by public name, and return those that there must be.
 
-    Per sample, best first: ``model_0.cif`` (or ``.pdb``), ``confidence_model_0.json``,
+    Per sample: ``model_0.cif`` (or ``.pdb``), ``confidence_model_0.json``,
     ``plddt_model_0.npz`` (per token, 0 to 1), ``pae_model_0.npz`` and ``pde_model_0.npz`` (token by token,
     angstrom); once, if asked for, ``affinity.json``. Raises FailedError for the first file that is missing,
     unreadable, not finite, or about other chains.
     """
-    names = list(_names(expected))
-    for name in names:
+    for name in (found := list(names(expected))):
         try:
             _check(name, files[name], expected)
         except (KeyError, FileNotFoundError) as error:
             raise _no_output(name, "is missing") from error
         except Exception as error:  # whatever a reader raises means that the file is not whole
             raise _no_output(name, f"is not usable: {error}") from error
-    return {name: files[name] for name in names}
+    return {name: files[name] for name in found}
 
 
-def scores(files: Mapping[str, Path]) -> dict[str, float]:
-    """Read the best sample's scores, and the affinity's, from what ``checked`` returned."""
-    read: dict[str, Any] = {}
+def scores(files: Mapping[str, Path], interfaces: Iterable[Interface] = ()) -> dict[str, float]:
+    """Return the best sample's scores, with the affinity's, and those of its best interface."""
+    read = _of_interface(interfaces)
     for public in (outputs.confidence(0), outputs.AFFINITY):
         if public in files:
             read |= json.loads(files[public].read_text())
     return {score.name: float(read[score.name]) for score in SCORES if score.name in read}
 
 
-def _names(expected: Expected) -> Iterator[str]:
+def _of_interface(interfaces: Iterable[Interface]) -> dict[str, Any]:
+    """Return the scores of the pair of polymers with the best ipSAE, if there is one."""
+    polymers = [pair for pair in interfaces if pair.ipsae is not None]
+    if not polymers:
+        return {}
+    best = max(polymers, key=lambda pair: pair.ipsae or 0.0)
+    made = {"ipsae", "ipsae_min", "pdockq2", "lis", "lia"}
+    return best.model_dump(include=made, exclude_none=True) | {INTERFACE_PAE.name: best.mean_pae}
+
+
+def names(expected: Expected) -> Iterator[str]:
+    """Yield the public names of a prediction's files: those of each sample, then the affinity."""
     for rank in range(expected.samples):
         yield outputs.structure(rank, SUFFIXES[expected.output_format])
         yield outputs.confidence(rank)

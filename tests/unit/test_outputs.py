@@ -8,6 +8,7 @@ import gemmi
 import numpy as np
 import pytest
 
+from schemas.checks import Interface
 from schemas.failure import Code, FailedError
 from schemas.options import Options
 from worker.boltz2.workspace import Workspace
@@ -114,6 +115,30 @@ def test_scores_are_those_of_the_best_sample_and_of_the_affinity(out: Path) -> N
         "affinity_pred_value": -1.5,
         "affinity_probability_binary": 0.25,
     }
+
+
+def pair(chains: tuple[str, str], pae: float, **scores: float) -> Interface:
+    return Interface(chains=chains, mean_pae=pae, **scores)
+
+
+def test_scores_of_an_interface_are_of_the_pair_of_polymers_with_the_best_ipsae(out: Path) -> None:
+    best = {"ipsae": 0.8, "ipsae_min": 0.4, "pdockq2": 0.6, "lis": 0.5, "lia": 1200}
+    interfaces = [pair(("A", "L"), 1.0), pair(("A", "B"), 20.0, ipsae=0.2), pair(("B", "C"), 5.5, **best)]
+    assert scores(collected(out, EXPECTED), interfaces).items() >= (best | {"interface_pae": 5.5}).items()
+
+
+@pytest.mark.parametrize("interfaces", [[], [pair(("A", "L"), 1.0)]])
+def test_without_two_polymers_there_are_no_scores_of_an_interface(
+    out: Path, interfaces: list[Interface]
+) -> None:
+    assert scores(collected(out, EXPECTED), interfaces) == scores(collected(out, EXPECTED))
+
+
+def test_a_score_that_is_not_made_for_a_pair_is_left_out(out: Path) -> None:
+    nucleic = pair(("A", "R"), 7.0, ipsae=0.0, ipsae_min=0.0, lis=0.0, lia=0)
+    found = scores(collected(out, EXPECTED), [nucleic])
+    assert (found["ipsae"], found["interface_pae"]) == (0.0, 7.0)
+    assert "pdockq2" not in found
 
 
 def test_an_affinity_that_nobody_asked_for_is_not_delivered(out: Path) -> None:

@@ -23,11 +23,13 @@ from schemas.job import Job, State
 from schemas.messages import PredictionRequested
 from schemas.options import Options
 from worker import no_gc
+from worker.checks.run import check
 from worker.child_pool import PRELOAD, ChildPool
 from worker.device import Device
 from worker.drain import Worker
 from worker.job_runner import JobRunner
 from worker.pipeline import Pipeline
+from worker.prepare import in_child
 
 LIMIT = 600.0
 
@@ -56,7 +58,7 @@ def drain(inputs: Path, scratch: Path, weights: Path, options: Options, on: str 
     ledger, uploads, results = MemoryLedger(), MemoryBucket("in"), MemoryBucket("out")
     jobs = [_queued(path, options, ledger) for path in _uploaded(inputs, uploads)]
     predictor = Boltz2Predictor(weights, children, device, on)
-    pipeline = Pipeline(uploads, results, predictor, scratch, started_at)
+    pipeline = Pipeline(uploads, results, predictor, check, scratch, started_at, call=in_child(children))
     settler = Settler(ledger, results, MemoryTopic(), MemoryTopic())
     runner = JobRunner(ledger, settler, pipeline, "bare", renew_seconds=30)
     Worker(runner, LIMIT, math.inf, lambda _turns: LIMIT).drain(_requested(jobs))

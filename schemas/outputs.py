@@ -18,6 +18,7 @@ ARRAYS = {"plddt": 1, "pae": 2, "pde": 2}
 """Dimensions of each kind of array: [tokens] (0 to 1), or [tokens, tokens] (ångström)."""
 
 AFFINITY = "affinity.json"
+CHECKS = "checks.json"
 BEST_STRUCTURES = ("model_0.cif", "model_0.pdb")
 """Possible names of the best sample's structure."""
 

@@ -14,6 +14,7 @@ class Stage(StrEnum):
     FEATURISE = "featurise"
     PREDICT = "predict"  # on the device
     WRITE = "write"
+    CHECK = "check"  # of the structures, beside the device
     AFFINITY_FEATURISE = "affinity_featurise"
     AFFINITY_PREDICT = "affinity_predict"  # on the device
     AFFINITY_WRITE = "affinity_write"

@@ -27,6 +27,7 @@ PRELOAD = (
     "worker.prepare",
     "worker.boltz2.featurise",
     "worker.boltz2.write",
+    "worker.checks.run",
     "worker.report.page",
     "worker.report.summary",
 )

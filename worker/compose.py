@@ -10,10 +10,12 @@ from worker import no_gc
 from worker.alignments import Alignments
 from worker.boltz2.manifest import COMPONENTS, STRUCTURE, require
 from worker.boltz2.read_ahead import read_ahead
+from worker.checks import run
 from worker.child_pool import PRELOAD, ChildPool
 from worker.child_server import fork_child_server
 from worker.device import Device
 from worker.drain import Worker
+from worker.examination import Check
 from worker.job_runner import JobRunner
 from worker.pipeline import Pipeline
 from worker.predictor import Predictor
@@ -59,13 +61,16 @@ def job_runner(
     predictor: Predictor,
     started_at: datetime,
     children: ChildPool | None = None,
+    *,
+    check: Check = run.check,
 ) -> JobRunner:
-    """Put together what runs jobs; without children it reads in this process, and writes no report."""
+    """Put together what runs jobs; without children it works in this process, and writes no report."""
     ledger = clients.ledger()
     attempt = Pipeline(
         uploads=clients.bucket(settings.input_bucket),
         results=clients.bucket(settings.output_bucket),
         predictor=predictor,
+        check=check,
         work_dir=settings.work_dir,
         started_at=started_at,
         cache=ledger if settings.result_cache else None,

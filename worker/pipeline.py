@@ -1,25 +1,28 @@
-"""One attempt at one job: prepare, predict, prove, upload. Failures raise; no state is decided here."""
+"""One attempt at one job: prepare, predict, check, upload. Failures raise; no state is decided here."""
 
 import logging
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+from pydantic import ValidationError
 
 from inputs.read import MAX_TOKENS
+from schemas.checks import Checks, ChecksReport
 from schemas.job import Job, Output, Result
+from schemas.outputs import CHECKS
 from schemas.stages import Stage
-from worker import outputs
 from worker.alignments import Alignments, aligned
 from worker.cache import Ledger, copied, find_cached, fingerprint
+from worker.examination import BEFORE, Check, Examination, Examined, unchecked
 from worker.lease import LeasedJob
 from worker.predictor import Predictor
 from worker.prepare import Call, Prepared, Uploads, here, prepare
 from worker.report.prediction import Prediction
+from worker.stopwatch import Stopwatch
 from worker.upload import Destination, upload
 
 Renderer = Callable[[Prediction, Path], None]
@@ -38,37 +41,30 @@ class Results(Destination, Protocol):
         """Copy an object on the server's side. Raises ObjectGoneError, ContentDiffersError."""
 
 
-@dataclass
-class Stopwatch:
-    """Seconds by stage of one attempt."""
+class Attempt(NamedTuple):
+    """What an attempt works on: the job, its input, a fresh folder for what comes of it, its stopwatch."""
 
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time a block."""
-        start = time.monotonic()
-        yield
-        self.add({name: time.monotonic() - start})
-
-    def add(self, timings: Mapping[str, float]) -> None:
-        """Take over seconds by stage that were measured elsewhere."""
-        self.seconds |= {stage: round(taken, 3) for stage, taken in timings.items()}
+    leased: LeasedJob
+    prepared: Prepared
+    folder: Path
+    watch: Stopwatch
 
 
 @dataclass(frozen=True)
 class Pipeline:
     """The steps of an attempt, and its collaborators: both buckets, the warm model, a folder to work in.
 
-    ``cache`` is where results of earlier jobs are found; without it everything is computed. ``renderers`` are
-    for pages and pictures, by public name. ``usd_per_hour`` is the worker's price, ``max_tokens`` what its
-    memory holds: intake may have had another limit when it took a job in. ``call`` calls what reads the input
-    and what it names. ``alignments`` are those that were made for jobs.
+    ``check`` checks the structures. ``cache`` is where results of earlier jobs are found; without it
+    everything is computed. ``renderers`` are for pages and pictures, by public name. ``usd_per_hour`` is the
+    worker's price, ``max_tokens`` what its memory holds: intake may have had another limit when it took a job
+    in. ``call`` calls what reads the input and what it names, and ``check``. ``alignments`` are those that
+    were made for jobs.
     """
 
     uploads: Uploads
     results: Results
     predictor: Predictor
+    check: Check
     work_dir: Path
     started_at: datetime
     cache: Ledger | None = None
@@ -92,20 +88,21 @@ class Pipeline:
                 prepared = self._prepared(job, Path(folder) / "input")
             leased.turns = 2 if prepared.document.properties else 1
             identity = fingerprint(prepared, job.options, model)
-            if cached := self._cached(identity, leased, prepared, Path(folder) / "output", watch):
+            attempt = Attempt(leased, prepared, Path(folder) / "output", watch)
+            if cached := self._cached(identity, attempt):
                 return cached
-            files, scores = self._predict(leased, prepared, Path(folder) / "output", watch)
-            leased.renew()
+            done = self._predict(attempt)
             with watch.stage(Stage.UPLOAD):
-                uploaded = tuple(upload(path, name, leased, self.results) for name, path in files.items())
+                uploaded = self._uploaded(done.files, leased)
         watch.seconds |= self._waited(leased.job)
         return Result(
             outputs=uploaded,
-            scores=scores,
+            scores=done.scores,
             timings=watch.seconds,
             model=model,
             fingerprint=identity,
             alignments=prepared.alignments,
+            checks=done.checks,
         )
 
     def _prepared(self, job: Job, folder: Path) -> Prepared:
@@ -121,10 +118,9 @@ class Pipeline:
         self.predictor.ready_at  # noqa: B018  waits for the model
         leased.claim()
 
-    def _cached(
-        self, identity: str, leased: LeasedJob, prepared: Prepared, folder: Path, watch: Stopwatch
-    ) -> Result | None:
+    def _cached(self, identity: str, attempt: Attempt) -> Result | None:
         """Copy the result of a job that was the same in everything, if there is one and it is whole."""
+        leased, watch = attempt.leased, attempt.watch
         found = find_cached(self.cache, identity) if self.cache else None
         if found is None or found.model is None:
             return None
@@ -133,7 +129,8 @@ class Pipeline:
             outputs = copied(found, leased.job.output_prefix, self.results, besides=self.renderers)
         if outputs is None:
             return None
-        outputs += self._rendered_anew(leased, prepared, outputs, folder, watch)
+        checks = found.checks or unchecked(BEFORE)
+        outputs += self._rendered_anew(attempt, outputs, checks)
         watch.seconds |= self._waited(leased.job)
         return Result(
             outputs=outputs,
@@ -142,55 +139,76 @@ class Pipeline:
             model=found.model,
             fingerprint=identity,
             cached_from=found.job_id,
-            alignments=prepared.alignments,
+            alignments=attempt.prepared.alignments,
+            checks=checks,
         )
 
     def _rendered_anew(
-        self, leased: LeasedJob, prepared: Prepared, copies: Iterable[Output], folder: Path, watch: Stopwatch
+        self, attempt: Attempt, copies: Iterable[Output], checks: Checks
     ) -> tuple[Output, ...]:
         """Upload page and picture of this job: the other's show its file's name and text."""
         if not self.renderers:
             return ()
+        leased, folder = attempt.leased, attempt.folder
         names = {output: output.name.removeprefix(leased.job.output_prefix) for output in copies}
-        with watch.stage(Stage.REPORT):
+        with attempt.watch.stage(Stage.REPORT):
             for output, name in names.items():
                 self.results.download(output.name, folder / name, output.size)
             files = {name: folder / name for name in names.values()}
-            rendered = self._rendered(leased.job, prepared, files, watch, folder)
-        leased.renew()
-        return tuple(upload(path, name, leased, self.results) for name, path in rendered.items())
+            rendered = self._rendered(attempt, files, _report_in(files), checks)
+        return self._uploaded(rendered, leased)
 
-    def _predict(
-        self, leased: LeasedJob, prepared: Prepared, out: Path, watch: Stopwatch
-    ) -> tuple[Mapping[str, Path], dict[str, float]]:
-        options = leased.job.options
-        predicted = self.predictor.predict(prepared.input_file, options, options.seed or 0, out, leased.claim)
-        watch.add(predicted.timings)
-        files = outputs.checked(predicted.files, outputs.expected(prepared.document, options))
-        with watch.stage(Stage.REPORT):
-            rendered = self._rendered(leased.job, prepared, files, watch, out)
-        return files | rendered, outputs.scores(files)
+    def _predict(self, attempt: Attempt) -> Examined:
+        """Predict, prove, check, render; the files of what is returned are what there is to upload."""
+        job, prepared, out = attempt.leased.job, attempt.prepared, attempt.folder
+        options, claim = job.options, attempt.leased.claim
+        examination = Examination(prepared.document, options, self.check, self.call, attempt.watch, job.about)
+        predicted = self.predictor.predict(
+            prepared.input_file, options, options.seed or 0, out, claim, examine=examination.order
+        )
+        attempt.watch.add(predicted.timings)
+        done = examination.conclude(predicted.files, out)
+        with attempt.watch.stage(Stage.REPORT):
+            rendered = self._rendered(attempt, done.files, done.report, done.checks)
+        return done._replace(files={**done.files, **rendered})
 
     def _rendered(
-        self, job: Job, prepared: Prepared, files: Mapping[str, Path], watch: Stopwatch, folder: Path
+        self, attempt: Attempt, files: Mapping[str, Path], report: ChecksReport | None, checks: Checks
     ) -> dict[str, Path]:
         """Write page and picture. A prediction is delivered without one rather than not at all."""
-        text, seconds = prepared.text, dict(watch.seconds)
-        model, price = self.predictor.model, self.usd_per_hour
-        made = prepared.alignments
-        prediction = Prediction(job, model, prepared.document, text, files, seconds, price, made)
+        prediction = self._prediction(attempt, files, report, checks)
         written = {}
         for name, render in self.renderers.items():
             try:
-                render(prediction, folder / name)
+                render(prediction, attempt.folder / name)
             except Exception:
                 logger.exception(
                     "output not rendered",
-                    extra=job.about | {"action": "output.not_rendered", "output": name},
+                    extra=prediction.job.about | {"action": "output.not_rendered", "output": name},
                 )
             else:
-                written[name] = folder / name
+                written[name] = attempt.folder / name
         return written
+
+    def _prediction(
+        self, attempt: Attempt, files: Mapping[str, Path], report: ChecksReport | None, checks: Checks
+    ) -> Prediction:
+        return Prediction(
+            attempt.leased.job,
+            self.predictor.model,
+            attempt.prepared.document,
+            attempt.prepared.text,
+            files,
+            dict(attempt.watch.seconds),
+            self.usd_per_hour,
+            attempt.prepared.alignments,
+            report,
+            checks,
+        )
+
+    def _uploaded(self, files: Mapping[str, Path], leased: LeasedJob) -> tuple[Output, ...]:
+        leased.renew()
+        return tuple(upload(path, name, leased, self.results) for name, path in files.items())
 
     def _waited(self, job: Job) -> dict[str, float]:
         """Return the seconds from the job's creation to its claim, and those of them spent on starting up."""
@@ -200,3 +218,11 @@ class Pipeline:
             Stage.QUEUED: round((claimed_at - job.created_at).total_seconds(), 3),
             Stage.START_UP: round(max(0.0, starting.total_seconds()), 3),
         }
+
+
+def _report_in(files: Mapping[str, Path]) -> ChecksReport | None:
+    """Return the checks that a copied result has with it, if any can be read here."""
+    try:
+        return ChecksReport.decode(files[CHECKS].read_bytes()) if CHECKS in files else None
+    except ValidationError:
+        return None

@@ -119,7 +119,12 @@ def _state(settings: ServiceSettings, clients: Clients, ready: Warm) -> ServiceS
     return ServiceState(
         predictor=ready.predictor,
         predictions=Predictions(
-            ready.predictor, pipeline.uploads, settings.work_dir, pipeline.call, pipeline.alignments
+            ready.predictor,
+            pipeline.check,
+            pipeline.uploads,
+            settings.work_dir,
+            pipeline.call,
+            pipeline.alignments,
         ),
         jobs=Jobs(runner),
         queue=Queue(settings.queue_limit, MAX_IN_FLIGHT),

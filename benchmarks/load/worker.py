@@ -27,13 +27,15 @@ from gcp import logs
 from gcp.clients import Clients
 from gcp.shutdown import raise_on
 from schemas import outputs
+from schemas.checks import CheckedSample, ChecksReport, Verdict
 from schemas.job import Model
 from schemas.options import Options
 from worker import compose
+from worker.checks.run import Asking
 from worker.device import Device
 from worker.drain import MAX_IN_FLIGHT
 from worker.errors import ShutdownRequestedError
-from worker.predictor import PredictedFiles
+from worker.predictor import Examine, PredictedFiles, Written
 from worker.settings import WorkerSettings
 
 GATE_VARIABLE = "LOAD_GATE"
@@ -88,6 +90,8 @@ class NoModel:
         seed: int,  # noqa: ARG002
         out: Path,
         begin: Callable[[], object],
+        *,
+        examine: Examine,
     ) -> PredictedFiles:
         """Write the files that Boltz-2 writes for a chain of this length, and a ligand of one atom."""
         out.mkdir()
@@ -100,7 +104,14 @@ class NoModel:
 
         start = time.perf_counter()
         self._device.turn(begin, work)
-        return PredictedFiles({name: out / name for name in files}, {"predict": time.perf_counter() - start})
+        seconds, paths = time.perf_counter() - start, {name: out / name for name in files}
+        examine(Written(paths, molecules=out, components=out))
+        return PredictedFiles(paths, {"predict": seconds})
+
+
+def passed(_asking: Asking) -> ChecksReport:
+    """Stand where structures are checked: children do that, beside the device."""
+    return ChecksReport(samples=(CheckedSample(rank=0, boltz_rank=0, verdict=Verdict.PASSED),))
 
 
 def _files() -> dict[str, bytes]:
@@ -159,7 +170,7 @@ def _work(settings: WorkerSettings) -> None:
     started = time.monotonic()
     predictor = NoModel(Device(settings.task_seconds), Gate(Path(os.environ[GATE_VARIABLE])))
     clients = Clients(settings)
-    runner = compose.job_runner(settings, clients, predictor, datetime.now(UTC))
+    runner = compose.job_runner(settings, clients, predictor, datetime.now(UTC), check=passed)
     worker = compose.worker(settings, runner, started)
     path = clients.subscriber.subscription_path(clients.project, settings.work_subscription)
     with Unary(clients.subscriber, path, MAX_IN_FLIGHT).pulling(POLL_SECONDS) as work:

@@ -31,7 +31,14 @@ def test_what_stands_in_for_the_model_passes_the_worker_s_proof(tmp_path: Path) 
     gate.open_to(1)
     (tmp_path / "job.yaml").write_text(document(7))
     model = NoModel(Device(60), gate)
-    predicted = model.predict(tmp_path / "job.yaml", Options(), 0, tmp_path / "out", begin=lambda: None)
+    predicted = model.predict(
+        tmp_path / "job.yaml",
+        Options(),
+        0,
+        tmp_path / "out",
+        begin=lambda: None,
+        examine=lambda written: range(len(written.files)),
+    )
     files = outputs.checked(predicted.files, outputs.expected(read(7), Options()))
     assert outputs.scores(files)["confidence_score"] == 0.5
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from support.paper import MODEL, write_prediction
+from support.paper import MODEL, examined, passed, write_prediction
 
 from gcp import logs
 from gcp.clients import Clients
@@ -31,7 +31,7 @@ from worker.child_server import fork_child_server
 from worker.device import Device
 from worker.drain import MAX_IN_FLIGHT
 from worker.errors import DeviceLostError, ShutdownRequestedError
-from worker.predictor import PredictedFiles
+from worker.predictor import Examine, PredictedFiles
 from worker.settings import WorkerSettings
 
 POLL_SECONDS = 0.1
@@ -53,12 +53,20 @@ class PaperInChildren:
         return self.device.lost
 
     def predict(
-        self, input_file: Path, options: Options, seed: int, out: Path, begin: Callable[[], object]
+        self,
+        input_file: Path,
+        options: Options,
+        seed: int,
+        out: Path,
+        begin: Callable[[], object],
+        *,
+        examine: Examine,
     ) -> PredictedFiles:
         assert options.samples == 1
         self.children.run(read, input_file, out / FEATURES)
         value = random.Random(seed + time.time_ns()).random()  # noqa: S311  no secret
-        return PredictedFiles(self.device.turn(begin, partial(predict, out, value)), {})
+        files = self.device.turn(begin, partial(predict, out, value))
+        return PredictedFiles(examined(files, examine), {})
 
 
 def read(input_file: Path, features: Path) -> None:
@@ -101,7 +109,7 @@ def main() -> int:
 def _drain(settings: WorkerSettings, children: ChildPool) -> None:
     predictor = PaperInChildren(children, Device(settings.prediction_seconds))
     clients = Clients(settings)
-    runner = compose.job_runner(settings, clients, predictor, datetime.now(UTC))
+    runner = compose.job_runner(settings, clients, predictor, datetime.now(UTC), check=passed)
     worker = compose.worker(settings, runner, time.monotonic())
     work = clients.subscription(settings.work_subscription)
     with work.pulling(MAX_IN_FLIGHT, POLL_SECONDS) as arriving:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 from support.fakes import MemoryBucket
+from support.paper import passed
 
 from dropfold.commands.cancel import cancel, unfinished
 from functions.alignments.align import Aligner
@@ -240,6 +241,7 @@ class Parts:
             uploads=self._inputs,
             results=self._outputs,
             predictor=Predictor(self._world, Device(prediction), at(monotonic())),
+            check=passed,
             work_dir=self._folder,
             started_at=at(started),
             cache=self._ledger,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from support.paper import write_prediction
+from support.paper import examined, write_prediction
 
 from schemas.job import Model
 from schemas.options import Options
@@ -15,7 +15,7 @@ from simulation.plan import Choice, How
 from simulation.stand_ins import sleep
 from simulation.world import World
 from worker.device import Device
-from worker.predictor import PredictedFiles
+from worker.predictor import Examine, PredictedFiles
 
 READ_SECONDS = 2.0
 WRITE_SECONDS = 0.5
@@ -38,7 +38,14 @@ class Predictor:
         return self.device.lost
 
     def predict(
-        self, input_file: Path, options: Options, seed: int, out: Path, begin: Callable[[], object]
+        self,
+        input_file: Path,
+        options: Options,
+        seed: int,
+        out: Path,
+        begin: Callable[[], object],
+        *,
+        examine: Examine,
     ) -> PredictedFiles:
         """Read, take the device's turns, write."""
         assert options.seed == seed
@@ -53,7 +60,7 @@ class Predictor:
         predicted = self.world.facts.predicted
         value = float(len(predicted) + 1)
         predicted[value] = current().process.name
-        return PredictedFiles(write_prediction(out, RESIDUES, value), {})
+        return PredictedFiles(examined(write_prediction(out, RESIDUES, value), examine), {})
 
     def _compute(self) -> None:
         self.world.call("device", "predict", lambda: sleep(self.world.scale.predict_seconds))

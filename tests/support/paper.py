@@ -1,7 +1,7 @@
 """A predictor that writes small files of the right form; what is tested with it is the way of jobs."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,13 +11,15 @@ import gemmi
 import numpy as np
 
 from schemas import outputs
+from schemas.checks import CheckedSample, ChecksReport, Verdict
 from schemas.failure import Code, FailedError, Failure
 from schemas.job import Model
 from schemas.options import Options
 from support.fakes import NOW
 from support.patience import NEVER
+from worker.checks.run import Asking
 from worker.device import Device
-from worker.predictor import PredictedFiles
+from worker.predictor import Examine, PredictedFiles, Written
 
 Hook = Callable[[Path], object]
 MODEL = Model(name="paper", version="1", weights_digest="sha256:0", random_weights=True)
@@ -57,12 +59,20 @@ class PaperPredictor:
         return self.device.lost
 
     def predict(
-        self, input_file: Path, options: Options, seed: int, out: Path, begin: Callable[[], object]
+        self,
+        input_file: Path,
+        options: Options,
+        seed: int,
+        out: Path,
+        begin: Callable[[], object],
+        *,
+        examine: Examine,
     ) -> PredictedFiles:
         self.read(input_file)
-        return self.device.turn(begin, lambda: self._write(input_file, options, seed, out))
+        files = self.device.turn(begin, lambda: self._write(input_file, options, seed, out))
+        return PredictedFiles(examined(files, examine), {"predict": 1.0})
 
-    def _write(self, input_file: Path, options: Options, seed: int, out: Path) -> PredictedFiles:
+    def _write(self, input_file: Path, options: Options, seed: int, out: Path) -> dict[str, Path]:
         self.seen.append(input_file)
         self.seeds.append(seed)
         self.before(input_file)
@@ -70,7 +80,29 @@ class PaperPredictor:
         for rank in range(options.samples):
             suffix = outputs.SUFFIXES[options.output_format]
             files |= write_prediction(out, self.residues, rank=rank, suffix=suffix)
-        return PredictedFiles(files, {"predict": 1.0})
+        return files
+
+
+def examined(files: Mapping[str, Path], examine: Examine) -> dict[str, Path]:
+    """Have samples examined; return their files in the order that comes of it."""
+    order = examine(Written(files, molecules=Path("none.pkl"), components=Path("none")))
+    names = {rank: [name for name in files if f"model_{rank}." in name] for rank in order}
+    return {
+        name.replace(f"model_{boltz_rank}.", f"model_{rank}."): files[name]
+        for rank, boltz_rank in enumerate(order)
+        for name in names[boltz_rank]
+    }
+
+
+def passed(asking: Asking) -> ChecksReport:
+    """Stand where structures are checked, and find nothing in any."""
+    return judged(*[Verdict.PASSED] * asking.options.samples)
+
+
+def judged(*verdicts: Verdict) -> ChecksReport:
+    """Return a report with these verdicts on samples, in Boltz-2's order."""
+    samples = (CheckedSample(rank=n, boltz_rank=n, verdict=each) for n, each in enumerate(verdicts))
+    return ChecksReport(samples=tuple(samples))
 
 
 def write_prediction(

@@ -21,9 +21,10 @@ from schemas.job import Job, State
 from schemas.options import Options
 from support.fakes import NOW, MemoryBucket, MemoryLedger, MemoryTopic, a_job, a_source
 from support.inputs import one_protein
-from support.paper import PaperPredictor
+from support.paper import PaperPredictor, passed
 from support.patience import HANG, NEVER
 from worker.alignments import Alignments
+from worker.examination import Check
 from worker.job_runner import JobRunner
 from worker.pipeline import Pipeline
 from worker.web.app import ServiceState
@@ -100,15 +101,18 @@ class Service:
     completions: MemoryTopic = field(default_factory=MemoryTopic)
     alignments: Alignments | None = None
     read: Read = read_input
+    check: Check = passed
     service_state: ServiceState = field(init=False)
     served: Served = field(init=False)
 
     def __post_init__(self) -> None:
         settler = Settler(self.ledger, self.results, self.asked, self.completions)
-        pipeline = Pipeline(self.uploads, self.results, self.predictor, self.folder, NOW)
+        pipeline = Pipeline(self.uploads, self.results, self.predictor, self.check, self.folder, NOW)
         self.service_state = ServiceState(
             predictor=self.predictor,
-            predictions=Predictions(self.predictor, self.uploads, self.folder, alignments=self.alignments),
+            predictions=Predictions(
+                self.predictor, self.check, self.uploads, self.folder, alignments=self.alignments
+            ),
             jobs=Jobs(JobRunner(self.ledger, settler, pipeline, "service-1", renew_seconds=30)),
             queue=Queue(PLACES, HANDS),
             shutdown=Shutdown(grace=NEVER),

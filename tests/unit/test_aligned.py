@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.fakes import NOW, MemoryBucket, MemoryTopic, Outside, a_job, a_source
 from support.inputs import one_protein
-from support.paper import PaperPredictor
+from support.paper import PaperPredictor, passed
 from support.patience import NEVER
 from support.serving import Service, serving
 
@@ -237,6 +237,7 @@ class Bench(Outside):
             self.uploads,
             self.results,
             self.predictor,
+            passed,
             self.folder,
             NOW,
             renderers={"report.html": show},

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.fakes import NOW, MemoryBucket, MemoryLedger, a_job
+from support.paper import passed
 
 from inputs.read import read_input
 from jobs import lifecycle
@@ -85,7 +86,7 @@ class NoPredictor:
 
     model, lost, ready_at = MODEL, False, NOW
 
-    def predict(self, input_file: Path, *_others: object) -> PredictedFiles:
+    def predict(self, input_file: Path, *_others: object, **_more: object) -> PredictedFiles:
         raise FailedError(Failure(code=Code.TIMEOUT, message=f"computed {input_file.name}", remedy="-"))
 
 
@@ -100,7 +101,9 @@ class Shelf:
         other = a_job(job_id="f" * 16, output_prefix="run43/foo/ffff/", options=OPTIONS)
         self.second = self.ledger.create(lifecycle.take_in(other, NOW))
         self.leased = LeasedJob(self.ledger, self.second, "worker-1", 30)
-        self.pipeline = Pipeline(self.uploads, self.results, NoPredictor(), folder / "work", NOW, self.ledger)
+        self.pipeline = Pipeline(
+            self.uploads, self.results, NoPredictor(), passed, folder / "work", NOW, self.ledger
+        )
 
     def _succeeded(self, folder: Path) -> Job:
         job = self.ledger.create(lifecycle.take_in(a_job(options=OPTIONS), NOW))
@@ -163,7 +166,7 @@ def test_what_was_copied_often_is_computed_anew(shelf: Shelf) -> None:
 
 
 def test_without_a_cache_everything_is_computed(shelf: Shelf) -> None:
-    pipeline = Pipeline(shelf.uploads, shelf.results, NoPredictor(), shelf.pipeline.work_dir, NOW)
+    pipeline = Pipeline(shelf.uploads, shelf.results, NoPredictor(), passed, shelf.pipeline.work_dir, NOW)
     with pytest.raises(FailedError, match="computed"):
         pipeline.run(shelf.leased)
 

@@ -28,7 +28,7 @@ from support.fakes import (
 )
 from support.inputs import one_protein
 from support.later import DAMAGES, EFFECT, as_the_next, beyond
-from support.paper import Hook, PaperPredictor, failing
+from support.paper import Hook, PaperPredictor, failing, passed
 from support.patience import HANG, NEVER, until
 
 from inputs.read import read_input
@@ -41,6 +41,7 @@ from schemas.storage import StorageUnavailableError
 from worker.device import Device
 from worker.drain import Worker
 from worker.errors import DeviceLostError, ShutdownRequestedError
+from worker.examination import Check
 from worker.job_runner import JobRunner
 from worker.pipeline import Pipeline
 from worker.prepare import Call, check_all, here
@@ -98,6 +99,7 @@ class Shop(Outside):
     predictor: PaperPredictor = field(default_factory=PaperPredictor)
     uploads: MemoryBucket = field(default_factory=lambda: MemoryBucket("in"))
     completions: HeardTopic = field(default_factory=HeardTopic)
+    check: Check = passed
     call: Call = here
     renew_seconds: float = 30
     idle_seconds: float = NEVER
@@ -121,7 +123,14 @@ class Shop(Outside):
 
     def drain(self, deliveries: Iterable[MemoryDelivery | None]) -> None:
         pipeline = Pipeline(
-            self.uploads, self.results, self.predictor, self.folder, NOW, max_tokens=20, call=self.call
+            self.uploads,
+            self.results,
+            self.predictor,
+            self.check,
+            self.folder,
+            NOW,
+            max_tokens=20,
+            call=self.call,
         )
         runner = JobRunner(self.ledger, self.settler, pipeline, "worker-1", self.renew_seconds)
         worker = Worker(runner, self.idle_seconds, self.ends_at, lambda turns: TURN * turns)
@@ -184,13 +193,14 @@ def test_a_job_is_predicted_delivered_and_settled(shop: Shop) -> None:
         "plddt_model_0.npz",
         "pae_model_0.npz",
         "pde_model_0.npz",
+        "checks.json",
     ]
     assert all(len(shop.results.objects[output.name][1]) == output.size for output in job.outputs)
     receipt = shop.receipt()
     assert receipt["scores"] == {"confidence_score": 0.5}
     assert receipt["worker"] == "worker-1"
     assert shop.predictor.seeds == [5]
-    assert {"queued", "download", "predict", "upload"} <= set(job.timings)
+    assert {"queued", "download", "predict", "check", "upload"} <= set(job.timings)
     assert [message.attributes["state"] for message in shop.completions.messages] == ["SUCCEEDED"]
 
 
@@ -679,7 +689,7 @@ def test_a_job_whose_message_came_before_counts_as_attempted_before_it_is_read(s
     assert (shop.job().state, delivery.answers) == (State.SUCCEEDED, ["ack"])
 
 
-def test_the_input_and_what_it_names_are_read_as_the_worker_has_it_done(shop: Shop) -> None:
+def test_the_input_is_read_and_the_structures_are_checked_as_the_worker_has_it_done(shop: Shop) -> None:
     """The product's does it in a child, which can be killed."""
     called: list[object] = []
 
@@ -690,7 +700,7 @@ def test_the_input_and_what_it_names_are_read_as_the_worker_has_it_done(shop: Sh
     shop.call = call
     shop.uploads.put("run42/msas/trp.a3m", b">q\nNLYIQ\n")
     shop.drain([shop.queue(WITH_MSA)])
-    assert called == [read_input, check_all]
+    assert called == [read_input, check_all, passed]
     assert shop.job().state is State.SUCCEEDED
 
 

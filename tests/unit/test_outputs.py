@@ -72,7 +72,7 @@ def collected(out: Path, expected: Expected) -> dict[str, Path]:
     """Check what lies under Boltz-2's names, as the predictor hands it on."""
     options = Options(samples=expected.samples, output_format=expected.output_format)
     workspace = Workspace(Path(f"{STEM}.yaml"), options, 1, out, out)
-    return checked(workspace.files(affinity=expected.affinity), expected)
+    return checked(workspace.files(range(expected.samples), affinity=expected.affinity), expected)
 
 
 def boltz_file(out: Path, name: str) -> Path:

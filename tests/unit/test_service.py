@@ -119,6 +119,7 @@ def test_a_client_gets_the_form_that_it_accepts(service: Service) -> None:
     assert "ATOM" in pdb.text
     told = service.post("/predict?samples=2&seed=3", headers={"Accept": "application/json"}).json()
     assert told["scores"] == {"confidence_score": 0.5}
+    assert (told["checks"]["verdict"], told["checks"]["best"]) == ("passed", 0)
     assert told["model"]["random_weights"] is True
     assert (told["options"]["seed"], told["options"]["samples"]) == (3, 2)
     assert told["timings"]["predict"] == 1.0
@@ -131,6 +132,7 @@ def test_a_client_gets_the_form_that_it_accepts(service: Service) -> None:
     assert set(archive.namelist()) == names | {
         "model_0.cif",
         "confidence_model_0.json",
+        "checks.json",
         "prediction.json",
     }
     assert json.loads(archive.read("prediction.json"))["model"]["random_weights"] is True

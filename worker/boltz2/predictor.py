@@ -28,7 +28,7 @@ from worker.boltz2.workspace import Workspace
 from worker.child_pool import ChildPool
 from worker.device import Device
 from worker.errors import DeviceLostError
-from worker.predictor import PredictedFiles
+from worker.predictor import Examine, PredictedFiles, Written
 
 T = TypeVar("T")
 Sample = Callable[[Loaded, Workspace, torch.device], None]
@@ -74,15 +74,23 @@ class Boltz2Predictor:
         return self._sound(self._structure).at
 
     def predict(
-        self, input_file: Path, options: Options, seed: int, out: Path, begin: Callable[[], object]
+        self,
+        input_file: Path,
+        options: Options,
+        seed: int,
+        out: Path,
+        begin: Callable[[], object],
+        *,
+        examine: Examine | None = None,
     ) -> PredictedFiles:
         """Predict one input; its files appear under ``out``.
 
         ``out`` must be fresh: Boltz would take what another run left there for its own. Files that the input
         refers to are looked up beside it. ``begin`` is called when the device is free for this input, and may
-        still refuse by raising. Stages with seconds are ``parse``, ``featurise``, ``predict`` and
-        ``write``, and for an affinity the last three again with ``affinity_`` before them. Raises
-        FailedError, DeviceLostError; anything else raised is a defect of this program or of its machine.
+        still refuse by raising; ``examine`` once the structures are written: without it samples stay in
+        Boltz's order. Stages with seconds are ``parse``, ``featurise``, ``predict`` and ``write``, and for an
+        affinity the last three again with ``affinity_`` before them. Raises FailedError, DeviceLostError;
+        anything else raised is a defect of this program or of its machine.
         """
         components = self._cache / COMPONENTS
         workspace = Workspace(input_file.absolute(), options, seed, out.absolute(), components)
@@ -90,11 +98,16 @@ class Boltz2Predictor:
         second = self._load_affinity() if affinity else None
         timings[Stage.PREDICT] = self._sample(sample.sample_structure, self._structure, workspace, begin)
         timings |= self._children.run(write.write, workspace)
+        order: Sequence[int] = range(options.samples)
+        if examine:
+            order = examine(Written(workspace.files(order), workspace.molecules, components))
         if second is not None:
+            if order[0]:
+                self._children.run(write.choose, workspace, order[0])
             timings |= self._children.run(featurise.featurise_affinity, workspace, self._fills(second))
             timings[Stage.AFFINITY_PREDICT] = self._sample(sample.sample_affinity, second, workspace, begin)
             timings |= self._children.run(write.write_affinity, workspace)
-        return PredictedFiles(workspace.files(affinity=affinity), timings)
+        return PredictedFiles(workspace.files(order, affinity=affinity), timings)
 
     def _sample(
         self, sample: Sample, model: "Future[Loaded]", workspace: Workspace, begin: Callable[[], object]

@@ -1,5 +1,6 @@
 """One input on its way through the processes that work on it: where everything about it lies."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,16 @@ class Workspace:
         return self.out / "predictions"
 
     @property
+    def molecules(self) -> Path:
+        """Boltz's pickle of the molecules that the input gives as SMILES."""
+        return self.processed / "mols" / f"{self.input_file.stem}.pkl"
+
+    @property
+    def before_affinity(self) -> str:
+        """Name, in Boltz's folder of results, of the sample that the affinity is computed of."""
+        return f"{self.input_file.stem}/pre_affinity_{self.input_file.stem}.npz"
+
+    @property
     def features(self) -> Path:
         """File that the model reads: ``features``, and ``generator``, torch's state to sample from."""
         return self.out / "features.pt"
@@ -42,12 +53,15 @@ class Workspace:
         """File that the model's output is in: ``prediction``, and ``generator``, torch's state after it."""
         return self.out / "raw.pt"
 
-    def files(self, *, affinity: bool) -> dict[str, Path]:
-        """Return what Boltz should have written, by public name; its own names hold the input's stem."""
+    def files(self, order: Iterable[int], *, affinity: bool = False) -> dict[str, Path]:
+        """Return what Boltz should have written, by public name; its own names hold the input's stem.
+
+        ``order`` has Boltz's ranks of the samples in the order of public names.
+        """
         stem, suffix = self.input_file.stem, outputs.SUFFIXES[self.options.output_format]
         names = {outputs.AFFINITY: f"affinity_{stem}.json"} if affinity else {}
-        for rank in range(self.options.samples):
-            sample = f"{stem}_model_{rank}"
+        for rank, boltz_rank in enumerate(order):
+            sample = f"{stem}_model_{boltz_rank}"
             names[outputs.structure(rank, suffix)] = f"{sample}.{suffix}"
             names[outputs.confidence(rank)] = f"confidence_{sample}.json"
             names |= {outputs.array(kind, rank): f"{kind}_{sample}.npz" for kind in outputs.ARRAYS}

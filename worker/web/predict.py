@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from inputs.read import BoltzInput, normalised, references
+from schemas.checks import Checks
 from schemas.failure import Code
 from schemas.job import Model
 from schemas.options import Options
 from schemas.stages import Stage
-from worker import outputs
 from worker.alignments import Alignments, aligned
 from worker.errors import UnalignedError
-from worker.pipeline import Stopwatch
+from worker.examination import Check, Examination, Examined
 from worker.predictor import Predictor
 from worker.prepare import Call, Prepared, Uploads, check_all, explained, fetch_all, here
+from worker.stopwatch import Stopwatch
 from worker.web.errors import AbandonedError, RefusedError
 from worker.web.problems import refusal
 from worker.web.queue import Wanted
@@ -51,14 +52,16 @@ class Predicted:
     options: Options
     scores: Mapping[str, float]
     timings: Mapping[str, float]
+    checks: Checks
     files: Mapping[str, Path]
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """The predictor of requests: the warm model, the input bucket, a folder to work in."""
+    """The predictor of requests: the warm model, the checks, the input bucket, a folder to work in."""
 
     predictor: Predictor
+    check: Check
     uploads: Uploads
     work_dir: Path
     call: Call = here
@@ -78,16 +81,27 @@ class Predictions:
                 input_file = self._aligned(request, self._laid_out(request, Path(folder) / "input"))
             out, seed = Path(folder) / "output", request.options.seed or 0
             begin = lambda: _check(wanted)  # noqa: E731
-            predicted = self.predictor.predict(input_file, request.options, seed, out, begin)
+            examination = self._examination(request, watch)
+            predicted = self.predictor.predict(
+                input_file, request.options, seed, out, begin, examine=examination.order
+            )
             watch.add(predicted.timings)
-            files = outputs.checked(predicted.files, outputs.expected(request.document, request.options))
-            return render(self._predicted(request, files, watch))
+            return render(self._predicted(request, examination.conclude(predicted.files, out), watch))
 
-    def _predicted(
-        self, request: PredictionRequest, files: Mapping[str, Path], watch: Stopwatch
-    ) -> Predicted:
-        scores = outputs.scores(files)
-        return Predicted(request.job_id, self.predictor.model, request.options, scores, watch.seconds, files)
+    def _examination(self, request: PredictionRequest, watch: Stopwatch) -> Examination:
+        about: dict[str, object] = {"job_id": request.job_id}
+        return Examination(request.document, request.options, self.check, self.call, watch, about)
+
+    def _predicted(self, request: PredictionRequest, done: Examined, watch: Stopwatch) -> Predicted:
+        return Predicted(
+            request.job_id,
+            self.predictor.model,
+            request.options,
+            done.scores,
+            watch.seconds,
+            done.checks,
+            done.files,
+        )
 
     def _aligned(self, request: PredictionRequest, input_file: Path) -> Path:
         """Return the input with the alignments that it lacks, all of which have to be there already."""

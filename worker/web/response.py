@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.checks import Checks
 from schemas.job import Model
 from schemas.options import Options
 from schemas.outputs import BEST_STRUCTURES, BINARY, content_type_of
@@ -41,7 +42,10 @@ class File(BaseModel):
 
 
 class Prediction(BaseModel):
-    """The answer in JSON. Timings are seconds by stage, scores are Boltz-2's."""
+    """The answer in JSON.
+
+    Timings are seconds by stage. Scores are Boltz-2's, and those made from its PAE.
+    """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
 
@@ -50,6 +54,7 @@ class Prediction(BaseModel):
     options: Options
     scores: dict[str, float]
     timings: dict[str, float]
+    checks: Checks
     files: tuple[File, ...]
 
 

@@ -5,12 +5,15 @@ That results are those of ``boltz predict`` is tested in test_exactness.py, what
 
 import hashlib
 import os
+import pickle
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import gemmi
+import numpy as np
 import pytest
 import torch
 from support.inputs import BINDER, PEPTIDE
@@ -23,7 +26,7 @@ from worker.boltz2.manifest import AFFINITY, STRUCTURE
 from worker.boltz2.predictor import Boltz2Predictor
 from worker.errors import DeviceLostError
 from worker.outputs import Expected, checked, scores
-from worker.predictor import PredictedFiles
+from worker.predictor import PredictedFiles, Written
 
 QUICK = Options(recycling_steps=0, sampling_steps=2)
 
@@ -44,6 +47,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("inputs")
     (folder / "protein.yaml").write_text(PEPTIDE)
     (folder / "binder.yaml").write_text(BINDER)
+    (folder / "ligand.yaml").write_text(BINDER.partition("properties")[0])
     return folder
 
 
@@ -80,6 +84,59 @@ def test_what_is_written_passes_for_a_whole_result(binder: PredictedFiles) -> No
     assert len(files) == 11
     assert 0 < scores(files)["confidence_score"] < 1
     assert "affinity_pred_value" in scores(files)
+
+
+def test_the_affinity_is_of_the_sample_that_is_put_first(
+    predictor: Boltz2Predictor, inputs: Path, tmp_path: Path, binder: PredictedFiles
+) -> None:
+    seen: list[Written] = []
+
+    def second_first(found: Written) -> list[int]:
+        seen.append(found)
+        assert not list(tmp_path.rglob("affinity_*"))
+        return [1, 0]
+
+    options = QUICK.model_copy(update={"samples": 2, "sampling_steps_affinity": 2, "samples_affinity": 1})
+    got = predictor.predict(inputs / "binder.yaml", options, 5, tmp_path, nothing, examine=second_first).files
+    before = {name: path.read_bytes() for name, path in binder.files.items()}
+    swapped = {name: got[other_sample(name)].read_bytes() for name in before if "model" in name}
+    assert swapped == {name: content for name, content in before.items() if "model" in name}
+    assert of_affinity(got["affinity.json"]) == as_written(got["model_0.cif"])
+    assert of_affinity(binder.files["affinity.json"]) == as_written(binder.files["model_0.cif"])
+    assert got["affinity.json"].read_bytes() == before["affinity.json"]  # of few residues, all are near
+    assert list(seen[0].files) == [name for name in before if "model" in name]
+
+
+def other_sample(name: str) -> str:
+    return name.translate(str.maketrans("01", "10"))
+
+
+def of_affinity(written: Path) -> list[list[float]]:
+    """Return the atoms of the structure that the affinity beside it was computed of, as a file has them."""
+    (path,) = written.parent.glob("pre_affinity_*.npz")
+    with np.load(path) as structure:
+        coordinates: list[list[float]] = structure["atoms"]["coords"].astype(float).round(5).tolist()
+        return coordinates
+
+
+def as_written(structure: Path) -> list[list[float]]:
+    atoms = gemmi.read_structure(str(structure))[0].all()
+    return [[float(axis) for axis in each.atom.pos] for each in atoms]
+
+
+def test_the_checks_get_the_molecules_of_the_input_and_of_the_dictionary(
+    predictor: Boltz2Predictor, inputs: Path, tmp_path: Path
+) -> None:
+    def look(found: Written) -> list[int]:
+        own = pickle.loads(found.molecules.read_bytes())  # noqa: S301  Boltz has just written it
+        ligand = gemmi.read_structure(str(found.files["model_0.cif"]))[0]["B"][0]
+        assert {atom.GetProp("name") for atom in own[ligand.name].GetAtoms()} >= {
+            each.name for each in ligand
+        }
+        assert (found.components / "ALA.pkl").is_file()
+        return [0]
+
+    predictor.predict(inputs / "ligand.yaml", QUICK, 5, tmp_path, nothing, examine=look)
 
 
 def test_seconds_are_told_per_stage_and_nothing_is_printed(

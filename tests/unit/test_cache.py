@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 from support.fakes import NOW, MemoryBucket, MemoryLedger, a_job
-from support.paper import passed
+from support.paper import judged, passed
 
 from inputs.read import read_input
 from jobs import lifecycle
+from schemas.checks import Checks, ChecksReport, Verdict
 from schemas.failure import Code, FailedError, Failure
 from schemas.job import Job, Model, Output, Result
 from schemas.options import Options
 from worker.cache import MOST_COPIES, copied, fingerprint
 from worker.errors import LeaseLostError
+from worker.examination import BEFORE
 from worker.lease import LeasedJob
 from worker.pipeline import Pipeline
 from worker.predictor import PredictedFiles
@@ -133,6 +135,36 @@ def test_an_equal_job_gets_a_copy_and_says_of_what(shelf: Shelf) -> None:
     assert {"queued", "download", "copy"} <= set(result.timings)
     done = lifecycle.succeed(shelf.leased.job, result, datetime.now(UTC))
     assert (done.cached_from, done.attempt) == (shelf.first.job_id, 1)
+
+
+def test_a_copy_from_before_structures_were_checked_is_unchecked_and_says_so(shelf: Shelf) -> None:
+    checks = shelf.pipeline.run(shelf.leased).checks
+    assert checks is not None
+    assert (checks.verdict, checks.reasons) == (Verdict.UNCHECKED, (f"Not checked: {BEFORE}.",))
+
+
+CHECKED = Checks(verdict=Verdict.FAILED, reasons=("L LIG1 1 C57 is inverted.",))
+
+
+@pytest.mark.parametrize("body", [judged(Verdict.FAILED).model_dump_json(), '{"version": 1, "sam', None])
+def test_a_copy_has_the_verdict_of_its_original_and_its_page_what_was_found(
+    shelf: Shelf, body: str | None, tmp_path: Path
+) -> None:
+    def show(prediction: Prediction, path: Path) -> None:
+        shown.append((prediction.checks, prediction.summary))
+        path.write_text("page")
+
+    shown: list[tuple[ChecksReport | None, Checks | None]] = []
+    found = shelf.first.evolve(checks=CHECKED)
+    if body:
+        (tmp_path / "checks.json").write_text(body)
+        report = shelf.results.upload(tmp_path / "checks.json", f"{found.output_prefix}checks.json", "x")
+        found = found.evolve(outputs=(*found.outputs, report))
+    shelf.first = shelf.ledger.replace(found)
+    result = replace(shelf.pipeline, renderers={"report.html": show}).run(shelf.leased)
+    assert result.checks == CHECKED
+    assert shown == [(judged(Verdict.FAILED) if body and body.endswith("}") else None, CHECKED)]
+    assert any(output.name == "run43/foo/ffff/checks.json" for output in result.outputs) is bool(body)
 
 
 def test_page_and_picture_of_a_copy_are_about_the_upload_that_asked(shelf: Shelf, tmp_path: Path) -> None:

@@ -28,16 +28,18 @@ from support.fakes import (
 )
 from support.inputs import one_protein
 from support.later import DAMAGES, EFFECT, as_the_next, beyond
-from support.paper import Hook, PaperPredictor, failing, passed
+from support.paper import Hook, PaperPredictor, failing, judged, passed
 from support.patience import HANG, NEVER, until
 
 from inputs.read import read_input
 from jobs import lifecycle
+from schemas.checks import Checks, ChecksReport, SampleVerdict, Verdict
 from schemas.failure import Code, Failure
 from schemas.job import Job, Output, State
 from schemas.messages import CapacityWanted, Message, PredictionRequested
 from schemas.options import Options
 from schemas.storage import StorageUnavailableError
+from worker.checks.run import Asking
 from worker.device import Device
 from worker.drain import Worker
 from worker.errors import DeviceLostError, ShutdownRequestedError
@@ -202,6 +204,37 @@ def test_a_job_is_predicted_delivered_and_settled(shop: Shop) -> None:
     assert shop.predictor.seeds == [5]
     assert {"queued", "download", "predict", "check", "upload"} <= set(job.timings)
     assert [message.attributes["state"] for message in shop.completions.messages] == ["SUCCEEDED"]
+
+
+def test_the_verdict_is_in_receipt_and_event(shop: Shop) -> None:
+    shop.check = lambda _asking: judged(Verdict.FAILED)
+    shop.drain([shop.queue()])
+    [event] = shop.completions.messages
+    assert event.attributes["checks"] == json.loads(event.data)["checks"] == "failed"
+    assert shop.receipt()["checks"] == json.loads(shop.job().model_dump_json())["checks"]
+    assert (shop.job().state, shop.job().checks) == (
+        State.SUCCEEDED,
+        Checks(
+            verdict=Verdict.FAILED, samples=(SampleVerdict(rank=0, boltz_rank=0, verdict=Verdict.FAILED),)
+        ),
+    )
+
+
+def test_a_prediction_is_not_lost_to_its_checker(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    def stumble(_asking: Asking) -> ChecksReport:
+        raise KeyError("surprise")
+
+    shop.check = stumble
+    shop.drain([shop.queue()])
+    job = shop.job()
+    assert (job.state, job.attempt, job.checks and job.checks.verdict) == (
+        State.SUCCEEDED,
+        1,
+        Verdict.UNCHECKED,
+    )
+    assert {output.name.rpartition("/")[2] for output in job.outputs} >= {"model_0.cif", "checks.json"}
+    assert "structures.not_checked" in {vars(record).get("action") for record in caplog.records}
+    assert [message.attributes["checks"] for message in shop.completions.messages] == ["unchecked"]
 
 
 def test_the_end_of_an_attempt_is_logged_with_what_metrics_and_alerts_count(

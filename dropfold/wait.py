@@ -9,6 +9,7 @@ from typing import Protocol
 
 from dropfold.board import Tally, board
 from inputs.examine import is_input
+from schemas.checks import Verdict
 from schemas.job import UNFINISHED, Job, Source, State, job_id
 
 POLL_SECONDS = 1.0
@@ -29,6 +30,9 @@ class Ledger(Protocol):
 
     def states(self, job_ids: Sequence[str]) -> Mapping[str, State | None]:
         """Return the states of the jobs of these ids that exist, None for a state that is unknown here."""
+
+    def verdicts(self, job_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the verdicts on the structures of those of these ids that have one."""
 
     def under(self, bucket: str, prefix: str, states: Iterable[State], most: int) -> Sequence[Job]:
         """Return jobs in these states under a prefix, by name, at most ``most``."""
@@ -95,6 +99,12 @@ class Jobs:
 def tally(ledger: Ledger, bucket: str, prefix: str) -> dict[State, int]:
     """Return the number of jobs under a prefix by state."""
     return {state: ledger.count_under(bucket, prefix, [state]) for state in State}
+
+
+def wrong(ledger: Ledger, ids: Sequence[str]) -> list[str]:
+    """Return the ids of those of these jobs whose structures failed a check."""
+    verdicts = ledger.verdicts(ids)
+    return [job for job in ids if verdicts.get(job) == Verdict.FAILED]
 
 
 class Followed(Protocol):

@@ -121,6 +121,16 @@ class FirestoreLedger:
             states |= {snapshot.id: state_of(snapshot.to_dict()) for snapshot in found if snapshot.exists}
         return states
 
+    def verdicts(self, job_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the verdicts on the structures of those of these ids that have one; a read per id."""
+        verdicts: dict[str, str] = {}
+        for start in range(0, len(job_ids), BATCH):
+            asked = [self._jobs.document(job_id) for job_id in job_ids[start : start + BATCH]]
+            for snapshot in self._client.get_all(asked, field_paths=["checks.verdict"]):
+                if checks := (snapshot.to_dict() or {}).get("checks"):
+                    verdicts[snapshot.id] = checks["verdict"]
+        return verdicts
+
     def unknown(self, job_ids: Sequence[str]) -> set[str]:
         """Return those of these ids that no job has; a read per id."""
         return set(job_ids) - self.states(job_ids).keys()

@@ -25,11 +25,13 @@ Examples:
   dropfold drop foo.yaml                             one file, as gs://IN/foo.yaml
   dropfold drop screen/ --wait                       a folder, as gs://IN/screen/..., until all have ended
   dropfold drop screen/ --to run42 --samples 5       its files as gs://IN/run42/..., five structures of each
+  dropfold drop screen/ --wait --strict              and fail where a structure is wrong in something
   dropfold drop foo.yaml --overwrite                 in place of another foo.yaml, whose job ends
 
 \b
 The same command again sends what is not there yet, and makes no job twice.
-Exit status: 0 all is sent (with --wait: and succeeded), 1 some is not, 2 wrong usage, 130 after Ctrl-C.
+Exit status: 0 all is sent (with --wait: and succeeded; with --strict: and no check of a structure failed),
+1 some is not, 2 wrong usage, 130 after Ctrl-C.
 """
 
 
@@ -64,6 +66,9 @@ class SentCount:
 )
 @click.option("--to", metavar="PREFIX", help="Folder of the bucket; a directory's own name if absent.")
 @click.option("--wait", "waits", is_flag=True, help="Wait until all have ended, and show how far it is.")
+@click.option(
+    "--strict", is_flag=True, help="With --wait: exit with 1 also where the checks of a structure failed."
+)
 @click.option("--overwrite", is_flag=True, help="Replace objects of the same name that differ.")
 @click.option("--check/--no-check", "checks", default=True, help="Check each file before it is sent.")
 @flags
@@ -76,6 +81,7 @@ def command(
     to: str | None,
     *,
     waits: bool,
+    strict: bool,
     overwrite: bool,
     checks: bool,
     **options: object,
@@ -87,6 +93,8 @@ def command(
     Prints each input's job id as soon as it is there. Where proteins name no MSA, it says to which host their
     sequences go before it sends anything.
     """
+    if strict and not waits:
+        raise click.UsageError("--strict needs --wait: structures are checked once they are predicted.")
     files = found(paths, None if to is None else prefix(cloud.inputs.name, to))
     asked = metadata(options)
     seen = track(files, "checking", console=ERR, transient=True, disable=not (checks and ERR.is_terminal))
@@ -104,7 +112,7 @@ def command(
     _conclude(sent)
     whole = not (planned.refused or sent.inputs[Outcome.DIFFERS] or sent.references[Outcome.DIFFERS])
     if waits and sent.jobs:
-        whole &= _wait(cloud, sent.jobs)
+        whole &= _wait(cloud, sent.jobs, strict=strict)
     if planned.refused:
         tell(f"Not sent, for the reasons above: {len(planned.refused)}. Mend and drop them again.")
     raise SystemExit(0 if whole else 1)
@@ -185,12 +193,22 @@ def _note(sent: SentCount, upload: Upload) -> None:
         say(identity, f"{upload.outcome:<13}", upload.source.uri)
 
 
-def _wait(cloud: Cloud, ids: Sequence[str]) -> bool:
+def _wait(cloud: Cloud, ids: Sequence[str], *, strict: bool) -> bool:
     jobs = wait.Jobs(cloud.ledger, ids)
     succeeded = conclude(wait.follow(jobs, cloud.workers))
+    wrong = wait.wrong(cloud.ledger, jobs.in_states(State.SUCCEEDED))
+    _tell_of_wrong(cloud, wrong)
     ended_badly = map(cloud.ledger.get, jobs.in_states(State.FAILED, State.REJECTED)[:SHOWN])
     show_jobs(job for job in ended_badly if job)
-    return succeeded
+    return succeeded and not (strict and wrong)
+
+
+def _tell_of_wrong(cloud: Cloud, ids: Sequence[str]) -> None:
+    """Write a line for each of the first jobs whose structures failed a check, and how to see the others."""
+    for job in filter(None, map(cloud.ledger.get, ids[:SHOWN])):
+        say(f"succeeded, checks failed: {job.source.name}", *(job.checks.reasons[:1] if job.checks else ()))
+    if len(ids) > SHOWN:
+        say(f"succeeded, checks failed: {len(ids) - SHOWN} more, see `dropfold results --checks failed`")
 
 
 def _job(source: Source) -> str:

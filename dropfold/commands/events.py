@@ -15,6 +15,7 @@ EPILOG = """\b
 Examples:
   dropfold events                                    all, from now on, until Ctrl-C
   dropfold events --filter state=FAILED --filter 'batch=run42*'
+  dropfold events --filter checks=failed             results whose structures are wrong in something
   dropfold events --json | jq .data.receipt          each as a CloudEvent, one a line
   dropfold events --count 1                          until the next one
 
@@ -59,7 +60,7 @@ class Wanted:
     "filters",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Only events with this attribute: state, batch, ce-type; * ends a beginning. Several must hold.",
+    help="Only events with this attribute (state, checks, batch, ce-type); * ends a start. All must hold.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write each event as CloudEvents' JSON, one a line.")
 @click.option("--count", type=click.IntRange(1), help="End after so many.")
@@ -108,5 +109,8 @@ def _line(event: PredictionCompleted) -> str:
     data = event.data
     shown = CONFIDENCE.shown(data.scores)
     scores = f"  {CONFIDENCE.label} {shown}" if shown else ""
+    checks = f"  checks {data.checks}" if data.checks else ""
     why = f"  {data.error.code}: {data.error.message}" if data.error else ""
-    return clean(f"{event.time:%H:%M:%S}  {data.job_id}  {event.state:<10}  {data.source.name}{scores}{why}")
+    return clean(
+        f"{event.time:%H:%M:%S}  {data.job_id}  {event.state:<10}  {data.source.name}{checks}{scores}{why}"
+    )

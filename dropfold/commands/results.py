@@ -18,6 +18,7 @@ from dropfold import download
 from dropfold.cloud import Cloud, pass_cloud
 from dropfold.names import of_outputs, prefix
 from dropfold.terminal import ERR, table, tell, write
+from schemas.checks import Verdict
 from schemas.receipt import MAX_RECEIPT_BYTES, RECEIPT, Receipt
 from schemas.scores import AFFINITY, BINDER, CONFIDENCE, Score
 from schemas.spreadsheet import guarded
@@ -27,6 +28,7 @@ EPILOG = """\b
 Examples:
   dropfold results                                   all, best confidence first
   dropfold results run42/ --sort affinity --csv > run42.csv
+  dropfold results run42/ --checks passed --checks warnings   those whose best structure failed no check
   dropfold results run42/ --json | jq '.[].scores'
   dropfold results run42/ --download results/        with structures and reports; open results/.../report.html
   dropfold results run42/ --download results/ --msa  and alignments that were made: results/.../msa_A.a3m
@@ -36,7 +38,7 @@ Exit status: 0 it is told (and downloaded), 1 nothing is there or a download fai
 """
 THREADS = 8
 Fetch = TypeVar("Fetch")
-COLUMNS = ("input", "state", "confidence", "affinity", "binder", "seconds", "job", "results")
+COLUMNS = ("input", "state", "checks", "confidence", "affinity", "binder", "seconds", "job", "results")
 
 
 class Outputs(download.Objects, Protocol):
@@ -80,6 +82,13 @@ ORDERS: Mapping[str, Callable[[Receipt], tuple[float, str]]] = {
     show_default=True,
     help="The best first; affinity is the predicted log10 of IC50 in uM, binder the probability to bind.",
 )
+@click.option(
+    "--checks",
+    "verdicts",
+    type=click.Choice(list(Verdict)),
+    multiple=True,
+    help="Only results with this verdict on their structures; may be given more than once.",
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Write CSV, with all scores.")
 @click.option("--json", "as_json", is_flag=True, help="Write the receipts as a JSON array.")
 @click.option(
@@ -104,6 +113,7 @@ def command(
     target: str,
     *,
     sort: str,
+    verdicts: Sequence[str],
     as_csv: bool,
     as_json: bool,
     folder: Path | None,
@@ -112,7 +122,7 @@ def command(
 ) -> None:
     """Show what came of inputs.
 
-    A row for each receipt of a folder: scores, or why there are none.
+    A row for each receipt of a folder: the verdict on its best structure and scores, or why there are none.
     """
     if as_csv and as_json:
         raise click.UsageError("Choose --csv or --json.")
@@ -123,6 +133,7 @@ def command(
         raise click.ClickException(
             f"No receipt lies under {target or 'the bucket'}: nothing has ended there."
         )
+    receipts = _with(verdicts, receipts)
     failed = _download(cloud.outputs, receipts, folder) if folder else 0
     if folder and with_alignments:
         failed += _download_alignments(cloud, receipts, folder)
@@ -135,6 +146,13 @@ def command(
         table(COLUMNS, (_row(receipt, where) for receipt in receipts))
     _warn(receipts)
     raise SystemExit(1 if failed else 0)
+
+
+def _with(verdicts: Sequence[str], receipts: list[Receipt]) -> list[Receipt]:
+    chosen = [receipt for receipt in receipts if _verdict(receipt) in verdicts] if verdicts else receipts
+    if not chosen:
+        raise click.ClickException(f"No structure there has this verdict: {', '.join(verdicts)}.")
+    return chosen
 
 
 def read(outputs: Outputs, named: str, limit: int) -> list[Receipt]:
@@ -197,23 +215,35 @@ def _row(receipt: Receipt, where: str) -> tuple[object, ...]:
         if receipt.error
         else lies
     )
-    return (receipt.source.name, receipt.state, *shown, f"{seconds:.1f}", receipt.job_id, result)
+    return (
+        receipt.source.name,
+        receipt.state,
+        _verdict(receipt),
+        *shown,
+        f"{seconds:.1f}",
+        receipt.job_id,
+        result,
+    )
+
+
+def _verdict(receipt: Receipt) -> Verdict | None:
+    return receipt.checks.verdict if receipt.checks else None
 
 
 def _csv(receipts: Sequence[Receipt], where: str) -> str:
     scores = sorted({name for receipt in receipts for name in receipt.scores})
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
-    writer.writerow(
-        ["input", "state", *scores, "tokens", "seed", "job_id", "finished_at", "results", "error", "msa_rows"]
-    )
+    facts = ("tokens", "seed", "job_id", "finished_at", "results", "error", "msa_rows", "checks", "reasons")
+    writer.writerow(["input", "state", *scores, *facts])
     for receipt in receipts:
         values = (receipt.scores.get(name, "") for name in scores)
         lies = f"{where}/{download.folder_of(receipt)}"
         about = (receipt.tokens, receipt.options.seed, receipt.job_id, receipt.finished_at.isoformat(), lies)
         error = f"{receipt.error.code}: {receipt.error.message}" if receipt.error else ""
         rows = min((alignment.rows for alignment in receipt.alignments), default="")  # of the poorest
-        writer.writerow(map(_cell, (receipt.source.name, receipt.state, *values, *about, error, rows)))
+        said = (error, rows, _verdict(receipt), " ".join(receipt.checks.reasons) if receipt.checks else "")
+        writer.writerow(map(_cell, (receipt.source.name, receipt.state, *values, *about, *said)))
     return text.getvalue()
 
 

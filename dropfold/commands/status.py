@@ -11,6 +11,7 @@ from dropfold.board import ORDER
 from dropfold.cloud import Cloud, pass_cloud
 from dropfold.names import is_id, prefix
 from dropfold.terminal import complain, table, tell, write
+from schemas.checks import Verdict
 from schemas.job import Job, State
 from schemas.receipt import receipt_name
 from schemas.storage import ObjectGoneError, ObjectTooLargeError
@@ -111,6 +112,8 @@ def _why(job: Job) -> str:
         return f"waits for {', '.join(job.waits_for)}"
     if job.state is State.ALIGNING:
         return f"waits for {_alignments(job)}"
+    if job.checks and job.checks.verdict == Verdict.FAILED:
+        return " ".join(("checks failed:", *job.checks.reasons[:1]))
     return f"{job.errors[0].code}: {job.errors[0].message}" if job.errors and job.state.terminal else ""
 
 
@@ -148,5 +151,8 @@ def _facts(job: Job, output_bucket: str) -> Iterator[tuple[str, object]]:
         yield "aligned by", job.msa_server
     if job.worker:
         yield "worker", job.worker
+    if job.checks:
+        yield "checks", job.checks.verdict
+        yield from (("", reason) for reason in job.checks.reasons)
     if job.state.terminal:
         yield "receipt", f"gs://{output_bucket}/{receipt_name(job)}"

@@ -10,6 +10,7 @@ from support.later import DAMAGES, EFFECT, as_the_next, beyond
 from gcp.ledger import BATCH, COLLECTION, PAGE, FirestoreLedger
 from jobs import lifecycle
 from jobs.ledger import NEWEST, AlreadyRecordedError, ConflictError, Ledger, UnreadableJobError
+from schemas.checks import Checks, Verdict
 from schemas.failure import Code, Failure
 from schemas.job import Alignment, Job, Model, Output, Result, State
 
@@ -265,6 +266,14 @@ def test_jobs_under_a_prefix_are_counted_listed_and_looked_up(ledger: MemoryLedg
     assert [job.source.name for job in ledger.under("in", "r/", tuple(State), 2)] == ["r/a", "r/b"]
     assert [job.source.name for job in ledger.under("in", "", (State.SUCCEEDED,), 9)] == ["r/b", "s/a"]
     assert ledger.states([f"{0:016x}", "f" * 16]) == {f"{0:016x}": State.SUCCEEDED}
+
+
+def test_verdicts_are_looked_up_by_job(ledger: MemoryLedger | FirestoreLedger) -> None:
+    for number, verdict in enumerate((Verdict.FAILED, Verdict.PASSED, None)):
+        checks = verdict and Checks(verdict=verdict)
+        ledger.create(a_job(State.SUCCEEDED, job_id=f"{number:016x}", checks=checks))
+    asked = [*(f"{number:016x}" for number in range(3)), "f" * 16]
+    assert ledger.verdicts(asked) == {asked[0]: "failed", asked[1]: "passed"}
 
 
 def test_the_last_predictions_and_the_longest_queued_are_found(

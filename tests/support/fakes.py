@@ -121,6 +121,10 @@ class MemoryLedger:
     def states(self, job_ids: Sequence[str]) -> Mapping[str, State | None]:
         return {each: state_of(self.documents[each][1]) for each in job_ids if each in self.documents}
 
+    def verdicts(self, job_ids: Sequence[str]) -> Mapping[str, str]:
+        found = {each: self.documents[each][1].get("checks") for each in job_ids if each in self.documents}
+        return {each: checks["verdict"] for each, checks in found.items() if checks}
+
     def count_unfinished(self, bucket: str, prefix: str, most: int) -> int:
         return min(most, self.count_under(bucket, prefix, UNFINISHED))
 

@@ -9,16 +9,18 @@ from pathlib import Path
 import click
 import pytest
 from support.commands import run
-from support.fakes import MemoryBucket, MemoryCloud
+from support.fakes import MemoryBucket, MemoryCloud, a_job, a_source
 from support.inbox import Inbox
 from support.inputs import MSA, one_protein
 
 from dropfold import metadata
 from dropfold.commands import drop, validate
+from dropfold.commands.status import SHOWN
 from dropfold.files import LocalFile, found
 from dropfold.upload import Outcome, Uploader
 from inputs.alignments import MsaServer
 from inputs.examine import Rules
+from schemas.checks import Checks, Verdict
 from schemas.job import Source, State, job_id
 from schemas.options import Options, read_metadata
 
@@ -69,6 +71,53 @@ def test_the_same_command_again_sends_nothing_and_names_the_same_jobs(folder: Pa
     assert sorted(again.stdout.replace("already there", "sent         ").splitlines()) == sorted(
         first.stdout.splitlines()
     )
+
+
+def ended(cloud: MemoryCloud, file: Path, checks: Checks | None) -> None:
+    """Have the job of a file that is to be dropped end well."""
+    name, generation = file.name, 1
+    job = a_job(State.SUCCEEDED, job_id=job_id("in", name, generation), source=a_source(name), checks=checks)
+    cloud.ledger.create(job)
+
+
+WRONG = Checks(verdict=Verdict.FAILED, reasons=("L LIG1 1 C57 is inverted.", "It clashes."))
+
+
+@pytest.mark.parametrize(
+    ("checks", "words", "status"),
+    [
+        (WRONG, [], 0),
+        (WRONG, ["--strict"], 1),
+        (Checks(verdict=Verdict.WARNINGS), ["--strict"], 0),
+        (Checks(verdict=Verdict.UNCHECKED), ["--strict"], 0),
+        (None, ["--strict"], 0),
+    ],
+)
+def test_a_structure_that_failed_a_check_is_told_and_counts_where_that_is_wanted(
+    folder: Path, checks: Checks | None, words: list[str], status: int
+) -> None:
+    cloud = MemoryCloud()
+    ended(cloud, folder / "a.yaml", checks)
+    done = run(drop.command, cloud, folder / "a.yaml", "--wait", *words)
+    assert done.exit_code == status
+    line = "succeeded, checks failed: a.yaml  L LIG1 1 C57 is inverted."
+    assert (line in done.stdout.splitlines()) is (checks is WRONG)
+
+
+def test_of_many_structures_that_failed_a_check_the_first_are_told(tmp_path: Path) -> None:
+    cloud = MemoryCloud()
+    for number in range(SHOWN + 2):
+        (tmp_path / f"{number:02}.yaml").write_text(EMPTY)
+        ended(cloud, tmp_path / f"{number:02}.yaml", WRONG)
+    done = run(drop.command, cloud, *sorted(tmp_path.iterdir()), "--wait")
+    told = [line for line in done.stdout.splitlines() if line.startswith("succeeded, checks failed: ")]
+    assert (len(told), done.exit_code) == (SHOWN + 1, 0)
+    assert told[-1] == "succeeded, checks failed: 2 more, see `dropfold results --checks failed`"
+
+
+def test_to_be_strict_one_has_to_wait(folder: Path) -> None:
+    done = run(drop.command, MemoryCloud(), folder / "a.yaml", "--strict")
+    assert (done.exit_code, "--strict needs --wait" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("change", ["content", "options"])

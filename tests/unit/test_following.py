@@ -16,6 +16,7 @@ from dropfold.board import ORDER, Pace, Tally
 from dropfold.commands import cancel, events, status, watch
 from inputs.alignments import MsaServer
 from jobs import lifecycle
+from schemas.checks import Checks, Verdict
 from schemas.failure import Code, Failure
 from schemas.job import Job, State, job_id
 from schemas.messages import Message, PredictionCompleted
@@ -164,6 +165,31 @@ def test_many_jobs_are_looked_at_in_turn() -> None:
     jobs = wait.Jobs(cloud.ledger, [*ids, "f" * 16])
     assert [jobs.look().left for _ in range(4)] == [151, 51, 1, 1]
     assert len(jobs.in_states(State.SUCCEEDED)) == 250
+
+
+def test_a_job_whose_structure_failed_a_check_says_so() -> None:
+    cloud = MemoryCloud()
+    checks = Checks(verdict=Verdict.FAILED, reasons=("L LIG1 1 C57 is inverted.", "It clashes."))
+    wrong = add(cloud, "run1/a.yaml", State.SUCCEEDED, checks=checks)
+    add(cloud, "run1/b.yaml", State.SUCCEEDED, checks=Checks(verdict=Verdict.WARNINGS, reasons=("Cis.",)))
+    rows = [line.split("\t")[2:] for line in run(status.command, cloud, "run1/").stdout.splitlines()[2:]]
+    assert rows == [["run1/a.yaml", "checks failed: L LIG1 1 C57 is inverted."], ["run1/b.yaml", ""]]
+    facts = run(status.command, cloud, wrong.job_id).stdout.splitlines()
+    assert facts[facts.index("checks\tfailed") :][:3] == [
+        "checks\tfailed",
+        "\tL LIG1 1 C57 is inverted.",
+        "\tIt clashes.",
+    ]
+
+
+def test_an_event_is_told_with_the_verdict() -> None:
+    cloud = MemoryCloud()
+    completion(cloud, "run1/a.yaml", State.FAILED)
+    wrong = add(cloud, "run1/b.yaml", State.SUCCEEDED, checks=Checks(verdict=Verdict.FAILED))
+    cloud.completions.publish(PredictionCompleted.of(wrong, "out").encode())
+    told = run(events.command, cloud, "--filter", "checks=failed").stdout.splitlines()
+    assert [line.endswith("run1/b.yaml  checks failed") for line in told] == [True]
+    assert cloud.patterns == ['attributes.checks = "failed"']
 
 
 def test_throughput_is_that_of_the_last_two_minutes() -> None:

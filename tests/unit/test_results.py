@@ -13,6 +13,7 @@ from support.fakes import NOW, MemoryCloud, a_job, a_source
 from support.later import CODE, MORE
 
 from dropfold.commands import results
+from schemas.checks import Checks, Verdict
 from schemas.failure import Code, Failure
 from schemas.job import Alignment, Job, State
 from schemas.receipt import Receipt, receipt_name
@@ -82,6 +83,47 @@ def test_json_is_the_receipts_and_csv_has_all_scores_and_no_formula(cloud: Memor
     own = MemoryCloud()
     add(own, "=1+1.yaml")
     assert run(results.command, own, "--csv").stdout.splitlines()[1].startswith('"\'=1+1.yaml",')
+
+
+REASON = "L LIG1 1 C57 is inverted."
+
+
+@pytest.fixture
+def checked() -> MemoryCloud:
+    """Return a project with a result for each verdict, one from before there were any, and a failed job."""
+    cloud = MemoryCloud()
+    for verdict in Verdict:
+        reasons = (REASON, "=1+1") if verdict is Verdict.FAILED else ()
+        checks = Checks(verdict=verdict, reasons=reasons)
+        add(cloud, f"run1/{verdict}.yaml", {"confidence_score": 0.5}, checks=checks)
+    add(cloud, "run1/before.yaml", {"confidence_score": 0.5})
+    add(cloud, "run1/none.yaml")
+    return cloud
+
+
+def test_each_verdict_is_told(checked: MemoryCloud) -> None:
+    rows = [line.split("\t") for line in run(results.command, checked, "run1/").stdout.splitlines()]
+    told = {row[0].removeprefix("run1/").removesuffix(".yaml"): row[2] for row in rows}
+    assert told == {verdict: verdict for verdict in Verdict} | {"before": "", "none": ""}
+    table = csv.DictReader(run(results.command, checked, "run1/", "--csv").stdout.splitlines())
+    written = {row["input"]: (row["checks"], row["reasons"]) for row in table}
+    assert written["run1/failed.yaml"] == ("failed", f"{REASON} =1+1")
+    assert written["run1/before.yaml"] == ("", "")
+
+
+@pytest.mark.parametrize("verdicts", [("passed",), ("passed", "warnings")])
+def test_only_results_with_a_verdict_are_told_and_fetched(
+    checked: MemoryCloud, verdicts: tuple[str, ...], tmp_path: Path
+) -> None:
+    asked = [word for verdict in verdicts for word in ("--checks", verdict)]
+    done = run(results.command, checked, "run1/", *asked, "--download", tmp_path)
+    assert {line.split("\t")[2] for line in done.stdout.splitlines()} == set(verdicts)
+    assert {path.name for path in (tmp_path / "run1").iterdir()} == set(verdicts)
+
+
+def test_where_nothing_has_the_verdict_that_is_said(cloud: MemoryCloud) -> None:
+    done = run(results.command, cloud, "run1/", "--checks", "failed")
+    assert (done.exit_code, "No structure there has this verdict: failed." in done.stderr) == (1, True)
 
 
 def test_structures_and_reports_are_fetched_once(cloud: MemoryCloud, tmp_path: Path) -> None:

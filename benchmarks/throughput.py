@@ -9,6 +9,7 @@ The same mixed small inputs, options and seed, with the small model and one thre
 - *directory*: one ``boltz predict DIR`` over all of them (without affinity, which it cannot mix in);
 - *one by one*: one ``boltz predict`` process per file.
 
+All compute in float32, ``boltz predict``, too (benchmarks/boltz_float32.py).
 Pipeline, worker and directory take turns, so that a machine that is busy for a while is busy for all. Every
 structure of pipeline and worker must equal that of its own process, byte by byte; the directory's run depends
 on the order of its files, so that its structures are only counted. Exit status 1 if one differs or lacks.
@@ -139,8 +140,10 @@ def _one_by_one(inputs: list[Path], cache: Path) -> Run:
 
 def _boltz(what: str, folder: Path, cache: Path) -> None:
     flags = [f"--{name.replace('-', '_')}={value}" for name, value in OPTIONS.items()]
-    command = [str(Path(sys.executable).with_name("boltz")), "predict", what, "--accelerator=cpu", *flags]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "BOLTZ_CACHE": str(cache)}
+    boltz = [sys.executable, "-W", "ignore", "-m", "benchmarks.boltz_float32"]
+    command = [*boltz, "predict", what, "--accelerator=cpu", *flags]
+    own = {"OMP_NUM_THREADS": "1", "BOLTZ_CACHE": str(cache), "PYTHONPATH": str(ROOT)}
+    environment = os.environ | own
     subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)  # noqa: S603
 
 

@@ -15,6 +15,7 @@ from benchmarks.exactness import CASES, INPUTS, differences, predict_together, r
 from inputs.read import INPUT_SUFFIXES, read_input, references
 from local.small_model import DEFAULT, ensure
 from schemas.options import Options
+from worker.boltz2.sample import MOST_AT_ONCE
 
 FEW = (
     "affinity.yaml",  # SMILES, potentials and samples
@@ -70,7 +71,7 @@ def test_what_an_option_is_when_it_is_left_out_is_the_commands_default() -> None
     assert ours["samples"] == defaults["diffusion_samples"]
     assert ours["samples_affinity"] == defaults["diffusion_samples_affinity"]
     assert ours["potentials"] == defaults["use_potentials"]
-    assert defaults["max_parallel_samples"] == 5  # what sampling.py says
+    assert defaults["max_parallel_samples"] == MOST_AT_ONCE
 
 
 def test_the_set_holds_every_input_of_its_folder_and_each_is_one_that_the_intake_accepts() -> None:

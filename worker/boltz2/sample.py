@@ -15,6 +15,9 @@ from worker.boltz2.randomness import seed_all
 from worker.boltz2.weights import Loaded
 from worker.boltz2.workspace import Workspace
 
+MOST_AT_ONCE = 5
+"""Most structures that go through the diffusion model in one pass: the command's --max_parallel_samples."""
+
 _UNWRITTEN = {"s", "z", "token_masks"}  # embeddings and masks that no file of ours holds
 
 
@@ -28,15 +31,35 @@ def configure_libraries() -> None:
 def sample_structure(loaded: Loaded, workspace: Workspace, device: torch.device) -> None:
     """Predict structure and confidence. Raises FailedError."""
     options = workspace.options
+    parallel = max_parallel_samples(structures(options))
     loaded.net.predict_args = _predict_args(
-        options.recycling_steps, options.sampling_steps, options.samples, parallel=5
+        options.recycling_steps, options.sampling_steps, options.samples, parallel=parallel
     )
     loaded.net.steering_args = _steering_args(potentials=options.potentials)
     _sample(loaded, workspace, device)
 
 
+def structures(options: Options) -> int:
+    """Return how many structures are sampled: potentials choose among several particles for each sample."""
+    return options.samples * (BoltzSteeringParams().num_particles if options.potentials else 1)
+
+
+def max_parallel_samples(count: int) -> int:
+    """Return what makes Boltz pass so many structures in the fewest passes of at most MOST_AT_ONCE.
+
+    Boltz divides them into ``count % max_parallel_samples + 1`` passes (boltz/model/modules/diffusionv2.py,
+    l. 384), where the quotient, rounded up, was meant: with 5, four structures take four passes, and 25 one.
+    For p passes of at most 5, ``count - p + 1`` leaves the remainder p - 1.
+    """
+    passes = -(-count // MOST_AT_ONCE)
+    return count - passes + 1
+
+
 def sample_affinity(loaded: Loaded, workspace: Workspace, device: torch.device) -> None:
-    """Predict the affinity of the complex that was predicted before. Raises FailedError."""
+    """Predict the affinity of the complex that was predicted before. Raises FailedError.
+
+    As the command does, its samples go in one pass: n modulo 1, plus 1.
+    """
     options: Options = workspace.options
     loaded.net.predict_args = _predict_args(
         5, options.sampling_steps_affinity, options.samples_affinity, parallel=1
@@ -46,19 +69,28 @@ def sample_affinity(loaded: Loaded, workspace: Workspace, device: torch.device) 
 
 
 def _sample(loaded: Loaded, workspace: Workspace, device: torch.device) -> None:
-    """Sample as the Trainer would: inference mode, bfloat16 mixed precision."""
+    """Sample as the Trainer would, in inference mode and mixed precision, the latter on a GPU alone."""
     read = torch.load(workspace.features, weights_only=False, mmap=True)
     seed_all(workspace.seed)
     torch.set_rng_state(read["generator"])
     with errors.failures_of(device, workspace.options.samples):
         batch = Boltz2InferenceDataModule.transfer_batch_to_device(None, read["features"], device, 0)
-        with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16):
+        with torch.inference_mode(), in_precision_of(device):
             prediction = loaded.net.predict_step(batch, 0)
         if prediction["exception"]:
             raise torch.OutOfMemoryError(f"{batch['token_pad_mask'].shape[1]} tokens")
         written = {name: value for name, value in prediction.items() if name not in _UNWRITTEN}
         result = move_data_to_device(written, torch.device("cpu"))  # waits for the device
     torch.save({"prediction": result, "generator": torch.get_rng_state()}, workspace.raw)
+
+
+def in_precision_of(device: torch.device) -> torch.autocast:
+    """Return the precision of a device: bfloat16 where it is the command's on a GPU, float32 on a CPU.
+
+    The command takes bfloat16 on a CPU, too, also where Boltz asks for float32: its exceptions are for CUDA
+    alone (github.com/jwohlwend/boltz/issues/662). With real weights that tears bonds (issues/653).
+    """
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
 
 
 def _predict_args(recycling: int, steps: int, samples: int, *, parallel: int) -> dict[str, int]:

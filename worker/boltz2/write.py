@@ -8,15 +8,16 @@ import torch
 from boltz.data.write.writer import BoltzAffinityWriter, BoltzWriter
 
 from schemas.stages import Stage
-from worker.boltz2 import errors
+from worker.boltz2 import elements, errors
 from worker.boltz2.featurise import manifest_of
 from worker.boltz2.workspace import Workspace
 
 
 def write(workspace: Workspace) -> dict[str, float]:
-    """Write structures and confidences; return the seconds."""
+    """Write structures, with the elements of their molecules, and confidences; return the seconds."""
     start = time.perf_counter()
     _write(workspace, _writer(workspace, workspace.predictions), _predicted(workspace))
+    elements.correct(workspace)
     return {Stage.WRITE: time.perf_counter() - start}
 
 

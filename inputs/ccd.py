@@ -1,9 +1,11 @@
 """The Chemical Component Dictionary (CCD) of the wwPDB: its codes, and the atoms of each.
 
 Read from ``ccd.txt.xz``, which ``python -m tools.ccd`` makes (the dictionary is in the public
-domain, CC0 1.0). A line is ``CODE<tab>POLYMER<tab>ATOMS<tab>NAME NAME- ...``: POLYMER is P for residues of
-proteins, N of nucleic acids, ? where atoms have no element, else -; ATOMS counts hydrogens too; the names are
-those of the other atoms, with a - behind those that leave when the residue is bound into a chain.
+domain, CC0 1.0). A line is ``CODE<tab>POLYMER<tab>ATOMS<tab>NAME NAME- ...<tab>NAME+ NAME- ...``: POLYMER is
+P for residues of proteins, N of nucleic acids, ? where atoms have no element, else -; ATOMS counts hydrogens
+too; the names are those of the other atoms, with a - behind those that leave when the residue is bound into a
+chain; then come the stereocentres, with the sign of the triple product of the vectors from each to its first
+three neighbours, in the order of the names.
 Boltz-2's own molecules are of another date: it may lack the newest codes, which the worker then reports.
 """
 
@@ -24,13 +26,18 @@ _MAX_CODE = 5
 
 
 class Component(NamedTuple):
-    """One component. ``atoms`` counts hydrogens too; ``names`` and ``leaving`` are those of other atoms."""
+    """One component. ``atoms`` counts hydrogens too; ``names`` and ``leaving`` are those of other atoms.
+
+    ``signs`` has 1 or -1 for each stereocentre: of the triple product of the vectors to its first three
+    neighbours that are no hydrogen, in the order of ``names``.
+    """
 
     code: str
     polymer: str
     atoms: int
     names: tuple[str, ...]
     leaving: frozenset[str]
+    signs: Mapping[str, int]
 
     @property
     def bound(self) -> tuple[str, ...]:
@@ -43,7 +50,7 @@ class Component(NamedTuple):
 @lru_cache(maxsize=512)  # an input names the same ones again and again
 def component(code: str) -> Component:
     """Return the component of this code. Raises KeyError."""
-    polymer, atoms, names = _lines()[code].decode().split("\t")
+    polymer, atoms, names, centres = _lines()[code].decode().split("\t")
     marked = names.split()
     return Component(
         code,
@@ -51,6 +58,7 @@ def component(code: str) -> Component:
         int(atoms),
         tuple(name.removesuffix("-") for name in marked),
         frozenset(name.removesuffix("-") for name in marked if name.endswith("-")),
+        {centre[:-1]: 1 if centre.endswith("+") else -1 for centre in centres.split()},
     )
 
 

@@ -59,3 +59,18 @@ def test_selenomethionine_is_methionine_as_to_boltz() -> None:
 
 def test_metals_without_affinity_are_those_that_boltz_s_standardiser_excludes() -> None:
     assert set(NOT_FOR_AFFINITY.split()) == METAL_LIST
+
+
+@pytest.mark.parametrize(
+    ("code", "signs"),
+    [
+        ("ALA", {"CA": 1}),  # N, C, CB of an L-amino acid
+        ("DAL", {"CA": 1}),  # N, CB, C of a D-amino acid
+        ("GLY", {}),
+        ("ILE", {"CA": 1, "CB": 1}),
+        ("SAM", {"CA": 1, "SD": 1, "C4'": -1, "C3'": -1, "C2'": -1, "C1'": 1}),
+        ("ATP", {"C4'": -1, "C3'": -1, "C2'": -1, "C1'": 1}),  # and no phosphorus
+    ],
+)
+def test_a_component_has_its_stereocentres(code: str, signs: dict[str, int]) -> None:
+    assert component(code).signs == signs

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from support.inputs import one_protein
 
 from inputs import read as boltz_input
-from inputs.parse_yaml import MAX_NODES, _events, read_yaml
+from inputs.parse_yaml import MAX_LETTERS, MAX_NODES, _events, read_yaml
 from inputs.read import (
     MAX_INPUT_BYTES,
     BoltzInput,
@@ -147,8 +147,11 @@ def test_everything_that_is_not_plain_is_reported_at_once() -> None:
 @pytest.mark.parametrize(
     ("text", "where"),
     [
-        ("a: &x 1\nb: *x", "line 1, column 4"),
+        ("a: &x", "line 1, column 4"),
         ("a: 1\nb: *x", "line 2, column 4"),
+        ("a: &x 1\nb: &x 2", "line 2, column 4"),
+        ("a: &x [*x]", "line 1, column 4"),
+        ("a: &x {b: 1}\nc: {<<: *x}", "line 2, column 5"),
         ("a: !!int 1", "line 1, column 4"),
         ("a: !x 1", "line 1, column 4"),
         ("!!map {a: 1}", "line 1, column 1"),
@@ -168,6 +171,60 @@ def test_everything_that_is_not_plain_is_reported_at_once() -> None:
 def test_yaml_that_is_broken_or_not_plain_is_refused_at_its_line_and_column(text: str, where: str) -> None:
     [failure] = failures(text)
     assert where in failure.message
+
+
+POCKETS = f"""{PROTEIN}{LIGAND}- ligand: {{id: M, ccd: MG}}
+constraints:
+- pocket: {{binder: L, contacts: &id001 [[A, 3], [A, 5]]}}
+- pocket: {{binder: M, contacts: *id001}}
+"""
+
+
+def test_an_alias_stands_for_what_its_anchor_names() -> None:
+    assert read(POCKETS) == read(POCKETS.replace("&id001", "").replace("*id001", "[[A, 3], [A, 5]]"))
+
+
+def test_lists_that_a_program_shares_are_read_as_pyyaml_writes_them() -> None:
+    text = yaml.safe_dump(BoltzInput.model_dump(read(POCKETS), exclude_defaults=True, mode="json"))
+    shared = yaml.safe_load(text)
+    shared["constraints"][1]["pocket"]["contacts"] = shared["constraints"][0]["pocket"]["contacts"]
+    assert "&id001" in (dumped := yaml.safe_dump(shared))
+    assert read(dumped) == read(POCKETS)
+
+
+def test_a_problem_of_what_an_alias_stands_for_is_told_where_it_stands() -> None:
+    found = failures(POCKETS.replace("5]", "50]"))
+    assert [failure.field for failure in found] == [
+        f"constraints[{at}].pocket.contacts[1][1]" for at in (0, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a [" + "1," * (MAX_NODES // 2) + "]\nb: *a",
+        "a: &a " + "x" * (MAX_LETTERS // 2) + "\nb: *a\nc: 1",
+        "a: &a0 [x, x]\n" + "".join(f"b{at}: &a{at} [*a{at - 1}, *a{at - 1}]\n" for at in range(1, 18)),
+        "a: &a [[[[[[[[[x]]]]]]]]]\nb: &b [[[[[[[[*a]]]]]]]]\nc: [[[*b]]]",
+    ],
+)
+def test_what_aliases_stand_for_counts_against_the_limits(text: str) -> None:
+    [failure] = failures(text)
+    assert "with each alias written out" in failure.message
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        (PROTEIN + PROTEIN, "Put the items of both below one `sequences:`."),
+        ("sequences:\n  dna: {id: A}\n  dna: {id: B}", "Write `- ` before each `dna:` of sequences"),
+        ("sequences:\n- dna: {id: A}\n  dna: {id: B}", "Write `- ` before the second `dna:`"),
+        (PROTEIN.replace("A,", "A, id: A,"), "Keep one of the two."),
+        (f"{PROTEIN}---\n{PROTEIN}", "each document into a file of its own"),
+    ],
+)
+def test_the_remedy_of_what_stands_there_twice_loses_nothing(text: str, remedy: str) -> None:
+    assert remedy in failures(text)[0].remedy
 
 
 @pytest.mark.parametrize("text", ['a: "\\UFFFFFFFF"', 'a: "\\U00110000"', "a: \ufffe"])
@@ -766,6 +823,8 @@ def test_what_is_read_from_yaml_is_what_boltz_s_loader_reads(case: tuple[str, by
 
 MEBIBYTE = MAX_INPUT_BYTES
 BOMBS = {
+    "aliases": "a: &a [" + "x," * 9_000 + "]\n" + "b: *a\n" * 1_000,
+    "aliases of a long text": "a: &a {b: '" + "x\n\n" * 20_000 + "'}\nc: [" + "*a," * 9_000 + "]",
     "open brackets": "[" * MEBIBYTE,
     "open braces": "{" * MEBIBYTE,
     "dashes": "- " * (MEBIBYTE // 2),

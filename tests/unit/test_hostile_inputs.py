@@ -83,7 +83,7 @@ REFUSED = {
     "only a comment": "# sequences:\n",
     "a thousand documents": "---\n" * 1000 + VALID,
     "laughing lists": "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nsequences: *c\n",
-    "an anchor": VALID.replace("empty", "&m empty"),
+    "an anchor of nothing": VALID.replace("empty", "&m"),
     "an alias of itself": "sequences: &s [*s]\n",
     "a merge": "base: &b {id: A}\nsequences: [{protein: {<<: *b}}]\n",
     "a tag that runs code": "sequences: !!python/object/apply:os.system [id]\n",

@@ -326,6 +326,7 @@ TEXTS = {
     "x.yaml": (
         *("- a\n", "a: b\n", "? a\n", "- [a, b]\n", "a\n", "'a' ", '"\\x41', "# a\n", "--- a\n"),
         *("%TAG !a! x\n", "- &a b\n", "9:", "1_", "a b ", "a:\n ", "|\n a\n", "- 0x1\n", "é", "\U0001f9ec"),
+        "- *x\n",
     ),
     "x.fasta": (">A|protein|empty\nA\n", ">A|protien\n", ">|", ">", "A\n", " A", ">A|dna\n", "|"),
 }
@@ -336,7 +337,8 @@ UNITS = [(name, unit) for name, units in TEXTS.items() for unit in units]
 def test_a_text_twice_as_long_is_twice_the_work(name: str, unit: str) -> None:
     def parse(times: int) -> object:
         head = "sequences:\n" if name.endswith(".yaml") else ""
-        return (read_fasta if name.endswith(".fasta") else read_yaml)(head + unit * times)
+        anchor = "- &x [a, b]\n" if "*x" in unit else ""
+        return (read_fasta if name.endswith(".fasta") else read_yaml)(head + anchor + unit * times)
 
     once, twice, thrice = (steps(parse, times) for times in (100, 200, 300))
     assert thrice - twice <= SLACK * max(twice - once, 0) + 30

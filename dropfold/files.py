@@ -149,7 +149,7 @@ def _under(path: Path, to: str | None) -> Iterator[LocalFile]:
         for name in names:
             file = Path(folder, name)
             relative = file.relative_to(path).as_posix()
-            if not any(part.startswith(".") for part in relative.split("/")) and not why_ignored(relative):
+            if not why_ignored(f"{top}{relative}"):
                 yield LocalFile(file, f"{top}{relative}")
 
 

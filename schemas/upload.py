@@ -84,6 +84,7 @@ _IGNORED: Mapping[str, re.Pattern[str]] = {
         r"(^|/)gcloud/tmp/parallel_composite_uploads/|/gsutil/tmp/parallel_composite_uploads/"
     ),
     "hidden file": re.compile(r"(^|/)\.[^/]*$"),
+    "file in a hidden folder": re.compile(r"(^|/)\.(?!\.?/)[^/]*/"),
 }
 
 

@@ -40,6 +40,7 @@ def folder(tmp_path: Path) -> Path:
         "notes.md": "x",
         "unused.csv": "x",
         ".hidden.yaml": EMPTY,
+        ".ipynb_checkpoints/a-checkpoint.yaml": EMPTY,
     }
     for name, text in texts.items():
         (screen / name).parent.mkdir(parents=True, exist_ok=True)
@@ -209,6 +210,13 @@ def test_what_can_be_no_input_s_name_is_wrong_usage(tmp_path: Path) -> None:
         path.write_text(EMPTY)
         done = run(drop.command, MemoryCloud(), path)
         assert (done.exit_code, why in done.stderr) == (2, True)
+
+
+def test_a_hidden_folder_s_files_are_not_sent_since_nobody_would_answer(folder: Path) -> None:
+    (folder / ".cache").mkdir()
+    (folder / ".cache" / "a.yaml").write_text(EMPTY)
+    assert run(drop.command, MemoryCloud(), folder / ".cache").exit_code == 2
+    assert [file.name for file in found([folder / ".cache"], "run")] == ["run/a.yaml"]
 
 
 @pytest.mark.parametrize(

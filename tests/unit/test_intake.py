@@ -152,6 +152,8 @@ def test_a_chain_id_that_pdb_cannot_hold_is_rejected_before_anything_runs() -> N
         "folder/",
         ".hidden.yaml",
         "run/.DS_Store",
+        "run/.ipynb_checkpoints/k-checkpoint.yaml",
+        ".git/a/b/x.yaml",
         "gcloud/tmp/parallel_composite_uploads/see_gcloud_storage_cp_help_for_details/part.yaml",
         "run/gcloud/tmp/parallel_composite_uploads/see_gcloud_storage_cp_help_for_details/part.yaml",
         "/gsutil/tmp/parallel_composite_uploads/for_details_see/gsutil_help_cp/part.yaml",

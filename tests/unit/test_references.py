@@ -249,10 +249,11 @@ def test_an_input_that_is_gone_when_its_file_comes_ends_as_deleted() -> None:
     assert inbox.receipt(job)["state"] == "CANCELLED"
 
 
-def test_a_file_that_is_hidden_wakes_the_input_that_names_it() -> None:
+@pytest.mark.parametrize("name", [".trp.a3m", ".msa/trp.a3m"])
+def test_a_file_that_is_hidden_wakes_the_input_that_names_it(name: str) -> None:
     inbox = Inbox()
-    inbox.drop("run/in.yaml", an_input(".trp.a3m"))
-    inbox.drop("run/.trp.a3m", A3M)
+    inbox.drop("run/in.yaml", an_input(name))
+    inbox.drop(f"run/{name}", A3M)
     assert inbox.ledger.only().state is State.QUEUED
 
 

@@ -91,14 +91,17 @@ def _spot(value: object) -> object:
     return value
 
 
-def _msa(value: str | None, info: ValidationInfo) -> str | None:
-    if value is not None:
-        return values.check_msa(value)
+def _msa(value: object, info: ValidationInfo) -> object:
+    """Check the name of an MSA; say what to write instead of what people write where there is none."""
     reading = Reading.of(info)
-    if reading.msa_service:
+    if value is None and reading.msa_service:
         return None
-    chain = info.data.get("id", ("A",))[0]
-    raise values.no_msa(chain, fasta=reading.fasta)
+    if isinstance(value, str) and not values.means_no_msa(value):
+        return values.check_msa(value)
+    if isinstance(value, str | bool | int | None) or not value:
+        chain = next(iter(info.data.get("id", ())), "A")
+        raise values.no_msa(value, chain, fasta=reading.fasta, service=reading.msa_service)
+    return value
 
 
 def _smiles(value: str, info: ValidationInfo) -> str:
@@ -158,7 +161,7 @@ DnaLetters = Annotated[str, AfterValidator(values.check_dna), _pattern(f"^[{valu
 RnaLetters = Annotated[str, AfterValidator(values.check_rna), _pattern(f"^[{values.RNA}]+$")]
 CifName = Annotated[str, AfterValidator(values.check_cif), _pattern(r"\.cif$")]
 PdbName = Annotated[str, AfterValidator(values.check_pdb), _pattern(r"\.pdb$")]
-Msa = Annotated[str | None, AfterValidator(_msa), _pattern(r"^empty$|\.a3m$|\.csv$")]
+Msa = Annotated[str | None, BeforeValidator(_msa), _pattern(r"^empty$|\.a3m$|\.csv$")]
 
 
 def _finish_schema(schema: dict[str, Any], model: type["Part"]) -> None:

@@ -5,11 +5,11 @@ Each check returns its value or raises an error whose words reach the person who
 
 import re
 import string
-from pathlib import PurePosixPath
 
 from pydantic_core import PydanticCustomError
 
 from inputs.ccd import NO_ELEMENT, component, nearest
+from inputs.filenames import why_not
 from inputs.smiles import ParsedSmiles, Refusal, read_smiles
 from inputs.suffixes import MSAS
 
@@ -25,12 +25,12 @@ SMILES = "^[!-~]+$"
 EMPTY_MSA = "empty"
 """Boltz's word for a protein without an MSA (single-sequence mode)."""
 
-MAX_REFERENCE_BYTES = 512
-MAX_PART_BYTES = 255
-"""Most bytes of the name of a folder or file, where the worker writes it."""
-
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-_NAME_REMEDY = "Write the file's name relative to this one, such as msa/chain_a.a3m, and upload both."
+_NO_MSA = re.compile(
+    r"empty|none|null|nil|nan|n/?a|no|off|false|0|-|~|no[-_ ]?msa|(msa|alignment)[-_ ]?free|without[-_ ]msa"
+    r"|single([-_ ]?seq(uence)?)?([-_ ]mode)?",
+    re.IGNORECASE,
+)
+"""What people and other programs write for a protein without an MSA."""
 
 
 def wrong(what: str, remedy: str) -> PydanticCustomError:
@@ -38,15 +38,20 @@ def wrong(what: str, remedy: str) -> PydanticCustomError:
     return PydanticCustomError("boltz_input", "{what}", {"what": what, "remedy": remedy})
 
 
-def no_msa(chain: str, *, fasta: bool) -> PydanticCustomError:
-    """Return the error of a protein without an MSA where no service provides one."""
-    single, named = (
-        (f"Write `>{chain}|protein|empty`", f"`>{chain}|protein|NAME.a3m`")
-        if fasta
-        else ("Add `msa: empty`", "`msa: NAME.a3m`")
-    )
-    remedy = f"{single} for single-sequence mode, or {named} and upload that file beside this one."
-    return wrong("is missing, and no MSA service is switched on", remedy)
+def means_no_msa(value: str) -> bool:
+    """Return whether this is a word of people or of other programs for a protein without an MSA."""
+    return value != EMPTY_MSA and (not value.strip() or _NO_MSA.fullmatch(value) is not None)
+
+
+def no_msa(value: object, chain: str, *, fasta: bool, service: bool) -> PydanticCustomError:
+    """Return the error of a protein that names no MSA, in whatever words; None where ``msa`` is left out."""
+    single = f"Write `>{chain}|protein|{EMPTY_MSA}`" if fasta else f"Write `msa: {EMPTY_MSA}`"
+    named = f"`>{chain}|protein|NAME.a3m`" if fasta else "`msa: NAME.a3m`"
+    left_out = ", or leave it out for an alignment that is made for you" if service else ""
+    remedy = f"{single} for single-sequence mode, or {named} and upload that file beside this one{left_out}."
+    if value is None:
+        return wrong("is missing, and no MSA service is switched on", remedy)
+    return wrong(f"names no MSA; Boltz-2's word for none is `{EMPTY_MSA}`", remedy)
 
 
 def check_protein(value: str) -> str:
@@ -67,7 +72,9 @@ def check_rna(value: str) -> str:
 def check_chain_id(value: str) -> str:
     """Check a chain id: Boltz has to keep it whole, and mmCIF to hold it without quotes."""
     if not re.fullmatch(CHAIN_ID, value, re.ASCII):
-        raise wrong("must be 1 to 5 letters or digits", 'Rename the chain, for example "A" or "B2".')
+        plain = re.sub("[^A-Za-z0-9]", "", value[:80])
+        better = plain if re.fullmatch(CHAIN_ID, plain) else "A or B2"
+        raise wrong("must be 1 to 5 letters or digits", f"Rename the chain, for example to {better}.")
     return value
 
 
@@ -120,7 +127,9 @@ def check_smiles(value: str) -> ParsedSmiles:
 
 def check_msa(value: str) -> str:
     """Check the name of an alignment, or the word ``empty``."""
-    return value if value == EMPTY_MSA else _check_reference(value, *MSAS)
+    if value == EMPTY_MSA:
+        return value
+    return _check_reference(value, *MSAS)
 
 
 def check_cif(value: str) -> str:
@@ -156,28 +165,6 @@ def _respell(char: str, letters: str) -> str:
 
 
 def _check_reference(value: str, *suffixes: str) -> str:
-    complaint = _complaint(value)
-    if complaint:
-        raise wrong(complaint, _NAME_REMEDY)
-    if not value.endswith(suffixes) or not PurePosixPath(value).suffix:
-        what = f"names no file that ends in {' or '.join(suffixes)} (in lower case)"
-        raise wrong(
-            what, f"Rename the file so that it ends in {' or '.join(suffixes)}, here and in the bucket."
-        )
+    if wrong_name := why_not(value, *suffixes):
+        raise wrong(*wrong_name)
     return value
-
-
-def _complaint(value: str) -> str | None:
-    """Return why a name could lead out of the input's folder or garble a log, or None."""
-    complaints = {
-        "is too long": len(value.encode(errors="replace")) > MAX_REFERENCE_BYTES,
-        f"has a part of more than {MAX_PART_BYTES} bytes": any(
-            len(part.encode(errors="replace")) > MAX_PART_BYTES for part in value.split("/")
-        ),
-        "holds control characters": not value.isprintable(),
-        "holds a backslash": "\\" in value,
-        "is a URL or names a drive; files come from the bucket of the input": bool(_SCHEME.match(value)),
-        "is an absolute path": value.startswith("/"),
-        "leads out of the input's folder": ".." in value.split("/"),
-    }
-    return next((complaint for complaint, found in complaints.items() if found), None)

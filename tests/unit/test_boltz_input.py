@@ -373,6 +373,30 @@ def test_a_reference_within_the_rules_is_accepted(name: str) -> None:
     assert references(read(PROTEIN.replace("empty", f"'{name}'"))) == (name,)
 
 
+WORDS_FOR_NONE = (
+    *("none", "None", "''", "' '", "single_sequence", "single-sequence mode", "False", "no", "0", "[]", "{}"),
+    *("Empty", "EMPTY", "msa_free", "'null'", "n/a", "'-'", "no_msa"),
+)
+
+
+@pytest.mark.parametrize("msa_service", [False, True])
+@pytest.mark.parametrize("word", WORDS_FOR_NONE)
+def test_people_s_words_for_no_msa_are_answered_with_the_word_for_it(word: str, msa_service: bool) -> None:
+    [failure] = failures(PROTEIN.replace("empty", word), msa_service=msa_service)
+    assert failure.field == "sequences[0].protein.msa"
+    assert failure.remedy.startswith("Write `msa: empty` for single-sequence mode")
+    assert ("leave it out" in failure.remedy) is msa_service
+
+
+def test_in_fasta_the_word_for_no_msa_stands_in_the_header() -> None:
+    assert "Write `>B|protein|empty`" in failures(">B|protein|none\nNLY\n", "a.fasta")[0].remedy
+
+
+@pytest.mark.parametrize("word", ["NONE.a3m", "no/x.csv", "0.a3m", "nano.a3m"])
+def test_a_file_may_be_called_so(word: str) -> None:
+    assert references(read(PROTEIN.replace("empty", word))) == (word,)
+
+
 # The grammar
 
 
@@ -393,6 +417,7 @@ def test_a_reference_within_the_rules_is_accepted(name: str) -> None:
         ("sequences: [{rna: {id: [A, B-], sequence: A}}]", "sequences[0].rna.id[1]", "letters or digits"),
         ("sequences: [{rna: {id: ABCDEF, sequence: A}}]", "sequences[0].rna.id", "1 to 5"),
         ("sequences: [{rna: {id: Ä, sequence: A}}]", "sequences[0].rna.id", "letters or digits"),
+        ("sequences: [{rna: {id: A_1, sequence: A}}]", "sequences[0].rna.id", "for example to A1."),
         ("sequences: [{rna: {id: A, sequence: ''}}]", "sequences[0].rna.sequence", "is empty"),
         ("sequences: [{rna: {id: A, sequence: AUt}}]", "sequences[0].rna.sequence", "'t' at position 3"),
         ("sequences: [{rna: {id: A, sequence: auc}}]", "sequences[0].rna.sequence", "in capitals"),

@@ -19,7 +19,7 @@ from inputs.parse_yaml import read_yaml, residues_in
 from inputs.size import MAX_TOKENS, least_tokens, too_many
 from inputs.suffixes import SIDECARS
 from inputs.tokens import count_tokens
-from inputs.tree import Diagnostic, InputError, Place, Tree, UnreadableError
+from inputs.tree import Diagnostic, InputError, Place, Tree, UnreadableError, shorten
 from inputs.values import EMPTY_MSA
 from schemas.failure import Code, Failure
 
@@ -47,6 +47,19 @@ REFERENCE_SUFFIXES = frozenset(SIDECARS)
 _LARGE = 64 * 1024
 """Length of a text from which its residues are counted before it is read, which takes long."""
 
+_AS_FASTA = re.compile(r"\s*>[^\n]*\n")
+_AS_YAML = re.compile(r"^[ \t{]*[\"']?sequences[\"']?[ \t]*:", re.MULTILINE)
+"""What only a file of the other format has."""
+
+_PACKED = {
+    b"\x1f\x8b": "gzip",
+    b"PK\x03\x04": "zip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
+"""First bytes of packed files."""
+
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 
 
@@ -71,6 +84,7 @@ def read_input(
     """
     try:
         fasta, text = _suffix(name) in FASTA_SUFFIXES, _decode(content)
+        _refuse_other_format(name, text, fasta=fasta)
         if len(text) > _LARGE and not fasta:
             _hold_to(max_tokens, residues_in(text), known=False)
         tree = (read_fasta if fasta else read_yaml)(text)
@@ -133,12 +147,26 @@ def _suffix(name: str) -> str:
     return suffix
 
 
+def _refuse_other_format(name: str, text: str, *, fasta: bool) -> None:
+    """Raise UnreadableError for FASTA in a file that is named as YAML, and for YAML in one named as FASTA."""
+    found = _AS_YAML.search(text) if fasta else _AS_FASTA.match(text)
+    if found:
+        held, other, suffix = ("YAML", "FASTA", ".yaml") if fasta else ("FASTA", "YAML", ".fasta")
+        what = f"holds {held}, but its name says {other}"
+        better = shorten(PurePosixPath(name).with_suffix(suffix).name)
+        raise UnreadableError(
+            Diagnostic(what, f"Rename it to {better}, and upload it again.", place=Place(1, 1))
+        )
+
+
 def _decode(content: bytes) -> str:
     """Return the text without byte order mark, and with line feeds. Raises UnreadableError."""
     if len(content) > MAX_INPUT_BYTES:
         what = f"has {len(content)} bytes; at most {MAX_INPUT_BYTES} are read"
         remedy = "Put alignments and structures in files of their own, and other predictions in other inputs."
         raise UnreadableError(Diagnostic(what, remedy, code=Code.TOO_LARGE))
+    if packed := next((format_ for start, format_ in _PACKED.items() if content.startswith(start)), None):
+        raise UnreadableError(Diagnostic(f"is packed by {packed}", "Unpack it, and upload it again."))
     try:
         text = _plain(content.decode("utf-8"))
     except UnicodeDecodeError as error:

@@ -1,7 +1,13 @@
 """Reading input files: what is accepted, what is refused, and in which words."""
 
+import bz2
+import gzip
+import io
+import lzma
 import re
 import time
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -94,6 +100,36 @@ def test_line_ends_of_every_system_and_a_byte_order_mark_make_no_difference() ->
     assert read(PROTEIN.replace("\n", "\r\n")) == plain
     assert read(PROTEIN.replace("\n", "\r")) == plain
     assert read(f"\ufeff{PROTEIN}") == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message", "remedy"),
+    [
+        (">A|dna|\nACGT\n", "run/x.yaml", "holds FASTA, but its name says YAML", "Rename it to x.fasta"),
+        ("\n>A|dna\nACGT\n>L|ccd\nSAH", "x.YML", "holds FASTA", "Rename it to x.fasta"),
+        (PROTEIN, "run/x.fasta", "holds YAML, but its name says FASTA", "Rename it to x.yaml"),
+        ('{"sequences": []}', "x.fa", "holds YAML", "Rename it to x.yaml"),
+    ],
+)
+def test_a_file_of_the_other_format_is_to_be_renamed(text: str, name: str, message: str, remedy: str) -> None:
+    [failure] = failures(text, name)
+    assert message in failure.message
+    assert remedy in failure.remedy
+
+
+def zipped(content: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("x.yaml", content)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zipped])
+@pytest.mark.parametrize("name", ["x.yaml", "x.fasta"])
+def test_a_packed_file_is_to_be_unpacked(pack: Callable[[bytes], bytes], name: str) -> None:
+    [failure] = failures(pack(PROTEIN.encode()), name)
+    assert "the file is packed by " in failure.message
+    assert failure.remedy == "Unpack it, and upload it again."
 
 
 # YAML

@@ -1,14 +1,18 @@
 """Translates pydantic's errors into the words of whoever wrote the file, and problems into failures."""
 
 import difflib
+import re
 from collections.abc import Iterable
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from inputs.fields import belong_below, models_in
 from inputs.grammar import BoltzInput
+from inputs.smiles import ParsedSmiles, read_smiles
 from inputs.tree import MAX_PROBLEMS, Diagnostic, Loc, Place, Tree, dotted, shorten
+from inputs.values import SMILES
 from schemas.failure import Code, Failure
 
 _FILL_IN = ("is empty", "Fill it in, or remove the key.")
@@ -29,6 +33,9 @@ _WORDS = {
     "string_unicode": ("holds half a character (a surrogate)", "Write the character itself."),
 }
 """Diagnostic and remedy for each of pydantic's error types that the grammar can raise."""
+
+_SINGLE = frozenset({"string_type", "int_type", "bool_type", "float_type", "literal_error"})
+"""Of these, those of a value that is a single one."""
 
 _KINDS = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a mapping"}
 
@@ -83,7 +90,7 @@ def _locate(loc: Loc, data: object) -> tuple[Loc, object]:
     """Return pydantic's location as far as the file has it, and the value: ``id: A`` is read as a list."""
     way: list[str | int] = []
     for part in loc:
-        if isinstance(data, dict):
+        if isinstance(data, dict) and isinstance(part, str):
             data = data.get(part)
         elif isinstance(data, list) and isinstance(part, int) and part < len(data):
             data = data[part]
@@ -97,45 +104,92 @@ def _words(detail: ErrorDetails, loc: Loc, value: object, tree: Tree) -> tuple[s
     context: dict[str, Any] = {**detail.get("ctx", {}), "key": loc[-1] if loc else ""}
     if "remedy" in context:
         return context["what"], context["remedy"]
-    if detail["type"] == "extra_forbidden":
-        return _unknown_key(loc)
-    if detail["type"] == "string_type":
-        return _not_text(value, tree.places.get(loc))
-    if value is None and detail["type"] != "missing":
-        return _FILL_IN
+    if words := _by_value(detail["type"], loc, value, tree):
+        return words
     if detail["type"] not in _WORDS:
         return f"is not usable ({detail['msg']})", "Correct it as the format's JSON Schema says."
     what, remedy = _WORDS[detail["type"]]
     return what.format(**context), remedy.format(**context)
 
 
-def _unknown_key(loc: Loc) -> tuple[str, str]:
+def _by_value(kind: str, loc: Loc, value: object, tree: Tree) -> tuple[str, str] | None:
+    """Return the words that depend on what stands there, if any do."""
+    match kind, value:
+        case "extra_forbidden", _:
+            return _unknown_key(loc, _locate(loc[:-1], tree.data)[1])
+        case _, list() | dict() if kind in _SINGLE:
+            return _not_single(kind, value, loc, tree)
+        case "string_type", _:
+            return _not_text(value, _source(loc, tree))
+        case "model_type", list():
+            return _not_listed(loc)
+        case _, None if kind != "missing":
+            return _FILL_IN
+    return None
+
+
+def _unknown_key(loc: Loc, beside: object) -> tuple[str, str]:
     known = list(_model_at(loc[:-1]).model_fields)
     near = difflib.get_close_matches(str(loc[-1]).lower(), known, n=1)
-    hint = f"Did you mean `{near[0]}`? " if near else ""
+    hint = _elsewhere(loc, beside) or (f"Did you mean `{near[0]}`? " if near else "")
     return "is not a known key, and Boltz-2 would ignore it", f"{hint}Known here: {', '.join(known)}."
+
+
+def _elsewhere(loc: Loc, beside: object) -> str:
+    """Return where a key belongs that stands one level too high, or too low."""
+    key, model = str(loc[-1]), _model_at(loc[:-1])
+    possible = [name for name in model.model_fields if belong_below(model, name, [key])]
+    if below := [f"`{name}:`" for name in possible if isinstance(beside, dict) and name in beside] or [
+        f"`{name}:`" for name in possible
+    ]:
+        how = "indented further" if loc[:-1] else "as an item that begins with `- `"
+        return f"It belongs below {' or '.join(below)}, {how}. "
+    around = (loc[:end] for end in range(len(loc) - 2, -1, -1))
+    above = next((outer for outer in around if key in _model_at(outer).model_fields), None)
+    if above is None:
+        return ""
+    return f"It belongs {f'into {dotted(above)}' if above else 'at the top level'}, indented less. "
 
 
 def _model_at(loc: Loc) -> type[BaseModel]:
     model: type[BaseModel] = BoltzInput
     for part in loc:
         if isinstance(part, str):
-            model = _models_in(model.model_fields[part].annotation)[0]
+            model = models_in(model.model_fields[part].annotation)[0]
     return model
 
 
-def _models_in(annotation: object) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for inner in get_args(annotation) for model in _models_in(inner)]
+def _not_listed(loc: Loc) -> tuple[str, str]:
+    """Return the words for a list where a mapping belongs: the items of a file, or the keys of a part."""
+    if loc:
+        return "must be a mapping, not a list", "Write its keys below it, without `- ` before them."
+    return "must be a mapping", "Begin it with `sequences:`, and write the items below that."
 
 
-def _not_text(value: object, place: Place | None) -> tuple[str, str]:
-    source = place.source if place else ""
+def _not_single(kind: str, value: list[Any] | dict[str, Any], loc: Loc, tree: Tree) -> tuple[str, str]:
+    """Return the words for a list or mapping where one value belongs, often the one that is in it."""
+    source, found = _source(loc, tree), _KINDS[type(value)]
+    if loc[-1] == "smiles" and re.fullmatch(SMILES, source) and isinstance(read_smiles(source), ParsedSmiles):
+        return f"must be text, but YAML reads {source} as {found}", f"Put it in quotes: '{source}'."
+    only = _only(value, loc, tree, text=kind == "string_type")
+    remedy = f"Write {only} alone, not as {found}." if only else "Write a single value behind the key."
+    return f"must be {'text' if kind == 'string_type' else 'a single value'}, not {found}", remedy
+
+
+def _only(value: list[Any] | dict[str, Any], loc: Loc, tree: Tree, *, text: bool) -> str | None:
+    """Return how to write the only value of a list or of braces, as text or not; None if there is no such."""
+    match value:
+        case [str() | int() | float() as item]:
+            source = _source((*loc, 0), tree)
+            return f"'{source}'" if text and not isinstance(item, str) else source
+        case dict() if list(value.values()) == [None]:
+            return shorten(next(iter(value)))
+    return None
+
+
+def _not_text(value: object, source: str) -> tuple[str, str]:
     if value is None and not source:
         return _FILL_IN
-    if isinstance(value, list | dict) and source[:1] not in "[{":
-        return f"must be text, not {_KINDS[type(value)]}", "Write a single text behind the key."
     kind = _KINDS.get(type(value), "nothing")
     return f"must be text, but YAML reads {source} as {kind}", f"Put it in quotes: '{source}'."
 
@@ -143,5 +197,9 @@ def _not_text(value: object, place: Place | None) -> tuple[str, str]:
 def _shown(value: object, loc: Loc, tree: Tree) -> str | None:
     if isinstance(value, str):
         return value
+    return _source(loc, tree) or None
+
+
+def _source(loc: Loc, tree: Tree) -> str:
     place = tree.places.get(loc)
-    return place.source if place else None
+    return place.source if place else ""

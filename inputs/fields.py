@@ -1,8 +1,9 @@
 """Building blocks of the grammar: the types of its single values, and the base class of its models."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -192,17 +193,40 @@ class Part(BaseModel):
         left_out = set(islice(unknown, MAX_PROBLEMS + 1, None))
         return {key: value for key, value in data.items() if key not in left_out}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _indented(cls, data: object) -> object:
+        """Refuse keys beside one of ``one_of`` that belong below it, as one problem instead of many."""
+        if isinstance(data, dict):
+            for key in cls.one_of:
+                if key in data and data[key] is None and (astray := sorted(belong_below(cls, key, data))):
+                    what = f"has keys beside `{key}:` instead of below it"
+                    raise values.wrong(what, f"Indent {', '.join(astray)} further than `{key}:` is.")
+        return data
+
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         given = self.model_fields_set.intersection(self.one_of)
         if self.one_of and len(given) != 1:
             what = f"must have exactly one of: {', '.join(self.one_of)}"
-            raise values.wrong(
-                what, f"Keep one of {', '.join(sorted(given))}." if given else "Add one of them."
-            )
+            remedy = f"Keep one of {', '.join(sorted(given))}." if given else "Add one of them."
+            raise values.wrong(what, remedy)
         return self
 
     @property
     def kind(self) -> str:
         """The key that was chosen from ``one_of``."""
         return next(key for key in self.one_of if key in self.model_fields_set)
+
+
+def models_in(annotation: object) -> list[type[BaseModel]]:
+    """Return the models in the type of a field."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in models_in(inner)]
+
+
+def belong_below(model: type[BaseModel], key: str, data: Iterable[str]) -> set[str]:
+    """Return the keys of a mapping of ``model`` that it does not know, and the part below ``key`` does."""
+    below = {name for inner in models_in(model.model_fields[key].annotation) for name in inner.model_fields}
+    return below.difference(model.model_fields).intersection(data)

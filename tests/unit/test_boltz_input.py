@@ -477,6 +477,112 @@ def test_a_breach_of_the_grammar_is_reported_at_its_field(text: str, field: str,
     assert words in f"{failure.message} {failure.remedy}"
 
 
+AFFINITY = PROTEIN + "properties:\n- affinity: {binder: %s}\n"
+TEMPLATE = PROTEIN + "templates:\n- {cif: x.cif, %s}\n"
+SMILES = "sequences: [{ligand: {id: L, smiles: %s}}]"
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        (AFFINITY % "[B]", "Write B alone, not as a list."),
+        (PROTEIN + "properties:\n- affinity:\n    binder:\n    - B\n", "Write B alone, not as a list."),
+        (AFFINITY % "{B}", "Write B alone, not as a mapping."),
+        (AFFINITY % "[1]", "Write '1' alone, not as a list."),
+        (AFFINITY % "[no]", "Write 'no' alone, not as a list."),
+        (AFFINITY % "[B, C]", "Write a single value behind the key."),
+        (AFFINITY % "{B: C}", "Write a single value behind the key."),
+        (PROTEIN.replace("empty", "[a.a3m]"), "Write a.a3m alone, not as a list."),
+        (PROTEIN.replace("A,", "[[B]],"), "Write B alone, not as a list."),
+        (TEMPLATE % "threshold: [2.5], force: true", "Write 2.5 alone, not as a list."),
+        (TEMPLATE % "threshold: 1, force: [true]", "Write true alone, not as a list."),
+        (SMILES % "[Na+]", "Put it in quotes: '[Na+]'."),
+        (SMILES % "[C]", "Put it in quotes: '[C]'."),
+        (SMILES % "[CCO, CC]", "Write a single value behind the key."),
+        (f"version: [1]\n{PROTEIN}", "Write 1 alone, not as a list."),
+    ],
+)
+def test_one_value_in_brackets_is_to_be_written_without_them(text: str, remedy: str) -> None:
+    [failure] = failures(text)
+    assert failure.remedy == remedy
+
+
+def test_as_the_remedy_says_the_binder_is_taken() -> None:
+    text = f"{PROTEIN}- ligand: {{id: B, smiles: CCO}}\nproperties:\n- affinity: {{binder: %s}}\n"
+    assert failures(text % "[B]")[0].remedy == "Write B alone, not as a list."
+    assert read(text % "B").properties
+
+
+PART_LEVELS = """sequences:
+- protein:
+  id: A
+  sequence: NLY
+  msa: empty
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "remedy"),
+    [
+        (
+            PART_LEVELS,
+            "has keys beside `protein:` instead",
+            "Indent id, msa, sequence further than `protein:`",
+        ),
+        (
+            f"{PROTEIN}constraints:\n- pocket:\n  binder: L\n",
+            "beside `pocket:`",
+            "Indent binder further than",
+        ),
+        (f"{PROTEIN}  msa: empty\n", "is not a known key", "It belongs below `protein:`, indented further."),
+        (f"{PROTEIN}- binder: B\n", "is not a known key", "Known here: protein, dna, rna, ligand."),
+        (
+            f"{PROTEIN}- cyclic: true\n",
+            "is not a known key",
+            "below `protein:` or `dna:` or `rna:`, indented",
+        ),
+        (
+            f"{PROTEIN}affinity: {{binder: B}}",
+            "is not a known key",
+            "below `properties:`, as an item that begins",
+        ),
+        (f"{PROTEIN}  properties: []", "is not a known key", "It belongs at the top level, indented less."),
+        (TEMPLATE % "templates: []", "is not a known key", "It belongs at the top level, indented less."),
+        (
+            "sequences: [{rna: {id: A, sequence: A, ligand: {}}}]",
+            "known",
+            "into sequences[0], indented less.",
+        ),
+        (
+            f"{PROTEIN}constraints:\n  contact: {{}}\n",
+            "must be a list",
+            "Write each item on its own line behind",
+        ),
+        (
+            "sequences:\n  rna: {id: A, sequence: A}\n",
+            "must be a list",
+            "Write each item on its own line behind",
+        ),
+        (
+            "sequences:\n- rna:\n  - id: A\n  - sequence: A\n",
+            "not a list",
+            "Write its keys below it, without `- `",
+        ),
+        ("- rna: {id: A, sequence: A}\n", "the file must be a mapping", "Begin it with `sequences:`"),
+    ],
+)
+def test_a_part_of_the_wrong_level_is_told_where_it_belongs(text: str, message: str, remedy: str) -> None:
+    failure = failures(text)[0]
+    assert message in failure.message
+    assert remedy in failure.remedy
+
+
+def test_keys_beside_their_part_are_one_problem_of_each_entry() -> None:
+    other = PART_LEVELS.replace("A", "B", 1).replace("sequences:\n", "")
+    assert fields(PART_LEVELS + other) == ["sequences[0]", "sequences[1]"]
+    assert read((PART_LEVELS + other).replace("\n  ", "\n    "))
+
+
 @pytest.mark.parametrize(
     ("constraint", "field"),
     [

@@ -6,4 +6,4 @@ UNKNOWN_AMINO_ACID = "UNK"
 NUCLEOTIDES = ("A", "G", "C", "U", "N", "DA", "DG", "DC", "DT", "DN")
 
 STANDARD = frozenset({*AMINO_ACIDS.values(), UNKNOWN_AMINO_ACID, *NUCLEOTIDES})
-"""Residues that are one token in Boltz-2; of all others each heavy atom is one."""
+"""Residues that a letter of a sequence can stand for."""

@@ -2,8 +2,13 @@
 
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
+from boltz.data.tokenize.boltz2 import tokenize_structure
+from boltz.data.types import StructureV2
+from boltz.data.write.mmcif import to_mmcif
+from boltz.data.write.pdb import to_pdb
 
 from inputs.grammar import Protein
 from inputs.read import BoltzInput, normalised, read_input
@@ -20,18 +25,41 @@ def tokens(example: Path, components: Path) -> int | str:
 
 
 def _tokens(example: Path, components: Path, folder: Path) -> int | str:
+    workspace = _workspace(example, components, folder)
+    try:
+        featurise(workspace, ())
+    except FailedError as error:
+        return str(error)
+    return int(torch.load(workspace.features, weights_only=False)["features"]["token_pad_mask"].sum())
+
+
+class Written(NamedTuple):
+    """A structure file of an input, without coordinates, and chain and residue of each of Boltz's tokens."""
+
+    structure: Path
+    tokens: list[tuple[str, str]]
+
+
+def written(example: Path, components: Path, folder: Path, suffix: str) -> Written:
+    """Have Boltz read an input, and write its structure as it would a prediction's."""
+    workspace = _workspace(example, components, folder)
+    featurise(workspace, ())
+    parsed = StructureV2.load(next((workspace.processed / "structures").iterdir()))
+    path = folder / f"model_0.{suffix}"
+    path.write_text((to_mmcif if suffix == "cif" else to_pdb)(parsed, boltz2=True))
+    names = {chain["asym_id"]: str(chain["name"]) for chain in parsed.chains}
+    tokens, _ = tokenize_structure(parsed)
+    return Written(path, [(names[token["asym_id"]], f"{token['res_idx'] + 1}") for token in tokens])
+
+
+def _workspace(example: Path, components: Path, folder: Path) -> Workspace:
     content = example.read_bytes()
     document = read_input(example.name, content)
     input_file = folder / "input" / f"x{example.suffix}"
     input_file.parent.mkdir()
     input_file.write_bytes(normalised(content))
     _write_msas(document, input_file.parent)
-    workspace = Workspace(input_file, Options(), 1, folder / "out", components)
-    try:
-        featurise(workspace, ())
-    except FailedError as error:
-        return str(error)
-    return int(torch.load(workspace.features, weights_only=False)["features"]["token_pad_mask"].sum())
+    return Workspace(input_file, Options(), 1, folder / "out", components)
 
 
 def _write_msas(document: BoltzInput, folder: Path) -> None:

@@ -28,7 +28,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
-    prediction = a_prediction(folder, residues=40, samples=2, name=f"run42/{'long_' * 30}name.yaml")
+    prediction = a_prediction(folder, length=40, samples=2, name=f"run42/{'long_' * 30}name.yaml")
     report.write(prediction, folder / "report.html")
     return folder / "report.html"
 

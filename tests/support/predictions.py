@@ -1,4 +1,4 @@
-"""Predictions as Boltz-2 writes them, made up for what reads such files: a helix of alanine with a ligand."""
+"""Predictions as Boltz-2 writes them, made up for what reads such files: chains beside each other."""
 
 import json
 import math
@@ -7,15 +7,19 @@ from pathlib import Path
 import gemmi
 import numpy as np
 
-from inputs.read import read_input
+from inputs.grammar import BoltzInput, Dna, Ligand, Polymer, Protein
+from inputs.read import count_tokens, read_input
+from inputs.residues import AMINO_ACIDS
+from inputs.tokens import atoms, residues
 from schemas.job import Model
 from schemas.options import Options
+from schemas.outputs import SUFFIXES
 from support.fakes import a_job
 from support.inputs import one_protein
 from worker.report.prediction import Prediction
 
 MODEL = Model(name="boltz-2", version="2.2.1", weights_digest="sha256:00", random_weights=True)
-LIGAND = ("C1", "C2", "O1")
+OPTIONS = Options(seed=5)
 BACKBONE = {"N": (1.55, -28.0, -0.9), "CA": (2.29, 0.0, 0.0), "C": (1.68, 27.0, 1.2), "O": (2.0, 28.0, 2.4)}
 """Radius, angle and rise of each atom of an alpha helix: angstrom, degrees, angstrom."""
 
@@ -23,38 +27,54 @@ BACKBONE = {"N": (1.55, -28.0, -0.9), "CA": (2.29, 0.0, 0.0), "C": (1.68, 27.0, 
 def a_prediction(
     folder: Path,
     *,
-    residues: int = 20,
+    length: int = 20,
+    sequences: str = "",
     samples: int = 1,
     plddt: float = 0.8,
     text: str = "",
     name: str = "run42/foo.yaml",
     model: Model = MODEL,
     affinity: Path | None = None,
+    options: Options = OPTIONS,
 ) -> Prediction:
-    """Write the files of a prediction and say what it is."""
+    """Write the files of a prediction and say what it is: of alanines and ethanol, or of ``sequences``."""
     folder.mkdir(exist_ok=True)
-    document = read_input(
-        "a.yaml",
-        f"{one_protein('A' * residues)}- ligand: {{id: L, smiles: CCO}}\n".encode(),
-    )
+    sequences = sequences or f"{one_protein('A' * length)}- ligand: {{id: L, smiles: CCO}}\n"
+    document = read_input("a.yaml", sequences.encode())
     files: dict[str, Path] = {}
+    options = options.model_copy(update={"samples": samples})
     for rank in range(samples):
-        _write_sample(folder, rank, residues, plddt, files)
+        _write_sample(folder, rank, document, options, plddt, files)
     if affinity:
         files["affinity.json"] = affinity
-    job = a_job(options=Options(seed=5, samples=samples))
+    job = a_job(options=options)
     job = job.evolve(source=job.source.model_copy(update={"name": name}))
     return Prediction(job, model, document, text or "sequences: …\n", files, {"predict": 3.1})
 
 
-def _write_sample(folder: Path, rank: int, residues: int, plddt: float, files: dict[str, Path]) -> None:
-    count = residues + len(LIGAND)
+def in_boltz_order(document: BoltzInput) -> list[tuple[str, Polymer | Ligand]]:
+    """Return the chains as Boltz-2 puts them, equal molecules together (boltz/data/parse/schema.py)."""
+    groups: dict[object, list[tuple[str, Polymer | Ligand]]] = {}
+    for entry in document.sequences:
+        molecule = entry.molecule
+        what = molecule.sequence if isinstance(molecule, Polymer) else molecule.smiles or molecule.ccd
+        groups.setdefault((entry.kind, what), []).extend((chain, molecule) for chain in molecule.id)
+    return [each for group in groups.values() for each in group]
+
+
+def _write_sample(
+    folder: Path, rank: int, document: BoltzInput, options: Options, plddt: float, files: dict[str, Path]
+) -> None:
+    structure, count = _structure(document, plddt), count_tokens(document)
     draw = np.random.default_rng(rank)
     confidence = {"confidence_score": 0.8 - rank / 100, "ptm": 0.7, "iptm": 0.6}
     confidence |= {"complex_plddt": plddt, "complex_pde": 1.5}
-    pairs = {"0": {"0": 0.7, "1": 0.6}, "1": {"0": 0.5, "1": 0.4}}
+    order = range(len(structure[0]))
+    pairs = {str(i): {str(j): round(0.9 - i / 10 - j / 100, 2) for j in order} for i in order}
+    cif = options.output_format == "mmcif"
+    written = structure.make_mmcif_document().as_string() if cif else structure.make_pdb_string()
     own = {
-        f"model_{rank}.cif": _structure(residues, plddt).make_mmcif_document().as_string().encode(),
+        f"model_{rank}.{SUFFIXES[options.output_format]}": written.encode(),
         f"confidence_model_{rank}.json": json.dumps(confidence | {"pair_chains_iptm": pairs}).encode(),
     }
     for public, content in own.items():
@@ -65,15 +85,13 @@ def _write_sample(folder: Path, rank: int, residues: int, plddt: float, files: d
         files[public] = folder / public
 
 
-def _structure(residues: int, plddt: float) -> gemmi.Structure:
+def _structure(document: BoltzInput, plddt: float) -> gemmi.Structure:
     structure, model = gemmi.Structure(), gemmi.Model("1")
-    protein, ligand = gemmi.Chain("A"), gemmi.Chain("L")
-    for number in range(residues):
-        protein.add_residue(_residue("ALA", number + 1, "A", _helix(number), plddt))
-    far = {atom: (10.0 + 1.4 * at, 0.0, 0.0) for at, atom in enumerate(LIGAND)}
-    ligand.add_residue(_residue("LIG", 1, "H", far, plddt))
-    model.add_chain(protein)
-    model.add_chain(ligand)
+    for at, (chain_id, molecule) in enumerate(in_boltz_order(document)):
+        chain = gemmi.Chain(chain_id)
+        for number in range(1, residues(molecule) + 1):
+            chain.add_residue(_residue(molecule, number, (10.0 * at, 0.0, 0.0), plddt))
+        model.add_chain(chain)
     structure.add_model(model)
     structure.setup_entities()
     return structure
@@ -88,13 +106,32 @@ def _helix(number: int) -> dict[str, tuple[float, float, float]]:
 
 
 def _residue(
-    name: str, number: int, flag: str, places: dict[str, tuple[float, float, float]], plddt: float
+    molecule: Polymer | Ligand, number: int, shift: tuple[float, float, float], plddt: float
 ) -> gemmi.Residue:
     residue = gemmi.Residue()
-    residue.name, residue.seqid, residue.het_flag = name, gemmi.SeqId(number, " "), flag
-    for atom_name, place in places.items():
+    residue.name, residue.seqid = _code(molecule, number), gemmi.SeqId(number, " ")
+    residue.het_flag = "A" if isinstance(molecule, Polymer) else "H"
+    backbone = _helix(number - 1)
+    for at, name in enumerate(_atoms(molecule, number)):
         atom = gemmi.Atom()
-        atom.name, atom.element = atom_name, gemmi.Element(atom_name[0])
-        atom.pos, atom.b_iso = gemmi.Position(*place), 100 * plddt
+        atom.name, atom.element = name, gemmi.Element(name[0])
+        place = backbone.get(name, (1.4 * at, 1.5 * number, 0.0))
+        atom.pos = gemmi.Position(*(sum(both) for both in zip(place, shift, strict=True)))
+        atom.b_iso = 100 * plddt
         residue.add_atom(atom)
     return residue
+
+
+def _code(molecule: Polymer | Ligand, number: int) -> str:
+    if isinstance(molecule, Ligand):
+        return molecule.ccd[number - 1] if molecule.ccd else "LIG"
+    letter = molecule.sequence[number - 1]
+    standard = AMINO_ACIDS.get(letter, "UNK") if isinstance(molecule, Protein) else letter
+    return molecule.modified.get(number) or (f"D{letter}" if isinstance(molecule, Dna) else standard)
+
+
+def _atoms(molecule: Polymer | Ligand, number: int) -> tuple[str, ...]:
+    """Return the atoms of a residue; of a standard amino acid its backbone, which is enough to be drawn."""
+    names = atoms(molecule, number)
+    standard = isinstance(molecule, Protein) and number not in molecule.modified
+    return tuple(name for name in names if name in BACKBONE) if standard else names

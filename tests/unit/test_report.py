@@ -4,7 +4,9 @@ import dataclasses
 import json
 import re
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import pytest
 from support.fakes import a_job
 from support.html import Elements
@@ -13,7 +15,7 @@ from support.predictions import MODEL, a_prediction
 from schemas.job import Alignment
 from schemas.options import Options
 from worker.report import affinity, page
-from worker.report.tokens import Token, tokens
+from worker.report.prediction import Prediction
 
 
 def test_the_page_is_whole_and_holds_every_sample(tmp_path: Path) -> None:
@@ -51,7 +53,7 @@ def test_real_weights_have_no_banner_and_poor_confidence_a_warning(tmp_path: Pat
 
 
 def test_five_hundred_residues_in_five_samples_stay_below_five_megabytes(tmp_path: Path) -> None:
-    prediction = a_prediction(tmp_path, residues=500, samples=5)
+    prediction = a_prediction(tmp_path, length=500, samples=5)
     page.write(prediction, tmp_path / "report.html")
     assert (tmp_path / "report.html").stat().st_size < 5_000_000
 
@@ -63,11 +65,62 @@ def test_maps_beyond_the_first_samples_are_left_out_and_the_rest_is_there(tmp_pa
     assert all(sample["structure"] for sample in samples)
 
 
-def test_a_standard_residue_is_a_token_and_so_is_each_atom_of_anything_else(tmp_path: Path) -> None:
-    prediction = a_prediction(tmp_path)
-    found = tokens(prediction.files["model_0.cif"])
-    assert found[0] == Token("A", "ALA 1")
-    assert [token.name for token in found if token.chain == "L"] == ["LIG 1 C1", "LIG 1 C2", "LIG 1 O1"]
+def named(prediction: Prediction) -> list[str]:
+    return [" ".join(token) for token in prediction.tokens]
+
+
+SEQUENCES = "sequences:\n"
+DIMER = """\
+- protein: {id: A, sequence: LRRAXLG, msa: empty, modifications: [{position: 5, ccd: SEP}]}
+- protein: {id: B, sequence: LRRASLG, msa: empty}
+"""
+DUPLEX = """\
+- dna: {id: A, sequence: CGC, modifications: [{position: 3, ccd: 5CM}]}
+- rna: {id: B, sequence: GUG, modifications: [{position: 2, ccd: PSU}]}
+- ligand: {id: M, ccd: MG}
+"""
+CAPPED = """\
+- protein:
+    {id: A, sequence: XAX, msa: empty, modifications: [{position: 1, ccd: ACE}, {position: 3, ccd: NH2}]}
+"""
+
+
+@pytest.mark.parametrize("output_format", ["mmcif", "pdb"])
+@pytest.mark.parametrize(
+    ("sequences", "names"),
+    [
+        (DIMER, ["A SEP 5", "A LEU 6", "A GLY 7", "B LEU 1"]),
+        (DUPLEX, ["A 5CM 3", "B G 1", "B PSU 2", "B G 3", "M MG 1 MG"]),
+        (CAPPED, ["A ACE 1", "A ALA 2", "A NH2 3"]),
+        (
+            "- ligand: {id: L, ccd: GLY}\n",
+            ["L GLY 1 N", "L GLY 1 CA", "L GLY 1 C", "L GLY 1 O", "L GLY 1 OXT"],
+        ),
+        ("- ligand: {id: L, smiles: CCO}\n", ["L LIG 1 C8", "L LIG 1 C9", "L LIG 1 O7"]),
+        ("- ligand: {id: L, ccd: [MG, ZN]}\n", ["L MG 1 MG", "L ZN 2 ZN"]),
+    ],
+)
+def test_a_residue_of_a_polymer_is_a_token_modified_or_not_and_so_is_each_atom_of_a_ligand(
+    tmp_path: Path, sequences: str, names: list[str], output_format: Literal["mmcif", "pdb"]
+) -> None:
+    options = Options(output_format=output_format)
+    prediction = a_prediction(tmp_path, sequences=SEQUENCES + sequences, options=options)
+    found = named(prediction)
+    assert len(found) == len(prediction.array("plddt", 0))
+    at = found.index(names[0])
+    assert found[at : at + len(names)] == names
+
+
+def test_values_that_do_not_fit_the_structure_are_left_out_and_the_page_says_so(tmp_path: Path) -> None:
+    prediction = a_prediction(tmp_path, length=7, samples=2)
+    said = "do not fit the structure"
+    assert said not in page.render(prediction).partition("<script")[0]
+    np.savez(prediction.files["pae_model_1.npz"], pae=np.zeros((9, 9)))
+    html = page.render(prediction)
+    first, second = json.loads(Elements(html).scripts[0])["samples"]
+    assert (len(first["plddt"]), first["pae"] is not None) == (10, True)
+    assert (second["plddt"], second["pae"]) == (None, None)
+    assert said in html.partition("<script")[0]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import gemmi
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -12,7 +11,8 @@ from PIL import Image
 from support.predictions import MODEL, a_prediction
 
 from worker.report import summary
-from worker.report.trace import seen, trace
+from worker.report.prediction import Prediction
+from worker.report.trace import Trace, seen, trace
 
 REAL = MODEL.model_copy(update={"random_weights": False})
 AFFINITY = {"affinity_pred_value": -1.0, "affinity_probability_binary": 0.8}
@@ -32,7 +32,7 @@ def count(picture: Image.Image, colour: Sequence[int], box: summary.Box) -> int:
 
 @pytest.mark.parametrize("residues", [1, 40, 800])
 def test_it_is_of_one_size_and_small_whatever_was_predicted(tmp_path: Path, residues: int) -> None:
-    assert drawn(tmp_path, residues=residues, name=f"run42/{'long_name_' * 100}.yaml").size == (1200, 675)
+    assert drawn(tmp_path, length=residues, name=f"run42/{'long_name_' * 100}.yaml").size == (1200, 675)
     assert (tmp_path / "summary.png").stat().st_size < MOST_BYTES
 
 
@@ -51,7 +51,7 @@ def test_structure_and_curve_have_the_colour_of_their_confidence(
 
 
 def test_the_map_is_drawn_from_sure_to_unsure(tmp_path: Path) -> None:
-    prediction = a_prediction(tmp_path, residues=37, model=REAL)  # 40 tokens
+    prediction = a_prediction(tmp_path, length=37, model=REAL)  # 40 tokens
     errors = np.full((40, 40), 30.0)
     errors[:20] = 0.0
     np.savez(prediction.files["pae_model_0.npz"], pae=errors)
@@ -92,21 +92,49 @@ def test_a_name_too_long_keeps_its_beginning_and_its_end_in_one_line() -> None:
     assert summary.shortened("short.yaml", 27, 600) == "short.yaml"
 
 
+def traced(prediction: Prediction) -> Trace:
+    return trace(prediction.structure(0), prediction.polymers)
+
+
 def test_a_backbone_is_one_point_a_residue_and_a_ligand_all_its_atoms(tmp_path: Path) -> None:
-    found = trace(a_prediction(tmp_path, residues=5).files["model_0.cif"])
+    found = traced(a_prediction(tmp_path, length=5))
     assert len(found.places) == 5 + 3
     assert found.atoms == {5, 6, 7}
     assert found.links == [(0, 1), (1, 2), (2, 3), (3, 4), (5, 6), (6, 7)]
 
 
-def test_a_chain_is_not_joined_over_what_is_no_standard_residue(tmp_path: Path) -> None:
-    path = a_prediction(tmp_path, residues=3).files["model_0.cif"]
-    structure = gemmi.read_structure(str(path))
-    structure[0]["A"][1].name = "MSE"
-    structure.make_mmcif_document().write_file(str(path))
-    found = trace(path)
-    assert 4 in found.atoms
-    assert not any({0, 5} == {*link} for link in found.links)
+@pytest.mark.parametrize(
+    "chain",
+    [
+        "protein: {id: A, sequence: XSSG, msa: empty, modifications: [{position: 1, ccd: ACE}]}",
+        "protein: {id: A, sequence: SSSG, msa: empty, modifications: [{position: 3, ccd: SEP}]}",
+        "dna: {id: A, sequence: CGCG, modifications: [{position: 3, ccd: 5CM}]}",
+        "rna: {id: A, sequence: CUCG, modifications: [{position: 2, ccd: PSU}]}",
+    ],
+)
+def test_a_backbone_goes_on_through_modified_residues_and_begins_at_a_cap(tmp_path: Path, chain: str) -> None:
+    sequences = f"sequences:\n- {chain}\n- ligand: {{id: L, ccd: GLY}}\n"
+    found = traced(a_prediction(tmp_path, sequences=sequences))
+    assert found.links[:3] == [(0, 1), (1, 2), (2, 3)]
+    assert found.atoms == set(range(4, 9))
+
+
+def test_chains_with_modified_residues_have_a_border_between_them_and_values_that_do_not_fit_no_curve(
+    tmp_path: Path,
+) -> None:
+    sep = "modifications: [{position: 1, ccd: SEP}]"
+    one, two = (
+        f"- protein: {{id: {chain}, sequence: {letters}, msa: empty{more}}}\n"
+        for chain, letters, more in (("A", "SAAA", f", {sep}"), ("B", "AAAA", ""))
+    )
+    prediction = a_prediction(tmp_path, sequences=f"sequences:\n{one}{two}", model=REAL)
+    summary.write(prediction, tmp_path / "summary.png")
+    box = summary.PLDDT
+    border = summary.Box(box.left + box.width // 2 - 2, box.top + 5, 5, 20)  # where no curve and no level is
+    assert count(Image.open(tmp_path / "summary.png"), summary.QUIET, border) >= 15
+    np.savez(prediction.files["plddt_model_0.npz"], plddt=np.full(13, 0.95))
+    summary.write(prediction, tmp_path / "summary.png")
+    assert count(Image.open(tmp_path / "summary.png"), summary.BANDS[0][1], box) == 0
 
 
 def test_a_structure_is_turned_never_mirrored_and_lies_along_its_longest_axis() -> None:

@@ -22,7 +22,7 @@ from schemas.job import Alignment
 from schemas.scores import PLDDT
 from worker.report.affinity import in_words
 from worker.report.prediction import Prediction
-from worker.report.tokens import Token, tokens
+from worker.report.tokens import Token
 
 ASSETS = Path(__file__).with_name("assets")
 PAE_STEP = 0.125
@@ -41,8 +41,8 @@ def write(prediction: Prediction, path: Path) -> None:
 
 def render(prediction: Prediction) -> str:
     """Return the page."""
-    samples = [_sample(prediction, rank) for rank in range(prediction.job.options.samples)]
-    known = tokens(prediction.structure(0))
+    known = prediction.tokens
+    samples = [_sample(prediction, rank, len(known)) for rank in range(prediction.job.options.samples)]
     template = Environment(
         loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     ).get_template("report.html.jinja")
@@ -67,15 +67,19 @@ def _asset(name: str) -> Markup:
     return Markup((ASSETS / name).read_text(encoding="utf-8"))  # noqa: S704  a file of this program
 
 
-def _sample(prediction: Prediction, rank: int) -> dict[str, Any]:
-    structure = prediction.structure(rank)
+def _sample(prediction: Prediction, rank: int, count: int) -> dict[str, Any]:
+    """Pack a sample; without values that are not of ``count`` tokens: they would be drawn at wrong places."""
+    structure, plddt = prediction.structure(rank), prediction.array("plddt", rank)
+    pae = prediction.array("pae", rank) if rank < MATRICES else None
+    fits = plddt.shape == (count,) and (pae is None or pae.shape == (count, count))
     return {
         "rank": rank,
         "format": structure.suffix[1:],
         "structure": _packed(structure.read_bytes()),
         "confidence": prediction.confidence(rank),
-        "plddt": prediction.array("plddt", rank).round(4).tolist(),
-        "pae": _matrix(prediction.array("pae", rank)) if rank < MATRICES else None,
+        "fits": fits,
+        "plddt": plddt.round(4).tolist() if fits else None,
+        "pae": _matrix(pae) if pae is not None and fits else None,
     }
 
 
@@ -110,6 +114,10 @@ def _warnings(prediction: Prediction, samples: Sequence[Mapping[str, Any]]) -> l
         found.append("Low confidence: the model expects large parts of this structure to be wrong.")
     if any(protein.msa == EMPTY_MSA for protein in proteins):
         found.append("Single-sequence mode: without an MSA, a protein's structure is usually less accurate.")
+    if not all(sample["fits"] for sample in samples):
+        found.append(
+            "Values of pLDDT or PAE do not fit the structure and are not drawn. The files have them."
+        )
     return [*found, *map(_alone, (each for each in prediction.alignments if each.rows == 1))]
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inputs.grammar import BoltzInput
+from inputs.grammar import BoltzInput, Polymer
 from schemas import outputs
 from schemas.checks import Checks, ChecksReport
 from schemas.job import Alignment, Job, Model
 from schemas.stages import ON_DEVICE
+from worker.report.tokens import Token, tokens
 
 SECONDS_PER_HOUR = 3600
 
@@ -44,6 +45,16 @@ class Prediction:
         turns = sum(taken for stage, taken in self.seconds.items() if stage in ON_DEVICE)
         return None if self.usd_per_hour is None else turns * self.usd_per_hour / SECONDS_PER_HOUR
 
+    @property
+    def polymers(self) -> frozenset[str]:
+        """Return the ids of the chains that are no ligands."""
+        return polymers(self.document)
+
+    @property
+    def tokens(self) -> list[Token]:
+        """Return what the values of ``plddt`` and ``pae`` are of, as the structure has it."""
+        return tokens(self.structure(0), self.polymers)
+
     def structure(self, rank: int) -> Path:
         """Return the file of a sample's structure; 0 is the best."""
         names = (outputs.structure(rank, suffix) for suffix in ("cif", "pdb"))
@@ -63,3 +74,11 @@ class Prediction:
         """Return the affinity as Boltz-2 writes it, where it was asked for."""
         path = self.files.get(outputs.AFFINITY)
         return json.loads(path.read_text()) if path else None
+
+
+def polymers(document: BoltzInput) -> frozenset[str]:
+    """Return the ids of the chains of a document that are no ligands."""
+    molecules = (entry.molecule for entry in document.sequences)
+    return frozenset(
+        chain for molecule in molecules if isinstance(molecule, Polymer) for chain in molecule.id
+    )

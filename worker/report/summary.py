@@ -17,8 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 from schemas import scores as known
 from worker.report.affinity import in_words
 from worker.report.prediction import Prediction
-from worker.report.tokens import tokens
-from worker.report.trace import seen, trace
+from worker.report.trace import Trace, seen, trace
 
 SIZE = (1200, 675)
 ZOOM = 2
@@ -61,9 +60,8 @@ def write(prediction: Prediction, path: Path) -> None:
     """Draw a prediction that ``worker.outputs.checked`` has found whole; its best sample."""
     picture = Picture()
     picture.head(prediction)
-    picture.structure(prediction.structure(0))
-    chains = [token.chain for token in tokens(prediction.structure(0))]
-    picture.plddt(prediction.array("plddt", 0) * 100, chains)
+    picture.structure(trace(prediction.structure(0), prediction.polymers))
+    picture.plddt(prediction.array("plddt", 0) * 100, [token.chain for token in prediction.tokens])
     picture.pae(prediction.array("pae", 0))
     picture.scores(list(scores(prediction)))
     small = picture.image.resize(SIZE, Image.Resampling.BOX)
@@ -109,9 +107,8 @@ class Picture:
             self._rectangle(Box(0, 94, SIZE[0], 32), ALARM)
             self._text((SIZE[0] / 2, 100), RANDOM, 19, PAPER, "ma")
 
-    def structure(self, structure: Path) -> None:
+    def structure(self, found: Trace) -> None:
         """Draw backbones and atoms in the colours of their pLDDT, what is far away paler and first."""
-        found = trace(structure)
         turned = seen(found.places)
         places, scale = _fitted(turned, STRUCTURE)
         near = np.ptp(turned[:, 2]) or 1.0
@@ -139,9 +136,15 @@ class Picture:
             self._dot(places[i], thick[i] * 1.15, colours[i])
 
     def plddt(self, values: npt.NDArray[np.float64], chains: Sequence[str]) -> None:
-        """Draw the curve over all tokens on the bands of confidence, with chains told apart."""
+        """Draw the curve over all tokens on the bands of confidence, with chains told apart.
+
+        Values that are not of these tokens are not drawn: they would be at wrong places.
+        """
         box, count = PLDDT, len(values)
         self._text((box.left, box.top - 26), "pLDDT along the chains", 17)
+        if count != len(chains):
+            self._text((box.left, box.top), "The values do not fit the structure.", 15, QUIET)
+            return
         x = box.left + (np.arange(count) + 0.5) / count * box.width
         y = box.top + box.height * (1 - values / 100)
         for value in (0, 50, 70, 90, 100):

@@ -1,16 +1,14 @@
 """Which token of Boltz-2 is what: pLDDT and PAE are per token, a person thinks in chains, residues and atoms.
 
-A standard residue is one token; any other residue, and a ligand, is one token per heavy atom (Boltz 2.2.1,
-boltz/data/tokenize/boltz2.py).
+A residue of a polymer is one token, modified or not; a ligand is one token per heavy atom, whatever its code
+(Boltz 2.2.1, boltz/data/tokenize/boltz2.py).
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import gemmi
-
-from inputs.residues import STANDARD
 
 
 class Token(NamedTuple):
@@ -20,15 +18,23 @@ class Token(NamedTuple):
     name: str
 
 
-def tokens(structure: Path) -> list[Token]:
-    """List the tokens of a predicted structure, mmCIF or PDB, in Boltz-2's order."""
+def tokens(structure: Path, polymers: Collection[str]) -> list[Token]:
+    """List the tokens of a predicted structure, mmCIF or PDB, in Boltz-2's order.
+
+    ``polymers`` are the ids of the chains that are no ligands: the file alone does not tell them apart.
+    """
     [model] = gemmi.read_structure(str(structure))
-    return [token for chain in model for residue in chain for token in _of(chain, residue)]
+    return [
+        Token(chain.name, name)
+        for chain in model
+        for residue in chain
+        for name in _names(residue, whole=chain.name in polymers)
+    ]
 
 
-def _of(chain: gemmi.Chain, residue: gemmi.Residue) -> Iterator[Token]:
+def _names(residue: gemmi.Residue, *, whole: bool) -> Iterator[str]:
     name = f"{residue.name} {residue.seqid.num}"
-    if residue.name in STANDARD:
-        yield Token(chain.name, name)
+    if whole:
+        yield name
     else:
-        yield from (Token(chain.name, f"{name} {atom.name}") for atom in residue)
+        yield from (f"{name} {atom.name}" for atom in residue)

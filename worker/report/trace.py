@@ -1,18 +1,16 @@
 """A structure as few points: backbones as lines, everything else as atoms, seen along its principal axes."""
 
-from collections.abc import Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import gemmi
 import numpy as np
 import numpy.typing as npt
 
-from inputs.residues import STANDARD
-
 BACKBONE = ("CA", "C4'")
-"""The atom that stands for a residue of a protein, of a nucleic acid."""
+"""The atom that stands for a residue of a protein, of a nucleic acid; the first for a residue without it."""
 
 BOND = 1.95
 """Angstrom below which two heavy atoms of one residue are drawn as bonded."""
@@ -34,26 +32,26 @@ class Trace:
         return len(self.places) - 1
 
 
-def trace(structure: Path) -> Trace:
-    """Trace a predicted structure, mmCIF or PDB."""
+def trace(structure: Path, polymers: Collection[str]) -> Trace:
+    """Trace a predicted structure, mmCIF or PDB; ``polymers`` are the ids of the chains with a backbone."""
     [model] = gemmi.read_structure(str(structure))
     found = Trace()
     for chain in model:
-        before = None
-        for residue in chain:
-            stands = next(_backbone(residue), None)
-            if stands is None:
+        if chain.name in polymers:
+            _add_backbone(found, chain)
+        else:
+            for residue in chain:
                 _add_atoms(found, residue)
-            else:
-                here = found.add(stands)
-                found.links += [(before, here)] if before is not None else []
-            before = None if stands is None else here
     return found
 
 
-def _backbone(residue: gemmi.Residue) -> Iterator[gemmi.Atom]:
-    if residue.name in STANDARD:
-        yield from (atom for atom in residue if atom.name in BACKBONE)
+def _add_backbone(found: Trace, chain: gemmi.Chain) -> None:
+    points = [found.add(_stands_for(residue)) for residue in chain]
+    found.links += pairwise(points)
+
+
+def _stands_for(residue: gemmi.Residue) -> gemmi.Atom:
+    return next((atom for atom in residue if atom.name in BACKBONE), residue[0])
 
 
 def _add_atoms(found: Trace, residue: gemmi.Residue) -> None:

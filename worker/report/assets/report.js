@@ -59,6 +59,11 @@
   const y = (value) => (HEIGHT - BOTTOM) * (1 - value / 100) + 12;
 
   function showPlddt(sample) {
+    at("plddt").replaceChildren();
+    at("plddt-at").textContent = sample.plddt
+      ? "Point at the curve for residue and value."
+      : "This sample's values do not fit its structure; they are in its file.";
+    if (!sample.plddt) return;
     const parts = [`<svg viewBox="0 0 ${WIDTH} ${HEIGHT + 16}" aria-hidden="true">`];
     for (const value of [0, 50, 70, 90, 100]) {
       parts.push(`<line x1="${LEFT}" x2="${WIDTH}" y1="${y(value)}" y2="${y(value)}" stroke="#d5dae1"/>`,
@@ -80,7 +85,7 @@
     const box = at("plddt").getBoundingClientRect();
     const place = ((event.clientX - box.left) / box.width) * WIDTH;
     const i = Math.floor(((place - LEFT) / (WIDTH - LEFT)) * count);
-    if (i < 0 || i >= count) return;
+    if (i < 0 || i >= count || !current().plddt) return;
     at("plddt-at").textContent = `${named(data.tokens[i])}: pLDDT ${(current().plddt[i] * 100).toFixed(1)}`;
   });
 
@@ -96,7 +101,7 @@
     matrix = sample.pae && (await unpack(sample.pae));
     at("pae-at").textContent = matrix
       ? "Point at the map, or move with the arrow keys, for residues and ångström."
-      : "Only the first samples' maps are part of this page; this one's is in its file.";
+      : "This sample's map is no part of this page; it is in its file.";
     if (!matrix) return;
     const small = new OffscreenCanvas(count, count);
     const image = small.getContext("2d").createImageData(count, count);

@@ -124,6 +124,52 @@ def test_values_that_do_not_fit_the_structure_are_left_out_and_the_page_says_so(
 
 
 @pytest.mark.parametrize(
+    ("sequences", "order"),
+    [
+        (
+            """\
+- protein: {id: A, sequence: LRRA, msa: empty}
+- protein: {id: B, sequence: GYDP, msa: empty}
+- protein: {id: C, sequence: LRRA, msa: empty}
+- protein: {id: D, sequence: GYDP, msa: empty}
+""",
+            "ACBD",
+        ),
+        (
+            """\
+- ligand: {id: B, ccd: MG}
+- ligand: {id: C, ccd: ATP}
+- ligand: {id: D, ccd: MG}
+""",
+            "BDC",
+        ),
+    ],
+)
+def test_pairs_of_chains_have_the_letters_of_the_input_in_the_order_of_boltz(
+    tmp_path: Path, sequences: str, order: str
+) -> None:
+    html = page.render(a_prediction(tmp_path, sequences=SEQUENCES + sequences))
+    heads, *rows = (re.sub("<[^>]+>", " ", row).split() for row in table(html, "pairs"))
+    assert heads == [*order]
+    assert [row[0] for row in rows] == [*order]
+    assert rows[1][1:] == [f"{0.9 - 0.1 - j / 100:.3f}" for j in range(len(order))]
+
+
+def test_pairs_of_chains_that_are_not_those_of_the_structure_are_not_shown(tmp_path: Path) -> None:
+    prediction = a_prediction(tmp_path)
+    confidence = prediction.confidence(0)
+    del confidence["pair_chains_iptm"]["1"]
+    prediction.files["confidence_model_0.json"].write_text(json.dumps(confidence))
+    assert not table(page.render(prediction), "pairs")
+
+
+def table(html: str, kind: str) -> list[str]:
+    """Return the rows of the first table of a kind."""
+    found = re.search(rf'<table class="{kind}".*?</table>', html, re.DOTALL)
+    return re.findall(r"<tr.*?</tr>", found[0], re.DOTALL) if found else []
+
+
+@pytest.mark.parametrize(
     ("value", "probability", "ic50", "words"),
     [
         (0.0, 0.9, "1 µM", "for a binder"),

@@ -42,7 +42,11 @@ def write(prediction: Prediction, path: Path) -> None:
 def render(prediction: Prediction) -> str:
     """Return the page."""
     known = prediction.tokens
-    samples = [_sample(prediction, rank, len(known)) for rank in range(prediction.job.options.samples)]
+    order = list(dict.fromkeys(token.chain for token in known))
+    samples = [
+        _sample(prediction, rank, len(known)) | {"iptm": _iptm(prediction.confidence(rank), len(order))}
+        for rank in range(prediction.job.options.samples)
+    ]
     template = Environment(
         loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     ).get_template("report.html.jinja")
@@ -54,6 +58,7 @@ def render(prediction: Prediction) -> str:
         usd=prediction.usd,
         usd_per_hour=prediction.usd_per_hour,
         chains=_chains(prediction.document),
+        order=order,
         alignments=prediction.alignments,
         samples=samples,
         affinity=in_words(prediction.affinity) if prediction.affinity else None,
@@ -83,6 +88,14 @@ def _sample(prediction: Prediction, rank: int, count: int) -> dict[str, Any]:
     }
 
 
+def _iptm(confidence: Mapping[str, Any], count: int) -> list[list[float]] | None:
+    """Return ipTM by pair of chains, in the structure's order, which is Boltz-2's; None for another count."""
+    pairs, keys = confidence["pair_chains_iptm"], [str(at) for at in range(count)]
+    if any(set(found) != set(keys) for found in (pairs, *pairs.values())):
+        return None
+    return [[pairs[row][column] for column in keys] for row in keys]
+
+
 def _matrix(pae: npt.NDArray[np.float64]) -> str:
     steps = np.clip(np.rint(pae / PAE_STEP), 0, 255)
     return _packed(steps.astype(np.uint8).tobytes())
@@ -93,7 +106,7 @@ def _packed(content: bytes) -> str:
 
 
 def _chains(document: BoltzInput) -> list[dict[str, str]]:
-    """Describe each chain, in Boltz-2's order."""
+    """Describe each chain, in the input's order."""
     return [
         {"id": chain, "kind": entry.kind, "what": _what(entry.molecule)}
         for entry in document.sequences

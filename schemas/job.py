@@ -18,6 +18,9 @@ from schemas.vocabulary import Vocabulary
 MAX_NAME_BYTES = 1024
 """Longest object name in Cloud Storage, in bytes of UTF-8."""
 
+MAX_WARNINGS, MAX_WARNING = 20, 400
+"""Most warnings of a job, and the longest, in characters."""
+
 
 def job_id(bucket: str, name: str, generation: int) -> str:
     """Return the id of an upload's job: the same for the same event twice, another for an overwrite."""
@@ -133,6 +136,7 @@ class Result(Record):
     fingerprint: str
     cached_from: str | None = None
     alignments: tuple[Alignment, ...] = ()
+    warnings: tuple[str, ...] = ()
     checks: Checks | None = None
 
 
@@ -196,6 +200,7 @@ class Job(Record):
     fingerprint: str | None = None  # SHA-256 of all that it depends on
     cached_from: str | None = None  # job whose outputs were copied; None where it was computed
     alignments: tuple[Alignment, ...] = ()  # those that were made for it
+    warnings: tuple[str, ...] = ()  # how files that the input names were read otherwise than as they are
     checks: Checks | None = None  # verdict on its structures; None where they were not checked at all
 
     errors: tuple[Failure, ...] = ()  # why it ended without a result, the first one first

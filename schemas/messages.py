@@ -191,6 +191,7 @@ class Completion(Record):
     )
     checks: Verdict | None = Field(None, description="Of the best structure; null where none was checked.")
     reasons: tuple[str, ...] = Field((), description="The first three of the verdict's.")
+    warnings: tuple[str, ...] = Field((), description="The first three of the receipt's.")
     error: Failure | None
 
 
@@ -224,6 +225,7 @@ class PredictionCompleted(Event):
             random_weights=job.model.random_weights if job.model else None,
             checks=job.checks.verdict if job.checks else None,
             reasons=job.checks.reasons[:3] if job.checks else (),
+            warnings=job.warnings[:3],
             error=job.errors[0] if job.errors else None,
         )
         return cls(

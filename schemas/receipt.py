@@ -6,7 +6,7 @@ from pydantic import AwareDatetime, Field
 
 from schemas.checks import Checks
 from schemas.failure import Failure
-from schemas.job import Alignment, Job, Model, Output, Source, Terminal
+from schemas.job import MAX_WARNINGS, Alignment, Job, Model, Output, Source, Terminal
 from schemas.options import Options
 from schemas.record import Record
 
@@ -36,6 +36,11 @@ class Receipt(Record):
     cached_from: str | None = Field(None, description="Job whose outputs were copied: nothing was computed.")
     alignments: tuple[Alignment, ...] = Field(
         (), description="Alignments that were made for proteins without one of their own."
+    )
+    warnings: tuple[str, ...] = Field(
+        (),
+        max_length=MAX_WARNINGS,
+        description="In words: what of the files that the input names was read otherwise.",
     )
     checks: Checks | None = Field(None, description="Verdict on the structures; null where there are none.")
     outputs: tuple[Output, ...]

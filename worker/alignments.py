@@ -1,7 +1,7 @@
 """Alignments that were made for a job: fetched, merged as Boltz merges them, and laid beside the input."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -73,7 +73,7 @@ def aligned(prepared: Prepared, call: Call, alignments: Alignments | None) -> Pr
     laid = call(lay, prepared.document, fetched, alignments.server, folder)
     input_file = prepared.input_file.with_suffix(".yaml")
     input_file.write_text(laid.document.model_dump_json(exclude_unset=True))
-    return Prepared(input_file, laid.document, prepared.text, laid.alignments)
+    return replace(prepared, input_file=input_file, document=laid.document, alignments=laid.alignments)
 
 
 class Laid(NamedTuple):

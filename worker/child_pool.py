@@ -25,6 +25,7 @@ from worker.errors import StoppedError
 
 PRELOAD = (
     "worker.prepare",
+    "worker.repair.references",
     "worker.boltz2.featurise",
     "worker.boltz2.write",
     "worker.checks.run",

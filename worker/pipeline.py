@@ -21,6 +21,7 @@ from worker.examination import BEFORE, Check, Examination, Examined, unchecked
 from worker.lease import LeasedJob
 from worker.predictor import Predictor
 from worker.prepare import Call, Prepared, Uploads, here, prepare
+from worker.repair.references import repaired
 from worker.report.prediction import Prediction
 from worker.stopwatch import Stopwatch
 from worker.upload import Destination, upload
@@ -103,11 +104,12 @@ class Pipeline:
             fingerprint=identity,
             alignments=prepared.alignments,
             checks=done.checks,
+            warnings=prepared.warnings,
         )
 
     def _prepared(self, job: Job, folder: Path) -> Prepared:
         prepared = prepare(job, self.uploads, folder, self.call, self.max_tokens)
-        return aligned(prepared, self.call, self.alignments)
+        return aligned(repaired(prepared, self.call), self.call, self.alignments)
 
     def _take_first(self, leased: LeasedJob) -> None:
         """Claim before reading, once the model is there: a death over it counts as an attempt."""
@@ -140,6 +142,7 @@ class Pipeline:
             fingerprint=identity,
             cached_from=found.job_id,
             alignments=attempt.prepared.alignments,
+            warnings=attempt.prepared.warnings,
             checks=checks,
         )
 

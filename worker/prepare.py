@@ -71,12 +71,14 @@ class Prepared:
     """An input ready for Boltz-2: its stem is the job id, its references lie beside it.
 
     ``text`` is what the user wrote, ``alignments`` are those that were made for it, and lie beside it, too.
+    ``warnings`` say how its files were read otherwise than as they are.
     """
 
     input_file: Path
     document: BoltzInput
     text: str
     alignments: tuple[Alignment, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def check_all(document: BoltzInput, folder: Path) -> None:

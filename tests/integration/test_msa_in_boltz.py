@@ -1,10 +1,11 @@
-"""What inputs/msa.py says of an alignment against what Boltz does with it.
+"""What inputs/msa.py says of an alignment, and worker/repair makes of it, against what Boltz does with it.
 
 If a new version of Boltz fails here, its `construct_paired_msa` or its parsers have changed: follow them.
 """
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +18,8 @@ from schemas.options import Options
 from worker.boltz2.featurise import featurise
 from worker.boltz2.manifest import COMPONENTS
 from worker.boltz2.workspace import Workspace
+from worker.prepare import Prepared, here
+from worker.repair.references import repaired
 
 SEQUENCES = [
     ("MKTAYIAKQR", ""),
@@ -80,3 +83,52 @@ def test_a_query_counts_as_the_chain_where_boltz_uses_the_alignment(tmp_path: Pa
 )
 def test_a_csv_is_read_as_boltz_reads_it(tmp_path: Path, content: str) -> None:
     assert not agree(tmp_path / "x", "x.csv", content, "MKTAYIAKQR")
+
+
+INSULIN = """\
+sequences:
+- protein: {id: A, sequence: GIVEQCCTSI, msa: a.csv}
+- protein: {id: B, sequence: FVNQHLCGSH, msa: b.csv}
+"""
+
+
+def features(folder: Path, text: str, files: dict[str, str]) -> dict[str, Any]:
+    """Return what the model reads of an input whose files were repaired."""
+    folder.mkdir()
+    (folder / "in.yaml").write_text(text)
+    for name, content in files.items():
+        (folder / name).write_text(content)
+    repaired(Prepared(folder / "in.yaml", read_input("in.yaml", text.encode()), text), here)
+    workspace = Workspace(folder / "in.yaml", Options(), 1, folder / "out", ensure(DEFAULT) / COMPONENTS)
+    featurise(workspace, ())
+    found: dict[str, Any] = torch.load(workspace.features, weights_only=False)["features"]
+    return found
+
+
+def insulin(first: str, second: str) -> dict[str, str]:
+    """Return two alignments whose second rows have these keys."""
+    a = f"key,sequence\nHOMSA,GIVEQCCTSI\n{first},GIVDQCCTSI\nRATNO,GIVEQCCASV\n"
+    b = f"key,sequence\nHOMSA,FVNQHLCGSH\n{second},FVNQHLCGSA\n,AANQHLCGSH\n"
+    return {"a.csv": a, "b.csv": b}
+
+
+def test_equal_texts_pair_as_equal_numbers_do(tmp_path: Path) -> None:
+    named = features(tmp_path / "named", INSULIN, insulin("MUSMU", "MUSMU"))
+    numbers = {"HOMSA": "1", "MUSMU": "2", "RATNO": "3"}
+    files = insulin("MUSMU", "MUSMU")
+    for word, number in numbers.items():
+        files = {name: content.replace(word, number) for name, content in files.items()}
+    numbered = features(tmp_path / "numbered", INSULIN, files)
+    assert all(torch.equal(numbered[name], named[name]) for name in ("msa", "msa_paired", "msa_mask"))
+    apart = features(tmp_path / "apart", INSULIN, insulin("MUSMU", "BOSTA"))
+    assert named["msa_paired"].sum() > apart["msa_paired"].sum()
+
+
+def test_an_alignment_that_was_cut_is_the_one_of_the_construct(tmp_path: Path) -> None:
+    text = "sequences:\n- protein: {id: A, sequence: MKTAYIAKQR, msa: x.a3m}\n"
+    long = ">q\nGGMKTAYIAKQRGG\n>1\nGGMKaaTAYLAKQ-GG\n>2\nGGMKTAYIAKQWgGG\n"
+    short = ">q\nMKTAYIAKQR\n>1\nMKaaTAYLAKQ-\n>2\nMKTAYIAKQW\n"
+    cut = features(tmp_path / "long", text, {"x.a3m": f"\ufeff{long}"})
+    made = features(tmp_path / "short", text, {"x.a3m": short})
+    assert cut["msa"].shape[1] == DEPTH
+    assert all(torch.equal(cut[name], made[name]) for name in ("msa", "msa_paired", "msa_mask", "profile"))

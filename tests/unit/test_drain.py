@@ -47,6 +47,7 @@ from worker.examination import Check
 from worker.job_runner import JobRunner
 from worker.pipeline import Pipeline
 from worker.prepare import Call, check_all, here
+from worker.repair.references import repair
 from worker.slots import Slots
 
 INPUT = one_protein("NLYIQ").encode()
@@ -733,7 +734,7 @@ def test_the_input_is_read_and_the_structures_are_checked_as_the_worker_has_it_d
     shop.call = call
     shop.uploads.put("run42/msas/trp.a3m", b">q\nNLYIQ\n")
     shop.drain([shop.queue(WITH_MSA)])
-    assert called == [read_input, check_all, passed]
+    assert called == [read_input, check_all, repair, passed]
     assert shop.job().state is State.SUCCEEDED
 
 

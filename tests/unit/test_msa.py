@@ -31,6 +31,8 @@ def wrong(content: str, chains: BoltzInput, file: str = "x.a3m") -> Failure | No
         ">q\nMKTAYIAKQR\n>1\nMKTAYLAKQR\n>2\nMKSAYIaaAK-R\n",
         "#10\t1\n\n>101\textra\r\n  MKTAYIAKQR  \r\n>1\r\n-KTAYLAKQR\r\n",
         ">q\rMKTAYIAKQR\r",
+        "\ufeff>q\nMKTAYIAKQR\n",
+        ">q\nGGMKTAYIAKQRGG\n>1\nGG-KTAYLAKQRGG\n",
         ">q\naMKTAvvYIAKQRr\n",
         ">one\n>two\nMKTAYIAKQR\n",
     ],
@@ -52,9 +54,10 @@ def test_an_a3m_that_begins_with_the_chain_is_used(content: str) -> None:
             "has 6 columns in its first row, but chain A has 10 residues; they differ from position 7",
         ),
         (
-            ">q\nMKTAYIAKQRQ\n",
-            "has 11 columns in its first row, but chain A has 10 residues; they differ from p",
+            ">q\nMKTAYIGKQRQ\n",
+            "has 11 columns in its first row, but chain A has 10 residues; they differ from position 7 on",
         ),
+        (">q\nMKTAYIAKQR\n>1\nMKT\n", "has 3 columns in line 4, but 10 in its first row"),
         (">q\nMKTAY\nIAKQR\n", "has 5 columns in its first row, but chain A has 10 residues"),
         (
             ">q\nmktayiakqr\n",
@@ -62,7 +65,7 @@ def test_an_a3m_that_begins_with_the_chain_is_used(content: str) -> None:
         ),
         (">q\nMKTAYI*KQR\n", "has '*' at position 7 of the row in line 2"),
         (">q\nMKTAYI KQR\n", "has ' ' at position 7 of the row in line 2"),
-        ("\ufeff>q\nMKTAYIAKQR\n", r"has '\ufeff' at position 1 of the row in line 1"),
+        (">q\n\ufeffMKTAYIAKQR\n", r"has '\ufeff' at position 1 of the row in line 2"),
         (">q\nMKTAYIAKQR\x00\n", r"has '\x00' at position 11 of the row in line 2"),
         (">q\n\uff2d\uff2b\n", r"has '\uff2d' at position 1 of the row in line 2"),
         (">q\nMKTAY\u2028IAKQR\n", r"has '\u2028' at position 6 of the row in line 2"),
@@ -83,6 +86,8 @@ def test_an_a3m_of_something_else_is_refused_by_name_chain_and_position(content:
         ("key,sequence\n-1,MKTAYIAKQR\n", None),
         ('sequence,key\r\n"MKTAYIAKQR",\r\nMKSAYIaaAK-R,7\r\n', None),
         ("\nkey,sequence\n\n1,MKTAYIAKQR\n", None),
+        ("\ufeffkey,sequence\r\n1,MKTAYIAKQR\r\n", None),
+        ("key,sequence\nHOMSA,MKTAYIAKQR\n", None),
         ("key,sequence\n1,GKTAYIAKQR\n", "has G at position 1 of its first row"),
         ("key,sequence\n", "holds no row"),
         ("", "holds no row"),
@@ -135,9 +140,6 @@ def test_a_beginning_that_ends_before_the_query_does_decides_nothing() -> None:
 def test_rows_of_another_width_are_refused_by_line_as_far_as_boltz_reads() -> None:
     failure = wrong(">q\nMKTAYIAKQR\n", document())
     assert failure is None
-    ragged = check_file("x.a3m", io.StringIO(">q\nMKTAYIAKQR\n>1\nMKT\n"), document())
-    assert ragged is not None
-    assert "has 3 columns in line 4, but 10 in its first row" in ragged.message
     letters = "ACDEFGHIKLMNPQRSTVWY"
     rows = [f"{a}{b}{c}{d}AAAAAA" for a in letters for b in letters for c in letters for d in "AC"]
     deep = [">q", SEQUENCE, *rows[: MAX_ROWS - 1]]
@@ -146,6 +148,21 @@ def test_rows_of_another_width_are_refused_by_line_as_far_as_boltz_reads() -> No
     short = check_file("x.csv", ["key,sequence\n", f"1,{SEQUENCE}\n", "2,\n"], document(file="x.csv"))
     assert short is not None
     assert "has no key and sequence in line 3" in short.message
+
+
+LONG = "MKTAYIAKQRQISFVKSHFSRQLEERLGLIEVQAPILSRVGDGTQDNLSGAEKAVQVKVKALPDAQFEVVHSLAKWKRQTLGQHDFSAGE"
+
+
+def test_an_alignment_of_a_longer_protein_is_refused_where_the_chain_is_no_construct_of_it() -> None:
+    chain = list(LONG[20:60])
+    chain[5], chain[30] = "W", "W"
+    assert wrong(f">q\n{LONG}\n", document("".join(chain))) is None  # 2 of 40
+    chain[15] = "W"
+    failure = wrong(f">q\n{LONG}\n", document("".join(chain)))
+    assert failure is not None
+    assert "nearest to them are columns 21 to 60, which differ in 3: at position 6" in failure.message
+    assert "chain A has W, the MSA R" in failure.message
+    assert failure.field == "sequences[0].protein.msa"
 
 
 def test_a_file_that_is_not_text_is_refused() -> None:

@@ -100,6 +100,23 @@ def test_an_msa_of_another_protein_rejects_the_input_before_any_worker_starts(fi
     assert not inbox.requests.messages
 
 
+@pytest.mark.parametrize(
+    ("msa", "why"),
+    [
+        (A3M + b">2\nNLY\n", "has 3 columns in line 6, but 20 in its first row"),
+        (A3M.replace(b">1", b">1\xff"), "is not UTF-8 text"),
+        (TRP_CAGE.encode() + b"\n" + A3M, "has a row in line 1 before any header"),
+    ],
+)
+def test_all_of_a_small_msa_is_checked_before_any_worker_starts(msa: bytes, why: str) -> None:
+    inbox = Inbox()
+    inbox.drop("run/trp.a3m", msa)
+    job = inbox.drop("run/in.yaml", an_input())
+    assert job is not None
+    assert job.state is State.REJECTED
+    assert why in job.errors[0].message
+
+
 def test_an_input_whose_msa_was_corrected_is_taken_in_as_a_new_upload() -> None:
     inbox = Inbox()
     inbox.drop("run/in.yaml", an_input())

@@ -19,6 +19,7 @@ from worker.errors import UnalignedError
 from worker.examination import Check, Examination, Examined
 from worker.predictor import Predictor
 from worker.prepare import Call, Prepared, Uploads, check_all, explained, fetch_all, here
+from worker.repair.references import repaired
 from worker.stopwatch import Stopwatch
 from worker.web.errors import AbandonedError, RefusedError
 from worker.web.problems import refusal
@@ -105,7 +106,7 @@ class Predictions:
 
     def _aligned(self, request: PredictionRequest, input_file: Path) -> Path:
         """Return the input with the alignments that it lacks, all of which have to be there already."""
-        prepared = Prepared(input_file, request.document, request.content.decode())
+        prepared = repaired(Prepared(input_file, request.document, request.content.decode()), self.call)
         try:
             return aligned(prepared, self.call, self.alignments).input_file
         except UnalignedError as error:

@@ -35,7 +35,7 @@ def residues(molecule: Polymer | Ligand) -> int:
 def atoms(molecule: Polymer | Ligand, residue: int) -> tuple[str, ...]:
     """Return the names of the atoms of a residue, which counts from 1."""
     if isinstance(molecule, Polymer):
-        return _bound(_code(molecule, residue))
+        return _bound(residue_code(molecule, residue))
     if molecule.ccd:
         return component(molecule.ccd[residue - 1]).names
     return read_valid(molecule).names
@@ -49,7 +49,8 @@ def read_valid(ligand: Ligand) -> ParsedSmiles:
     return molecule
 
 
-def _code(polymer: Polymer, residue: int) -> str:
+def residue_code(polymer: Polymer, residue: int) -> str:
+    """Return the code, in the CCD, of a residue, which counts from 1."""
     return polymer.modified.get(residue) or _standard(polymer, polymer.sequence[residue - 1])
 
 

@@ -77,6 +77,9 @@ class CheckedSample(Record):
     verdict: Verdict
     unchecked: str | None = Field(None, description="What could not be checked, and why.")
     counts: dict[str, int] = Field(default_factory=dict, description="Outliers by check, all of them.")
+    looked_at: dict[str, int] = Field(
+        default_factory=dict, description="Things looked at by check: bonds, stereocentres, and so on."
+    )
     outliers: tuple[Outlier, ...] = Field((), description="The first 1,000, failed ones first.")
     interfaces: tuple[Interface, ...] = ()
     constraints: tuple[ConstraintCheck, ...] = ()

@@ -1,26 +1,134 @@
 """What checks found, in few sentences: for receipt, event, report and terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from inputs.grammar import BoltzInput
-from schemas.checks import CheckedSample, Checks, ChecksReport, SampleVerdict, Verdict
+from inputs.grammar import BoltzInput, Ligand
+from inputs.tokens import atoms
+from schemas.checks import (
+    MAX_CONSTRAINTS,
+    MAX_INTERFACES,
+    MAX_REASON,
+    MAX_REASONS,
+    CheckedSample,
+    Checks,
+    ChecksReport,
+    Interface,
+    Outlier,
+    SampleVerdict,
+    Verdict,
+)
 from schemas.options import Options
+
+NAMED = 3
+"""Outliers of a check that are named in its sentence."""
+
+THINGS = {
+    "stereocentre": "stereocentres",
+    "double bond": "double bonds",
+    "open stereocentre": "open stereocentres",
+    "bond": "bonds",
+    "angle": "angles",
+    "ring": "rings",
+    "double bond plane": "double bonds",
+    "inner clash": "pairs of a ligand's atoms",
+    "backbone": "bonds along the backbone",
+    "peptide twisted": "peptide bonds",
+    "peptide cis": "peptide bonds",
+    "clash": "overlaps",
+    "alone": "chains",
+    "bond asked": "bonds asked for",
+    "contact": "contacts asked for",
+    "pocket": "contacts of pockets",
+}
+"""What a check looks at, in the plural."""
+
+COUNTED = frozenset({"clash"})
+"""Checks that look at no definite number of things."""
+
+STEREO = frozenset({"stereocentre", "double bond"})
+ASKED = frozenset({"contact", "pocket"})
+
+DIFFERENT_MODELS = 1.0
+"""Difference of the two affinity models past which it is said: a factor of ten."""
+
+AFFINITY_TRAINED = 56
+"""Most heavy atoms of a ligand that the affinity was trained on (Boltz's docs/prediction.md)."""
 
 
 def summary(report: ChecksReport, options: Options) -> Checks:
     """Return the verdict on the sample of rank 0, what it rests on, and what helps."""
-    first = next(sample for sample in report.samples if sample.rank == 0)
+    best = next(sample for sample in report.samples if sample.rank == 0)
     return Checks(
-        verdict=first.verdict,
-        best=None if first.verdict == Verdict.FAILED else first.boltz_rank,
+        verdict=best.verdict,
+        best=None if best.verdict == Verdict.FAILED else best.boltz_rank,
+        reasons=tuple(_reasons(best, options))[:MAX_REASONS],
         samples=tuple(
             SampleVerdict(
                 rank=sample.rank, boltz_rank=sample.boltz_rank, verdict=sample.verdict, counts=sample.counts
             )
             for sample in report.samples
         ),
+        interfaces=tuple(sorted(best.interfaces, key=_best_first)[:MAX_INTERFACES]),
+        constraints=best.constraints[:MAX_CONSTRAINTS],
         affinity=report.affinity,
     )
+
+
+def _best_first(interface: Interface) -> tuple[float, float]:
+    return -(interface.ipsae if interface.ipsae is not None else -1.0), interface.mean_pae
+
+
+def _reasons(sample: CheckedSample, options: Options) -> Iterator[str]:
+    """Yield what failed, what could not be checked, and what is unusual; a remedy is given once."""
+    said: set[str] = set()
+    unchecked = [_cut(f"Not checked: {sample.unchecked}.")] if sample.unchecked else []
+    by_check: dict[str, list[Outlier]] = {}
+    for outlier in sample.outliers:  # failed ones first
+        by_check.setdefault(outlier.check, []).append(outlier)
+    for check, outliers in by_check.items():
+        if outliers[0].level != "failed":
+            yield from unchecked
+            unchecked = []
+        remedy = _remedy(outliers[0], options)
+        advice = "" if remedy in said else f" {remedy}"
+        said.add(remedy)
+        found = sample.counts.get(check, 0), sample.looked_at.get(check, 0)
+        yield _sentence(check, outliers, found, MAX_REASON - len(advice)) + advice
+    yield from unchecked
+
+
+def _sentence(check: str, outliers: list[Outlier], found: tuple[int, int], most: int) -> str:
+    """Return what a check found: the one thing, or how many of how many and the worst of them."""
+    count, looked_at = found
+    if count == 1:
+        return _cut(f"{_capital(outliers[0].what)}.", most)
+    of = "" if check in COUNTED else f" of {looked_at:,}"
+    begin = f"{count:,}{of} {THINGS.get(check, check)}: "
+    named = [outlier.what for outlier in outliers[:NAMED]]
+    while len(named) > 1 and len(begin) + len("; ".join(named)) + len(", …") > most:
+        named.pop()
+    more = ", …" if count > len(named) else "."
+    return _cut(begin + "; ".join(named) + more, most)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _cut(text: str, most: int = MAX_REASON) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _remedy(outlier: Outlier, options: Options) -> str:
+    if outlier.check in STEREO and options.potentials is False:
+        return "Ask for dropfold-potentials:true, which steers stereochemistry, or for more samples."
+    if outlier.check in ASKED and outlier.level == "warning":
+        return "With `force: true` a potential enforces it."
+    if outlier.check == "open stereocentre":
+        return "Write @ or @@ in the SMILES to ask for one."
+    if outlier.level == "failed":
+        return "Ask for more samples (dropfold-samples) or another seed."
+    return "It may be right: look at it."
 
 
 def affinity_caveats(
@@ -30,4 +138,34 @@ def affinity_caveats(
 
     ``affinity`` is what Boltz-2 wrote, ``checked`` the sample that it was computed on.
     """
-    return ()
+    return tuple(_caveats(affinity, _binder(document), options, checked))
+
+
+def _caveats(
+    affinity: Mapping[str, float], binder: Ligand | None, options: Options, checked: CheckedSample
+) -> Iterator[str]:
+    both = affinity.get("affinity_pred_value1"), affinity.get("affinity_pred_value2")
+    if both[0] is not None and both[1] is not None and (apart := abs(both[0] - both[1])) > DIFFERENT_MODELS:
+        yield f"The two models behind it differ by {apart:.1f}, a factor of {10**apart:.0f}."
+    heavy = len(atoms(binder, 1)) if binder else 0
+    if heavy > AFFINITY_TRAINED:
+        yield f"The ligand has {heavy} heavy atoms; the model was trained with up to {AFFINITY_TRAINED}."
+    if wrong := STEREO & checked.counts.keys():
+        yield (
+            f"The structure that it was computed on failed a check ({', '.join(sorted(wrong))}): "
+            "the value may be of another isomer."
+        )
+    if left_open := checked.counts.get("open stereocentre", 0):
+        many = f"{left_open} stereocentres" if left_open > 1 else "a stereocentre"
+        yield f"The SMILES leaves {many} open: the value is of the isomer that was built."
+    yield (
+        "The affinity has a pose of its own, which Boltz-2 does not write and no check has seen"
+        + (", nor do potentials steer it." if options.potentials else ".")
+    )
+    yield "The energy is as if the IC50 were a dissociation constant."
+
+
+def _binder(document: BoltzInput) -> Ligand | None:
+    wanted = {each.affinity.binder for each in document.properties if each.affinity}
+    ligands = (entry.molecule for entry in document.sequences if wanted & set(entry.molecule.id))
+    return next((each for each in ligands if isinstance(each, Ligand)), None)

@@ -1,0 +1,86 @@
+"""Scores of the interfaces of a sample, from the files of its confidence."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from inputs.grammar import BoltzInput
+from schemas import outputs
+from schemas.checks import Interface
+from worker.checks.atoms import Kind, Placed, kinds
+from worker.checks.found import Floats
+from worker.checks.interfaces import Tokens, pairs
+
+DIGITS = 4
+CENTRES = ("CB", "CA", "C1'")
+"""The atom that stands for a residue of a polymer; the first one for a residue without these."""
+
+
+def interfaces(
+    document: BoltzInput, placed: Sequence[Placed], files: Mapping[str, Path], rank: int
+) -> tuple[Interface, ...]:
+    """Return the scores of each pair of chains; none where the arrays are not of this structure's tokens.
+
+    ``placed`` has the structure in the order of its file, which is that of the arrays.
+    """
+    pae, plddt = (_array(files[outputs.array(kind, rank)], kind) for kind in ("pae", "plddt"))
+    tokens = _tokens(placed, kinds(document), plddt)
+    if plddt.shape != (len(tokens.chains),) or pae.shape != plddt.shape * 2:
+        return ()
+    iptm = _iptm(files[outputs.confidence(rank)], list(dict.fromkeys(tokens.chains)))
+    return tuple(
+        Interface(chains=chains, iptm=iptm.get(chains), **_rounded(scores))
+        for first, second, *scores in pairs(pae, tokens)
+        for chains in [(first, second)]
+    )
+
+
+def _rounded(scores: Sequence[float | None]) -> dict[str, float | int | None]:
+    names = ("mean_pae", "ipsae", "ipsae_min", "pdockq2", "lis", "lia")
+    return {
+        name: None if score is None else round(score, DIGITS)
+        for name, score in zip(names, scores, strict=True)
+    }
+
+
+def _array(path: Path, kind: str) -> Floats:
+    with np.load(path) as content:
+        return np.asarray(content[kind], dtype=float)
+
+
+def _tokens(placed: Sequence[Placed], kinds: Mapping[str, Kind], plddt: Floats) -> Tokens:
+    chains, places = [], []
+    for residue in placed:
+        for place in _points(residue, kinds.get(residue.chain, "ligand")):
+            chains.append(residue.chain)
+            places.append(place)
+    known = {chain: kinds.get(chain, "ligand") for chain in dict.fromkeys(chains)}
+    return Tokens(
+        chains,
+        {chain: "other" if kind == "ligand" else kind for chain, kind in known.items()},
+        np.array(places, dtype=float),
+        np.multiply(plddt, 100.0),
+    )
+
+
+def _points(residue: Placed, kind: Kind) -> Iterator[Sequence[float]]:
+    """Yield a point for each token: a residue of a polymer is one, and so is each atom of a ligand."""
+    if kind == "ligand":
+        yield from residue.atoms.values()
+    else:
+        named = (residue.atoms[name] for name in CENTRES if name in residue.atoms)
+        yield next(named, next(iter(residue.atoms.values())))
+
+
+def _iptm(path: Path, chains: Sequence[str]) -> dict[tuple[str, str], float]:
+    """Return Boltz-2's ipTM by pair of chains, the better direction; it numbers chains as the file does."""
+    scores = json.loads(path.read_text()).get("pair_chains_iptm", {})
+    found: dict[tuple[str, str], float] = {}
+    for one, first in enumerate(chains):
+        for other, second in enumerate(chains):
+            both = [scores.get(str(a), {}).get(str(b)) for a, b in ((one, other), (other, one))]
+            if one < other and None not in both:
+                found[first, second] = round(max(both), DIGITS)
+    return found

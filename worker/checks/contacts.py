@@ -79,11 +79,12 @@ def _within(atoms: Atoms, bonds: Ints, pairs: Ints) -> Bools:
     ones = np.ones(len(edges), dtype=np.int32)
     graph = csr_array((ones, (edges[:, 0], edges[:, 1])), shape=(count, count))
     step = graph + graph.T + csr_array(identity(count, dtype=np.int32))
-    reach = step[np.unique(pairs[:, 0])] if len(pairs) else step[:0]
+    firsts = np.unique(pairs[:, 0])
+    reach = step[firsts]
     for _ in range(APART - 1):
         reach = reach @ step
-    row = np.searchsorted(np.unique(pairs[:, 0]), pairs[:, 0])
-    within: Bools = reach[row, pairs[:, 1]].toarray().reshape(-1) > 0
+    row, column = reach.nonzero()
+    within: Bools = np.isin(pairs @ [count, 1], firsts[row].astype(int) * count + column)
     return within
 
 

@@ -58,6 +58,8 @@ class Molecules:
             return self._of_smiles(code, smiles) if smiles else self._of_component(code, bound=bound)
         except UncheckedError as error:
             return error
+        except (KeyError, RuntimeError, ValueError):  # RDKit's, of a molecule that it cannot work with
+            return UncheckedError("its molecule has no names of atoms, or makes no sense to RDKit")
 
     def _of_component(self, code: str, *, bound: bool) -> Template:
         built = SAME_AS.get(code, code) if bound else code

@@ -118,14 +118,18 @@ def _listed(unchecked: Sequence[str]) -> str:
 
 
 def _outliers(atoms: Atoms, found: Sequence[Found]) -> Iterator[Outlier]:
-    """Yield the worst of each check, the failed ones of all checks first, so many of all together."""
-    places = [(each, int(at)) for each in found for at in each.worst_first()[:MAX_OUTLIERS]]
-    places.sort(key=lambda place: not place[0].failed[place[1]])
-    for each, at in places[:MAX_OUTLIERS]:
+    """Yield so many of all together: failed ones first, the worst of each check before any second one."""
+    places = [
+        (not each.failed[at], order, each, int(at))
+        for each in found
+        for order, at in enumerate(each.worst_first()[:MAX_OUTLIERS])
+    ]
+    places.sort(key=lambda place: place[:2])
+    for warning, _, each, at in places[:MAX_OUTLIERS]:
         residue, name = atoms.of(int(each.atoms[at]))
         yield Outlier(
             check=each.check,
-            level="failed" if each.failed[at] else "warning",
+            level="warning" if warning else "failed",
             chain=residue.chain,
             residue=residue.number,
             atom=name,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import gemmi
@@ -26,6 +27,8 @@ from inputs.tokens import atoms, residue_code, residues
 from local.small_model import DEFAULT, ensure
 from schemas.checks import CheckedSample
 from schemas.options import Options
+from worker.checks.atoms import Atoms, Placed, assembled, wanted
+from worker.checks.molecules import Molecules
 from worker.checks.run import Asking, check
 
 Place = npt.NDArray[np.float64]
@@ -277,6 +280,21 @@ def mirrored(place: Place, one: Place, two: Place, three: Place) -> Place:
     """Return the mirror image of a point in the plane of three others."""
     normal = _unit(np.cross(two - one, three - one))
     return place - 2 * ((place - one) @ normal) * normal
+
+
+def arranged(built: Built) -> Atoms:
+    """Return the arrays of a structure."""
+    with TemporaryDirectory() as folder:
+        asking = write(built, Path(folder))
+        known = Molecules(built.document, asking.molecules, asking.components)
+        expected, unknown = wanted(built.document, known)
+    by_residue: dict[tuple[str, int], dict[str, list[float]]] = {}
+    for (chain, number, name), place in built.places.items():
+        by_residue.setdefault((chain, number), {})[name] = place.tolist()
+    placed = [Placed(*spot, found) for spot, found in by_residue.items()]
+    atoms, unlike = assembled(placed, expected)
+    assert (unknown, unlike) == ([], [])
+    return atoms
 
 
 def write(built: Built, folder: Path, form: str = "mmcif", samples: int = 1) -> Asking:

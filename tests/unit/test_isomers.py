@@ -183,8 +183,8 @@ def product(places: Place) -> float:
 
 def test_the_triple_product_of_a_tetrahedron() -> None:
     assert product(TETRAHEDRON) == pytest.approx(0.769800, abs=1e-6)
-    assert product(TETRAHEDRON * [1, 1, -1]) == pytest.approx(-0.769800, abs=1e-6)
-    assert product(TETRAHEDRON * [1, 1, 0]) == 0
+    assert product(TETRAHEDRON * [1.0, 1.0, -1.0]) == pytest.approx(-0.769800, abs=1e-6)
+    assert product(TETRAHEDRON * [1.0, 1.0, 0.0]) == 0
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.5, 3))

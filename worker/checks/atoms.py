@@ -171,7 +171,7 @@ def read(path: Path) -> list[Placed]:
     """Return the residues of a structure file, mmCIF or PDB, in its order. Raises UncheckedError."""
     try:
         [model] = gemmi.read_structure(str(path))
-    except (RuntimeError, ValueError, OSError) as error:
+    except Exception as error:  # whatever a reader raises
         raise UncheckedError(f"{path.name} cannot be read") from error
     return [
         Placed(chain.name, residue.seqid.num, {atom.name: atom.pos.tolist() for atom in residue})

@@ -12,7 +12,6 @@ from rdkit.Chem.rdDistGeom import GetMoleculeBoundsMatrix
 
 from worker.checks.elements import HYDROGEN, METALS, NITROGEN, OXYGEN, SULFUR
 from worker.checks.found import Bools, Floats, Ints, UncheckedError
-from worker.checks.limits import MAX_INNER_ATOMS
 
 ENDS = frozenset({NITROGEN, OXYGEN, SULFUR})
 """Terminal atoms of one of these elements at one atom may swap: which has the double bond is a convention."""
@@ -42,10 +41,10 @@ def lengths(molecule: Molecule, place: Mapping[int, int], *, whole: bool) -> tup
         return _none(), _none(), _none()
     low, high = _bounds(molecule)
     bonded, through_metal = _bonded(molecule)
-    second = (bonded.astype(np.int32) @ bonded > 0) & ~bonded
+    second = _in_two_steps(bonded) & ~bonded
     metal = np.array([atom.GetAtomicNum() in METALS for atom in molecule.GetAtoms()])
     further = ~bonded & ~second & ~through_metal & ~metal & ~metal[:, None]
-    if not whole or len(kept) > MAX_INNER_ATOMS:
+    if not whole:
         further[:] = False
     bonds, angles, far = (_taken(each, low, high, kept) for each in (bonded, second, further))
     return bonds, angles, far
@@ -103,4 +102,10 @@ def _bonded(molecule: Molecule) -> tuple[Bools, Bools]:
         one, other = (atom.GetIdx() for atom in ends)
         which = at_metal if {atom.GetAtomicNum() for atom in ends} & METALS else bonded
         which[one, other] = which[other, one] = True
-    return bonded, (at_metal.astype(np.int32) @ at_metal) > 0
+    return bonded, _in_two_steps(at_metal)
+
+
+def _in_two_steps(bonded: Bools) -> Bools:
+    steps = bonded.astype(np.float32)  # floats multiply faster
+    reached: Bools = steps @ steps > 0
+    return reached

@@ -20,9 +20,6 @@ FLAT = 0.25
 INNER = 0.70
 """Least part of the least distance that RDKit allows within a ligand."""
 
-MAX_INNER_ATOMS = 250
-"""Heavy atoms of a ligand up to which all its pairs are looked at: their number grows with the square."""
-
 TWISTED = 30.0
 """Degrees from planar."""
 
@@ -119,7 +116,7 @@ LIMITS = (
     ),
     Limit(
         "inner clash",
-        f"pairs in a ligand of up to {MAX_INNER_ATOMS} heavy atoms, more than two bonds apart",
+        "pairs of a ligand's atoms more than two bonds apart",
         f"below {INNER:.2f} of RDKit's least distance",
         "",
         "PoseBusters",

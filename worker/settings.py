@@ -34,7 +34,11 @@ class PredictionSettings(Project):
     child_memory_mib: int | None = Field(
         None, ge=256, description="memory that reading or writing one input may take; unlimited without"
     )
-    read_seconds: float = Field(120, gt=0, description="limit for parsing and featurising one input")
+    read_seconds: float = Field(
+        120,
+        gt=0,
+        description="limit for each step over one input in a child: reading, featurising, writing, checking",
+    )
     prediction_seconds: float = Field(600, gt=0, description="limit for one turn on the device")
     result_cache: bool = Field(True, description="copy the outputs of an equal job that succeeded before")
     usd_per_hour: float | None = Field(

@@ -58,7 +58,7 @@ BY_ONE_FIELD = {
     "lapsed",
     "aligning_for",
 }
-BY_ID = {"create", "get", "replace", "states", "unknown"}
+BY_ID = {"create", "get", "replace", "states", "unknown", "verdicts"}
 
 
 @pytest.fixture

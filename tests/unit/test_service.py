@@ -15,17 +15,19 @@ import pytest
 import requests
 from support.fakes import MemoryBucket, a_job
 from support.later import as_the_next
-from support.paper import Hook
+from support.paper import Hook, judged
 from support.patience import HANG, until
 from support.serving import PLACES, TYPES, YAML, Service, serving
 
 from inputs.alignments import MsaServer
 from inputs.read import MAX_INPUT_BYTES, read_input
 from inputs.sampling import seed_of
+from schemas.checks import ChecksReport, Verdict
 from schemas.failure import PERMANENT, RETRYABLE, Code, FailedError, Failure
 from schemas.job import State
 from schemas.options import Options
 from worker.alignments import Alignments
+from worker.checks.run import Asking
 from worker.web.app import create
 from worker.web.problems import STATUSES
 from worker.web.request import MAX_BODY_BYTES
@@ -110,7 +112,29 @@ def test_an_input_is_answered_with_its_best_structure(service: Service, body: st
     assert answer.headers["Content-Type"].startswith("chemical/x-cif")
     assert answer.text.startswith("data_")
     assert answer.headers["Dropfold-Random-Weights"] == "true"
+    assert answer.headers["Dropfold-Checks"] == "passed"
     assert len(answer.headers["Dropfold-Job-Id"]) == 16
+
+
+def test_an_answer_is_the_best_structure_and_says_what_is_wrong_with_it(service: Service) -> None:
+    service.check = lambda _asking: judged(Verdict.FAILED, Verdict.WARNINGS)
+    answer = service.post("/predict?samples=2", headers={"Accept": "application/json"})
+    checks = answer.json()["checks"]
+    assert (checks["verdict"], checks["best"], answer.headers["Dropfold-Checks"]) == (
+        "warnings",
+        1,
+        "warnings",
+    )
+
+
+def test_a_prediction_is_not_lost_to_its_checker(service: Service) -> None:
+    def stumble(_asking: Asking) -> ChecksReport:
+        raise KeyError("surprise")
+
+    service.check = stumble
+    answer = service.post()
+    assert (answer.status_code, answer.headers["Dropfold-Checks"]) == (200, "unchecked")
+    assert answer.text.startswith("data_")
 
 
 def test_a_client_gets_the_form_that_it_accepts(service: Service) -> None:

@@ -109,7 +109,7 @@ async def predict(request: Request, query: Annotated[PredictQuery, Query()], sta
             checked = await asyncio.to_thread(validated, job_id, body, options, beside, state.read)
             work = partial(state.predictions.predict, checked, partial(rendered, form=form))
             left = state.request_seconds - (time.monotonic() - started)
-            content = await until_answered(state.queue.run(work), left, state.shutdown, request)
+            answer = await until_answered(state.queue.run(work), left, state.shutdown, request)
     logger.info(
         "predicted",
         extra={
@@ -118,7 +118,8 @@ async def predict(request: Request, query: Annotated[PredictQuery, Query()], sta
             "seconds": round(time.monotonic() - started, 3),
         },
     )
-    return Response(content, media_type=form.value, headers=_about(job_id, state.predictor))
+    headers = _about(job_id, state.predictor) | {"Dropfold-Checks": answer.verdict}
+    return Response(answer.content, media_type=form.value, headers=headers)
 
 
 @router.post("/jobs/{job_id}", response_model=JobState, **openapi.JOB)

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 from inputs.read import MAX_INPUT_BYTES
+from schemas.checks import Verdict
 from worker.web.problems import MEDIA_TYPE, Problem
 from worker.web.request import FILES, INPUT, MULTIPART, SUFFIXES
 from worker.web.response import Format, Prediction
@@ -37,6 +38,10 @@ _ABOUT = {
     "Dropfold-Random-Weights": {
         "description": "`true`: the model has random weights, the result means nothing.",
         "schema": {"enum": ["true", "false"]},
+    },
+    "Dropfold-Checks": {
+        "description": "Verdict on the structures; the JSON form says why.",
+        "schema": {"enum": list(Verdict)},
     },
 }
 _AGAIN = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}

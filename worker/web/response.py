@@ -5,11 +5,11 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.checks import Checks
+from schemas.checks import Checks, Verdict
 from schemas.job import Model
 from schemas.options import Options
 from schemas.outputs import BEST_STRUCTURES, BINARY, content_type_of
@@ -72,8 +72,19 @@ def negotiated(accept: str, offered: Sequence[Format]) -> Format | None:
     return best if _quality(best, ranges) > 0 else None
 
 
-def rendered(predicted: Predicted, form: Format) -> bytes:
+class Answer(NamedTuple):
+    """A prediction in the form that was asked for, and the verdict on its structures."""
+
+    content: bytes
+    verdict: Verdict
+
+
+def rendered(predicted: Predicted, form: Format) -> Answer:
     """Write a prediction in a form."""
+    return Answer(_written(predicted, form), predicted.checks.verdict)
+
+
+def _written(predicted: Predicted, form: Format) -> bytes:
     if form is Format.JSON:
         return _summary(predicted, texts=True)
     if form is Format.ZIP:

@@ -38,6 +38,7 @@ from local.emulators import MissingError
 from local.parts import ROOT
 from local.processes import PartError
 from local.stack import Stack, running
+from schemas.checks import Verdict
 from schemas.job import State
 from schemas.messages import PredictionCompleted
 from schemas.receipt import Receipt
@@ -48,6 +49,7 @@ RESULTS = ROOT / ".local" / "demo"
 POLL_SECONDS = 0.5
 WIDTH = 116  # where no terminal tells its own
 COLOURS = {State.SUCCEEDED: "green", State.REJECTED: "yellow"}
+VERDICTS: dict[str, str] = {Verdict.PASSED: "green", Verdict.FAILED: "red"}
 
 
 @dataclass(frozen=True)
@@ -197,7 +199,7 @@ def show(console: Console, endings: list[Ending]) -> None:
 
 
 def _table(endings: list[Ending]) -> Table:
-    table = Table("file", "state", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table("file", "state", "checks", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for title in ("confidence", "seconds"):
         table.add_column(title, justify="right")
     table.add_column("structures, scores, receipt.json", overflow="fold")
@@ -213,10 +215,16 @@ def _row(ending: Ending) -> tuple[Text, ...]:
     return (
         Text.assemble(("✓ ", "green") if ending.right else ("✗ ", "red"), ending.file),
         Text(receipt.state, COLOURS.get(receipt.state, "red")),
+        _verdict(receipt),
         Text(CONFIDENCE.shown(receipt.scores)),
         Text(f"{seconds:.1f}"),
         Text(f"{folder}/", "dim"),
     )
+
+
+def _verdict(receipt: Receipt) -> Text:
+    verdict = receipt.checks.verdict if receipt.checks else ""
+    return Text(verdict, VERDICTS.get(verdict, ""))
 
 
 def _reasons(endings: list[Ending]) -> Table:

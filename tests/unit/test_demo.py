@@ -22,6 +22,7 @@ from support.patience import HANG
 
 from local import demo, runs
 from local.emulators import MissingError
+from schemas.checks import Checks, Verdict
 from schemas.failure import Code, Failure
 from schemas.job import Job, Output, State
 from schemas.messages import PredictionCompleted
@@ -57,6 +58,16 @@ def rejected(message: str, remedy: str = "Change it.", file: str = "rejected/a.y
 def test_brackets_in_messages_and_remedies_are_shown_as_they_are(message: str) -> None:
     text = shown(rejected(message, remedy=f"Not {message}, but [x]."))
     assert f"INVALID_INPUT {message} Not {message}, but [x]." in text
+
+
+def test_a_structure_that_failed_a_check_is_called_so() -> None:
+    job = a_success().evolve(checks=Checks(verdict=Verdict.FAILED))
+    line = next(
+        each
+        for each in shown(demo.Ending("a.yaml", Receipt.of(job), Path("a"))).splitlines()
+        if "a.yaml" in each
+    )
+    assert line.split()[:4] == ["✓", "a.yaml", "SUCCEEDED", "failed"]
 
 
 def test_each_reason_names_its_file_once() -> None:

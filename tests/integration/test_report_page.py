@@ -1,5 +1,6 @@
 """The page of a prediction in a real browser, without network: it opens, draws, and answers."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from integration.browser import opened as open_in
 from PIL import Image
 from playwright.sync_api import Browser, Page
 from support.predictions import a_prediction
+from support.verdicts import ALONE, CIS, FLAT, a_sample, checked
 
 from worker.report import page as report
 
@@ -29,7 +31,8 @@ def browser() -> Iterator[Browser]:
 def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     prediction = a_prediction(folder, length=40, samples=2, name=f"run42/{'long_' * 30}name.yaml")
-    report.write(prediction, folder / "report.html")
+    samples = [a_sample(0, FLAT, ALONE, CIS, boltz_rank=1), a_sample(1, FLAT, boltz_rank=0)]
+    report.write(checked(prediction, samples), folder / "report.html")
     return folder / "report.html"
 
 
@@ -78,7 +81,9 @@ def test_another_sample_is_shown_with_its_own_map(opened: Page) -> None:
     opened.select_option("#sample", "1")
     opened.wait_for_selector("body[data-shown='1']")
     assert opened.evaluate(map_of) != first
-    assert opened.locator("#pairs-of").inner_text() == "sample 2"
+    assert set(opened.locator(".sample-shown").all_inner_texts()) == {"sample 2"}
+    assert opened.locator("table.interfaces:visible").count() == 1
+    assert opened.locator(".outliers:visible li").count() == 1
     assert opened.locator("table.pairs:visible").count() == 1
 
 
@@ -101,3 +106,77 @@ def test_a_picked_atom_is_named(opened: Page) -> None:
         if opened.locator("#picked").inner_text().startswith("Chain"):
             break
     assert "pLDDT 80.0" in opened.locator("#picked").inner_text()
+
+
+def marked(page: Page, folder: Path) -> int:
+    """Count the pixels of the viewer that are purple, which the ball at a place is and nothing else."""
+    page.locator("#viewer canvas").screenshot(path=folder / "shot.png")
+    red, green, blue = np.moveaxis(
+        np.asarray(Image.open(folder / "shot.png").convert("RGB"), dtype=int), 2, 0
+    )
+    return int(((red - green > 40) & (blue > green)).sum())
+
+
+def test_a_reason_shows_its_atom_and_reset_the_whole_again(opened: Page, tmp_path: Path) -> None:
+    assert marked(opened, tmp_path) == 0
+    whole = drawn(opened, "#viewer canvas", tmp_path)
+    button = opened.locator(".verdict button").first
+    button.focus()
+    opened.keyboard.press("Enter")
+    assert opened.locator("#picked").inner_text() == FLAT.what
+    assert marked(opened, tmp_path) > 100
+    assert drawn(opened, "#viewer canvas", tmp_path) != whole
+    keep(opened, "report-place", whole=False)
+    opened.locator("#reset").click()
+    assert marked(opened, tmp_path) == 0
+
+
+def test_a_place_is_shown_in_its_own_sample_and_its_hidden_chain_comes_back(opened: Page) -> None:
+    opened.select_option("#sample", "1")
+    opened.wait_for_selector("body[data-shown='1']")
+    chain = opened.locator("#chains input[value=L]")
+    chain.uncheck()
+    opened.locator(".verdict button").nth(1).click()
+    opened.wait_for_selector("body[data-shown='0']")
+    assert opened.locator("#sample").input_value() == "0"
+    opened.wait_for_function("text => document.getElementById('picked').textContent === text", arg=ALONE.what)
+    assert chain.is_checked()
+
+
+def test_every_button_says_what_it_shows_and_every_table_what_it_is_of(opened: Page) -> None:
+    names = "each.ariaLabel || each.caption?.textContent || each.getAttribute('aria-labelledby')"
+    named = f"all => all.map((each) => {names})"
+    assert all(opened.locator("button.show").evaluate_all(named))
+    assert all(opened.locator("table.checks, table.constraints, table.interfaces").evaluate_all(named))
+    labels = "all => all.flatMap((each) => each.getAttribute('aria-labelledby').split(' '))"
+    for label in opened.locator("[aria-labelledby]").evaluate_all(labels):
+        assert opened.locator(f"[id='{label}']").count() == 1
+
+
+def contrast(page: Page, selector: str) -> float:
+    """Return the contrast of an element's text, as WCAG 2 defines it; behind it is a colour, or white."""
+    colours = page.locator(selector).first.evaluate(
+        "each => [getComputedStyle(each).color, getComputedStyle(each).backgroundColor]"
+    )
+    ink, paper = (luminance(colour) for colour in colours)
+    return (max(ink, paper) + 0.05) / (min(ink, paper) + 0.05)
+
+
+def luminance(css: str) -> float:
+    """Return the relative luminance of ``rgb(r, g, b)`` or ``rgba(r, g, b, a)``; what is clear is white."""
+    red, green, blue, *alpha = (float(part) for part in re.findall(r"[\d.]+", css))
+    if alpha == [0]:
+        return 1.0
+    shares = np.array((red, green, blue)) / 255
+    linear = np.where(shares <= 0.03928, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+@pytest.mark.parametrize("verdict", ["passed", "warnings", "failed", "unchecked"])
+def test_a_verdict_can_be_read_on_its_colour(opened: Page, verdict: str) -> None:
+    opened.locator("section.verdict").evaluate(
+        "(each, name) => { each.className = `verdict ${name}`; }", verdict
+    )
+    assert contrast(opened, ".verdict h2") >= 4.5
+    opened.locator("table.checks td").first.evaluate("(each, name) => { each.className = name; }", verdict)
+    assert contrast(opened, "table.checks td") >= 4.5

@@ -165,7 +165,7 @@ def test_pairs_of_chains_that_are_not_those_of_the_structure_are_not_shown(tmp_p
 
 def table(html: str, kind: str) -> list[str]:
     """Return the rows of the first table of a kind."""
-    found = re.search(rf'<table class="{kind}".*?</table>', html, re.DOTALL)
+    found = re.search(rf'<table class="{kind}[ "].*?</table>', html, re.DOTALL)
     return re.findall(r"<tr.*?</tr>", found[0], re.DOTALL) if found else []
 
 

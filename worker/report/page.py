@@ -23,6 +23,7 @@ from schemas.scores import PLDDT
 from worker.report.affinity import in_words
 from worker.report.prediction import Prediction
 from worker.report.tokens import Token
+from worker.report.verdict import section
 
 ASSETS = Path(__file__).with_name("assets")
 PAE_STEP = 0.125
@@ -62,6 +63,7 @@ def render(prediction: Prediction) -> str:
         alignments=prediction.alignments,
         samples=samples,
         affinity=in_words(prediction.affinity) if prediction.affinity else None,
+        checks=section(prediction),
         warnings=_warnings(prediction, samples),
         assets={name: _asset(name) for name in ("3Dmol-min.js", "report.js", "report.css")},
         data=_embedded(known, samples),

@@ -26,15 +26,17 @@
     at("viewer").textContent = "This browser has no WebGL; open the structure file beside this page instead.";
   }
 
-  function paint() {
+  function paint(faint = false) {
     const byChain = at("colour").value === "chain";
     const shown = new Set([...document.querySelectorAll("#chains input:checked")].map((box) => box.value));
     const colorfunc = (atom) => (byChain ? ofChain(atom.chain) : ofPlddt(atom.b));
     const atoms = { stick: { colorfunc, radius: 0.25 }, sphere: { colorfunc, scale: 0.25 } };
     const polymers = { cartoon: { cartoon: { colorfunc, arrows: true } }, sticks: atoms, spheres: { sphere: { colorfunc, scale: 0.6 } } };
+    const thin = { cartoon: { colorfunc, opacity: 0.3 }, line: { colorfunc } };
+    viewer.removeAllShapes();
     viewer.setStyle({}, {});
     for (const chain of shown) {
-      viewer.setStyle({ chain, hetflag: false }, polymers[at("style").value]);
+      viewer.setStyle({ chain, hetflag: false }, faint ? thin : polymers[at("style").value]);
       viewer.setStyle({ chain, hetflag: true }, atoms);
     }
     viewer.render();
@@ -51,6 +53,28 @@
     paint();
     viewer.zoomTo();
     viewer.render();
+  }
+
+  // Shows a place that a check names: what is within 5 angstrom as sticks, its atom as a ball
+  async function showPlace({ sample, chain, residue, atom, what }) {
+    if (!viewer) return;
+    if (at("sample").value !== sample) {
+      at("sample").value = sample;
+      await show();
+    }
+    document.querySelectorAll("#chains input").forEach((box) => { box.checked ||= box.value === chain; });
+    paint(true);
+    const place = residue ? { chain, resi: Number(residue) } : { chain };
+    const around = { within: { distance: 5, sel: place }, byres: true };
+    viewer.addStyle(around, { stick: { colorfunc: (each) => ofPlddt(each.b), radius: 0.15 } });
+    for (const { x, y, z } of viewer.selectedAtoms(atom ? { ...place, atom } : place)) {
+      viewer.addSphere({ center: { x, y, z }, radius: 0.5, color: "#c2185b" });
+    }
+    viewer.zoomTo(place);
+    viewer.zoom(0.8);
+    viewer.render();
+    at("picked").textContent = what;
+    at("viewer").scrollIntoView({ block: "center" });
   }
 
   // pLDDT
@@ -149,17 +173,19 @@
 
   async function show() {
     const sample = current();
-    document.querySelectorAll("table.pairs").forEach((table) => { table.hidden = Number(table.dataset.sample) !== sample.rank; });
-    if (at("pairs-of")) at("pairs-of").textContent = `sample ${sample.rank + 1}`;
+    document.querySelectorAll(".of-sample").forEach((part) => { part.hidden = Number(part.dataset.sample) !== sample.rank; });
+    document.querySelectorAll(".sample-shown").forEach((name) => { name.textContent = `sample ${sample.rank + 1}`; });
     showPlddt(sample);
     await Promise.all([showStructure(sample), showPae(sample)]);
     document.body.dataset.shown = sample.rank;
   }
 
   at("sample").addEventListener("change", show);
-  at("colour").addEventListener("change", () => viewer && paint());
-  at("style").addEventListener("change", () => viewer && paint());
-  at("chains").addEventListener("change", () => viewer && paint());
-  at("reset").addEventListener("click", () => { if (viewer) { viewer.zoomTo(); viewer.render(); } });
+  const repaint = () => viewer && paint();
+  at("colour").addEventListener("change", repaint);
+  at("style").addEventListener("change", repaint);
+  at("chains").addEventListener("change", repaint);
+  at("reset").addEventListener("click", () => { if (viewer) { paint(); viewer.zoomTo(); viewer.render(); } });
+  document.querySelectorAll("button.show").forEach((button) => button.addEventListener("click", () => showPlace(button.dataset)));
   await show();
 })();

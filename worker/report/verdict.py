@@ -1,0 +1,79 @@
+"""What checks found in the structures of a prediction, as its page and picture show it."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from schemas.checks import MAX_INTERFACES, CheckedSample, Checks, Interface, Outlier, Verdict
+from worker.report.prediction import Prediction
+
+LISTED = 20
+"""Outliers of a sample that a page lists, failed ones first; checks.json has more."""
+
+SENTENCES = {
+    Verdict.PASSED: "nothing is wrong with stereochemistry, geometry, or what the input asked for.",
+    Verdict.WARNINGS: "something is unusual, and may be right.",
+    Verdict.FAILED: "something is chemically impossible, or not what the input asked for.",
+    Verdict.UNCHECKED: "something could not be checked; nothing that was is wrong.",
+}
+"""What a verdict says of the best sample; one of a later release says nothing more."""
+
+
+class Reason(NamedTuple):
+    """A reason of the verdict, and the outlier in the best sample that it is about, where that is known."""
+
+    text: str
+    of: Outlier | None
+
+
+class Shown(NamedTuple):
+    """A sample as a page shows it: what was found, the outliers that are listed, and the pairs of chains."""
+
+    of: CheckedSample
+    outliers: Sequence[Outlier]
+    unlisted: int
+    interfaces: Sequence[Interface]
+
+
+def section(prediction: Prediction) -> dict[str, Any] | None:
+    """Return what a page says of the checks; None for a result of the time before there were any."""
+    summary = prediction.summary
+    if summary is None:
+        return None
+    samples = sorted(prediction.checks.samples if prediction.checks else (), key=lambda each: each.rank)
+    return {
+        "verdict": summary.verdict,
+        "sentence": SENTENCES.get(summary.verdict, ""),
+        "reasons": [_reason(text, samples) for text in summary.reasons],
+        "affinity": summary.affinity,
+        "samples": [_shown(each) for each in samples],
+        "interfaces": any(each.interfaces for each in samples),
+        "names": list(
+            dict.fromkeys(name for each in samples for name, count in each.counts.items() if count)
+        ),
+        "reordered": any(each.rank != each.boltz_rank for each in samples),
+    }
+
+
+def in_short(summary: Checks) -> str:
+    """Return the verdict on the best sample in one line, with its outliers by check, the most first."""
+    counts = next((each.counts for each in summary.samples if each.rank == 0), {})
+    most_first = sorted(counts.items(), key=lambda each: -each[1])
+    found = ", ".join(f"{name} {count}" for name, count in most_first if count)
+    return f"checks: {summary.verdict}" + (f" ({found})" if found else "")
+
+
+def _reason(text: str, samples: Sequence[CheckedSample]) -> Reason:
+    """Find what a reason is about: it begins with an outlier's words, or names it among others."""
+    outliers = samples[0].outliers if samples else ()
+    return Reason(text, next((each for each in outliers if each.what in text), None))
+
+
+def _shown(sample: CheckedSample) -> Shown:
+    listed = sample.outliers[:LISTED]
+    unlisted = max(len(sample.outliers), sum(sample.counts.values())) - len(listed)
+    return Shown(sample, listed, unlisted, _best_first(sample.interfaces)[:MAX_INTERFACES])
+
+
+def _best_first(interfaces: Iterable[Interface]) -> list[Interface]:
+    """Sort by ipSAE; pairs that have none come last, as they were."""
+    return sorted(interfaces, key=lambda pair: (pair.ipsae is None, -(pair.ipsae or 0)))

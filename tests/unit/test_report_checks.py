@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from support.html import Elements
 from support.predictions import MODEL, a_prediction
-from support.verdicts import ALONE, CAVEAT, CIS, FLAT, REMEDY, a_sample, checked
+from support.verdicts import ALONE, CAVEAT, CIS, FLAT, REMEDY, a_sample, a_summary, checked
 
 from schemas.checks import Checks, Outlier, Verdict
-from worker.report import page
-from worker.report.verdict import LISTED
+from worker.report import page, summary
+from worker.report.prediction import Prediction
+from worker.report.verdict import LISTED, in_short
 
 NOT_MADE = "\N{EN DASH}"
 AFFINITY = {"affinity_pred_value": -1.0, "affinity_probability_binary": 0.8}
@@ -34,6 +37,33 @@ def rows(html: str, kind: str) -> list[list[str]]:
     assert found
     lines = re.findall(r"<tr>.*?</tr>", found[0], re.DOTALL)
     return [[words(cell) for cell in re.findall(r"<t[hd].*?</t[hd]>", line, re.DOTALL)] for line in lines]
+
+
+def test_one_line_has_the_verdict_and_the_checks_that_found_the_most() -> None:
+    counts = {"ring": 0, "bond": 7, "stereocentre": 1200, "alone": 1, "backbone": 3}
+    sample = a_sample(0, FLAT).model_copy(update={"counts": counts})
+    assert in_short(a_summary(sample)) == "checks: failed (stereocentre 1,200, bond 7, backbone 3, …)"
+    assert in_short(a_summary(a_sample(0))) == "checks: passed"
+
+
+@pytest.mark.parametrize(("outliers", "colour"), [((FLAT,), summary.ALARM), ((), (27, 110, 60))])
+def test_the_picture_has_the_verdict_in_its_colour_and_in_words(
+    tmp_path: Path, outliers: Sequence[Outlier], colour: tuple[int, int, int]
+) -> None:
+    real = MODEL.model_copy(update={"random_weights": False})
+    old = a_prediction(tmp_path / "files", model=real)
+    assert written(old, colour, tmp_path) == (0, False)
+    pixels, told = written(checked(old, [a_sample(0, *outliers)]), colour, tmp_path)
+    assert pixels > 50
+    assert told
+
+
+def written(prediction: Prediction, colour: tuple[int, int, int], folder: Path) -> tuple[int, bool]:
+    """Count the pixels of a colour in the line of the verdict, and tell whether it is in words, too."""
+    summary.write(prediction, folder / "summary.png")
+    picture = Image.open(folder / "summary.png")
+    line = np.asarray(picture.convert("RGB").crop((600, 55, 1190, 90)))
+    return int((line == colour).all(axis=2).sum()), " Checks: " in picture.info["Description"]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +87,13 @@ def test_the_verdict_stands_under_the_title_in_its_colour_and_in_words(
 
 
 def test_each_reason_has_a_button_that_knows_the_atom(tmp_path: Path) -> None:
-    html = page.render(checked(a_prediction(tmp_path), [a_sample(0, FLAT, ALONE)]))
+    alone = ALONE.model_copy(update={"what": "chain L touches no other chain"})  # a sentence begins with it
+    prediction = checked(a_prediction(tmp_path), [a_sample(0, FLAT, alone)])
+    assert prediction.summary
+    reasons = (f"{FLAT.what}. {REMEDY}", "Chain L touches no other chain.")
+    html = page.render(
+        replace(prediction, summary=prediction.summary.model_copy(update={"reasons": reasons}))
+    )
     banner = html.partition('<section class="verdict')[2].partition("</section>")[0]
     first, second = re.findall(r"<li>.*?</li>", banner, re.DOTALL)
     assert words(first) == f"{FLAT.what}. {REMEDY} show"
@@ -71,8 +107,9 @@ def test_a_reason_that_is_about_no_one_place_has_no_button(tmp_path: Path) -> No
     prediction = checked(a_prediction(tmp_path), [a_sample(0, FLAT)])
     assert prediction.summary
     reasons = ("432 of 1,961 peptide bonds are twisted.",)
-    summary = prediction.summary.model_copy(update={"reasons": reasons})
-    html = page.render(replace(prediction, summary=summary))
+    html = page.render(
+        replace(prediction, summary=prediction.summary.model_copy(update={"reasons": reasons}))
+    )
     assert "button" not in html.partition('<section class="verdict')[2].partition("</section>")[0]
 
 

@@ -15,15 +15,18 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from schemas import scores as known
+from schemas.checks import Checks, Verdict
 from worker.report.affinity import in_words
 from worker.report.prediction import Prediction
 from worker.report.trace import Trace, seen, trace
+from worker.report.verdict import in_short
 
 SIZE = (1200, 675)
 ZOOM = 2
 FONT = Path(__file__).with_name("assets") / "DejaVuSans.ttf"
 Colour = tuple[int, int, int]
 INK, QUIET, LINE, PAPER, ALARM = (28, 36, 48), (86, 96, 112), (213, 218, 225), (255, 255, 255), (176, 0, 32)
+VERDICTS = {Verdict.PASSED: (27, 110, 60), Verdict.WARNINGS: (138, 90, 0), Verdict.FAILED: ALARM}
 BANDS = ((90, (0, 83, 214)), (70, (101, 203, 243)), (50, (255, 219, 19)), (0, (255, 125, 69)))
 """AlphaFold's colours of pLDDT, each from this value up."""
 
@@ -74,7 +77,8 @@ def alternative(prediction: Prediction) -> str:
     """Return the picture's content in words."""
     told = ", ".join(f"{name} {value}" for name, value in scores(prediction))
     warning = f" {RANDOM}." if prediction.model.random_weights else ""
-    return f"Predicted structure of {prediction.job.source.name}: {told}.{warning}"
+    found = f" {in_short(prediction.summary).capitalize()}." if prediction.summary else ""
+    return f"Predicted structure of {prediction.job.source.name}: {told}.{found}{warning}"
 
 
 def scores(prediction: Prediction) -> Iterator[tuple[str, str]]:
@@ -103,9 +107,16 @@ class Picture:
         self._text((30, 20), shortened(job.source.name, 27, SIZE[0] - 60), 27)
         by = f"{model.name} {model.version} · seed {job.options.seed} · job {job.job_id}"
         self._text((30, 62), by, 16, QUIET)
+        if prediction.summary:
+            self._verdict(prediction.summary, 30 + font(16).getlength(by) / ZOOM)
         if model.random_weights:
             self._rectangle(Box(0, 94, SIZE[0], 32), ALARM)
             self._text((SIZE[0] / 2, 100), RANDOM, 19, PAPER, "ma")
+
+    def _verdict(self, summary: Checks, after: float) -> None:
+        room = SIZE[0] - 60 - after
+        said = shortened(in_short(summary), 17, room)
+        self._text((SIZE[0] - 30, 61), said, 17, VERDICTS.get(summary.verdict, QUIET), "ra")
 
     def structure(self, found: Trace) -> None:
         """Draw backbones and atoms in the colours of their pLDDT, what is far away paler and first."""

@@ -9,6 +9,9 @@ from worker.report.prediction import Prediction
 LISTED = 20
 """Outliers of a sample that a page lists, failed ones first; checks.json has more."""
 
+NAMED = 3
+"""Checks that one line names."""
+
 SENTENCES = {
     Verdict.PASSED: "nothing is wrong with stereochemistry, geometry, or what the input asked for.",
     Verdict.WARNINGS: "something is unusual, and may be right.",
@@ -55,17 +58,17 @@ def section(prediction: Prediction) -> dict[str, Any] | None:
 
 
 def in_short(summary: Checks) -> str:
-    """Return the verdict on the best sample in one line, with its outliers by check, the most first."""
+    """Return the verdict on the best sample in one line, with the checks that found the most."""
     counts = next((each.counts for each in summary.samples if each.rank == 0), {})
-    most_first = sorted(counts.items(), key=lambda each: -each[1])
-    found = ", ".join(f"{name} {count}" for name, count in most_first if count)
-    return f"checks: {summary.verdict}" + (f" ({found})" if found else "")
+    found = sorted(((name, count) for name, count in counts.items() if count), key=lambda each: -each[1])
+    named = [f"{name} {count:,}" for name, count in found[:NAMED]] + ["…"] * (len(found) > NAMED)
+    return f"checks: {summary.verdict}" + (f" ({', '.join(named)})" if named else "")
 
 
 def _reason(text: str, samples: Sequence[CheckedSample]) -> Reason:
-    """Find what a reason is about: it begins with an outlier's words, or names it among others."""
-    outliers = samples[0].outliers if samples else ()
-    return Reason(text, next((each for each in outliers if each.what in text), None))
+    """Find what a reason is about: its words are those of an outlier, or name the worst of several."""
+    outliers, said = samples[0].outliers if samples else (), text.casefold()
+    return Reason(text, next((each for each in outliers if each.what.casefold() in said), None))
 
 
 def _shown(sample: CheckedSample) -> Shown:

@@ -7,38 +7,65 @@ a receipt that nobody has read yet.
 import csv
 import io
 from collections.abc import Iterable, Mapping
-from typing import Self
+from typing import Any, Self
 
 from pydantic import AwareDatetime, Field
 
+from schemas.checks import Checks, Verdict
 from schemas.failure import shortened
 from schemas.job import State
 from schemas.outputs import BEST_STRUCTURES
 from schemas.receipt import RECEIPT, REPORT, SUMMARY, Receipt
 from schemas.record import Record
-from schemas.scores import AFFINITY, BINDER, CONFIDENCE, IPTM, PLDDT, PTM
+from schemas.scores import (
+    AFFINITY,
+    BINDER,
+    CONFIDENCE,
+    INTERFACE_PAE,
+    IPSAE,
+    IPTM,
+    LIS,
+    PDOCKQ2,
+    PLDDT,
+    PTM,
+)
 from schemas.spreadsheet import guarded, unguarded
 
 ORDER = (State.FAILED, State.REJECTED, State.CANCELLED, State.SUCCEEDED, State.SUPERSEDED)
 """Each end, as a reader wants them: what needs a person first, what nobody asks for any more last."""
 
-TEXTS = frozenset({"name", "message", "remedy", "receipt", "report", "structure", "picture"})
+VERDICTS = (Verdict.FAILED, Verdict.WARNINGS, Verdict.UNCHECKED, Verdict.PASSED)
+"""Each verdict on a structure, as a reader wants them, too."""
 
+TEXTS = frozenset({"name", "message", "remedy", "reasons", "receipt", "report", "structure", "picture"})
 
 LONGEST_SENTENCE = 300
-"""Letters of a message and of a remedy that a row has. The receipt, to which it leads, has all."""
+"""Letters of a message, a remedy or reasons that a row has. The receipt, to which it leads, has all."""
 
 
 class Row(Record):
-    """One upload. Paths are relative to the page; ``log_ic50`` is log10 of micromolar."""
+    """One upload. Paths are relative to the page; ``log_ic50`` is log10 of micromolar.
+
+    ``best_sample`` is the delivered sample's rank by Boltz-2's confidence, from 0, None where all failed. The
+    scores of interfaces are of the pair of polymers with the best ipSAE; ``interface_pae`` is in angstrom.
+    """
 
     receipt: str = Field(min_length=1)
     job_id: str
     state: State | None = None
     name: str = ""
+    checks: Verdict | None = None
+    reasons: str | None = None
+    best_sample: int | None = None
+    failed_samples: int | None = None
+    constraints_met: str | None = None
     confidence: float | None = None
     ptm: float | None = None
     iptm: float | None = None
+    ipsae: float | None = None
+    pdockq2: float | None = None
+    lis: float | None = None
+    interface_pae: float | None = None
     plddt: float | None = None
     binder_probability: float | None = None
     log_ic50: float | None = None
@@ -70,9 +97,14 @@ class Row(Record):
             job_id=receipt.job_id,
             state=receipt.state,
             name=receipt.source.name,
+            **(_checked(receipt.checks) if receipt.checks else {}),
             confidence=CONFIDENCE.of(receipt.scores),
             ptm=PTM.of(receipt.scores),
             iptm=IPTM.of(receipt.scores),
+            ipsae=IPSAE.of(receipt.scores),
+            pdockq2=PDOCKQ2.of(receipt.scores),
+            lis=LIS.of(receipt.scores),
+            interface_pae=INTERFACE_PAE.of(receipt.scores),
             plddt=PLDDT.of(receipt.scores),
             binder_probability=BINDER.of(receipt.scores),
             log_ic50=AFFINITY.of(receipt.scores),
@@ -93,6 +125,24 @@ class Row(Record):
     def rank(self) -> int:
         """Place of its state in ``ORDER``; unread rows come last."""
         return ORDER.index(self.state) if self.state else len(ORDER)
+
+
+def verdict_rank(verdict: Verdict) -> int:
+    """Return the place of a verdict in ``VERDICTS``; one of a later release comes last."""
+    return VERDICTS.index(verdict) if verdict in VERDICTS else len(VERDICTS)
+
+
+def _checked(checks: Checks) -> dict[str, Any]:
+    """Return the fields that the checks of the structures fill."""
+    met = [constraint.met for constraint in checks.constraints]
+    failed = sum(sample.verdict == Verdict.FAILED for sample in checks.samples)
+    return {
+        "checks": checks.verdict,
+        "reasons": shortened(" ".join(checks.reasons), LONGEST_SENTENCE) or None,
+        "best_sample": checks.best,
+        "failed_samples": failed if checks.samples else None,
+        "constraints_met": f"{sum(met)}/{len(met)}" if met else None,
+    }
 
 
 COLUMNS = tuple(sorted(Row.model_fields, key=lambda name: name in {"receipt", "job_id"}))

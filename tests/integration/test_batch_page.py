@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page
 from support.fakes import NOW
 from support.predictions import a_prediction
 from support.receipts import SCORES, an_end, written
+from support.verdicts import CIS, FLAT, a_sample, a_summary
 
 from functions.folder_page import render as batch_page
 from functions.folder_page.rows import Row
@@ -22,7 +23,11 @@ FOLDER = "run42/"
 LONG = "run42/" + "a_very_long_name_" * 58 + ".yaml"
 EVIL = "run42/<img src=x onerror=alert(1)>\"'&.yaml"
 COUNT = 1000
+CHECKS, CONFIDENCE = 3, 4
+"""Columns, from 0."""
 ENDS = cycle([State.FAILED, *[State.SUCCEEDED] * 7, State.REJECTED, State.SUPERSEDED, State.CANCELLED])
+
+FOUND = cycle([[FLAT], [CIS], []])
 
 pytestmark = needed
 
@@ -35,7 +40,8 @@ def browser() -> Iterator[Browser]:
 
 def a_row(number: int, name: str, state: State) -> Row:
     scores = SCORES | {"confidence_score": (number * 7 % 1000) / 1000}
-    job = an_end(name, state, after=number)
+    checks = a_summary(a_sample(0, *next(FOUND))) if state is State.SUCCEEDED and number % 10 else None
+    job = an_end(name, state, after=number, checks=checks)
     path, body = written(job.evolve(scores=scores) if state is State.SUCCEEDED else job)
     return Row.of(path.removeprefix(FOLDER), Receipt.model_validate_json(body))
 
@@ -87,13 +93,13 @@ def test_a_heading_sorts_by_numbers_both_ways_and_tells_so(opened: Page) -> None
     heading = opened.locator("thead th", has_text="Confidence")
     heading.locator("button").click()
     assert heading.get_attribute("aria-sort") == "ascending"
-    up = [float(text) for text in shown(opened, 3) if text]
+    up = [float(text) for text in shown(opened, CONFIDENCE) if text]
     assert up == sorted(up)
-    assert shown(opened, 3)[-1] == ""
+    assert shown(opened, CONFIDENCE)[-1] == ""
     heading.locator("button").click()
     assert heading.get_attribute("aria-sort") == "descending"
-    assert [float(text) for text in shown(opened, 3) if text] == up[::-1]
-    assert shown(opened, 3)[-1] == ""
+    assert [float(text) for text in shown(opened, CONFIDENCE) if text] == up[::-1]
+    assert shown(opened, CONFIDENCE)[-1] == ""
     assert opened.locator("thead th[aria-sort]").count() == 1
 
 
@@ -117,6 +123,23 @@ def test_rows_are_found_by_words_and_by_state(opened: Page) -> None:
     opened.fill("#find", "no such row")
     assert shown(opened, 0) == []
     assert opened.locator("#told").inner_text() == f"0 of {COUNT} shown"
+
+
+def test_rows_are_chosen_and_sorted_by_the_verdict_on_their_structures(opened: Page) -> None:
+    opened.locator("thead th", has_text="Checks").locator("button").click()
+    found = shown(opened, CHECKS)
+    assert list(dict.fromkeys(found)) == ["failed", "warnings", "passed", ""]
+    opened.select_option("#checks", "failed")
+    assert set(shown(opened, CHECKS)) == {"failed"}
+    assert set(shown(opened, 0)) == {"succeeded"}
+    assert len(shown(opened, 0)) == found.count("failed") > 100
+    colour = "each => getComputedStyle(each.cells[0].firstElementChild).color"
+    first = opened.locator("tbody tr:not([hidden])").first
+    assert first.evaluate(colour) == "rgb(176, 0, 32)"
+    opened.fill("#find", "is cis")
+    assert shown(opened, 0) == []
+    opened.select_option("#checks", "")
+    assert set(shown(opened, CHECKS)) == {"warnings"}
 
 
 def test_a_name_is_text_whatever_it_is(opened: Page) -> None:

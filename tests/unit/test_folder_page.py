@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -6,14 +7,19 @@ from dataclasses import dataclass, field
 import pytest
 from support.fakes import MemoryBucket, MemoryDelivery, Outside, a_job, a_source
 from support.later import CODE, MORE
-from support.receipts import an_end, written
+from support.receipts import SCORES, an_end, written
+from support.verdicts import CIS, FLAT, a_sample, a_summary
 
 from functions.folder_page import page, refresh, rows
 from functions.folder_page.refresh import Pages
+from schemas.checks import Outlier, Verdict
 from schemas.failure import Code, Failure
 from schemas.job import Job, State
 from schemas.messages import PredictionCompleted
+from schemas.receipt import Receipt
 from schemas.storage import ContentDiffersError, ObjectGoneError
+
+INTERFACE = {"ipsae": 0.866, "pdockq2": 0.712, "lis": 0.656, "interface_pae": 4.2}
 
 
 @dataclass
@@ -204,6 +210,56 @@ def test_a_row_has_the_beginning_of_a_long_reason() -> None:
     pages.refresh()
     [row] = pages.rows("")
     assert (row.message, row.remedy) == ("m" * (rows.LONGEST_SENTENCE - 1) + "…", failure.remedy)
+
+
+def a_row(*outliers: Outlier, reasons: tuple[str, ...] = ()) -> rows.Row:
+    """Return the row of a result with these outliers, as it comes back from the table."""
+    checks = a_summary(a_sample(0, *outliers, boltz_rank=1), a_sample(1, FLAT, boltz_rank=0))
+    checks = checks.model_copy(update={"reasons": reasons or checks.reasons})
+    _, body = written(an_end("run42/a.yaml", scores=SCORES | INTERFACE, checks=checks))
+    [read] = rows.decode(rows.encode([rows.Row.of("a/0/receipt.json", Receipt.decode(body))]))
+    return read
+
+
+def test_a_row_has_the_verdict_and_the_scores_of_the_best_interface() -> None:
+    row = a_row(CIS)
+    assert (row.checks, row.best_sample, row.failed_samples, row.constraints_met) == (
+        *(Verdict.WARNINGS, 1, 1),
+        "1/2",
+    )
+    assert (row.ipsae, row.pdockq2, row.lis, row.interface_pae) == (0.866, 0.712, 0.656, 4.2)
+    failed = a_row(FLAT, CIS)
+    assert (failed.checks, failed.best_sample, failed.failed_samples) == (Verdict.FAILED, None, 2)
+
+
+def test_reasons_are_a_text_that_no_spreadsheet_computes() -> None:
+    evil = '=HYPERLINK("http://x")'
+    row = a_row(CIS, reasons=(evil, "r" * 400))
+    assert row.reasons == f"{evil} {'r' * (rows.LONGEST_SENTENCE - len(evil) - 2)}…"
+    assert f"\"'{evil}".replace('"http://x"', '""http://x""').encode() in rows.encode([row])
+
+
+def test_a_row_of_a_result_without_checks_has_none_and_a_page_of_such_no_column() -> None:
+    pages = FolderPages()
+    pages.ended(an_end("run42/a.yaml"))
+    pages.refresh()
+    [row] = pages.rows("run42/")
+    assert (row.checks, row.reasons, row.failed_samples, row.constraints_met) == (None, None, None, None)
+    assert "Checks" not in pages.page("run42/")
+
+
+def test_what_failed_its_checks_is_marked_though_it_succeeded_and_says_why() -> None:
+    pages = FolderPages()
+    for name, outliers in (("a", [FLAT]), ("b", [CIS]), ("c", [])):
+        pages.ended(an_end(f"run42/{name}.yaml", checks=a_summary(a_sample(0, *outliers))))
+    pages.ended(an_end("run42/d.yaml"))
+    pages.refresh()
+    html = pages.page("run42/")
+    marks = re.findall(r'<tr data-state="SUCCEEDED"(?: data-checks="(\w+)")?', html)
+    assert marks == ["failed", "warnings", "passed", ""]
+    assert f"<b>Checks: failed</b> {FLAT.what}." in html
+    options = re.findall(r'<option value="(\w+)">\w+ \((\d)\)', html.partition('<select id="checks">')[2])
+    assert options == [("failed", "1"), ("warnings", "1"), ("passed", "1")]
 
 
 def test_without_time_nothing_is_begun_and_nothing_lost() -> None:

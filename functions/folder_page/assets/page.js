@@ -6,11 +6,12 @@
   const headings = [...document.querySelectorAll("thead th")];
   const rows = [...body.rows];
   const texts = rows.map((row) =>
-    `${row.cells[1].title} ${row.querySelector(".why")?.textContent ?? ""} ${row.id}`.toLowerCase());
+    `${row.cells[1].title} ${[...row.querySelectorAll(".why")].map((why) => why.textContent).join(" ")} ${row.id}`.toLowerCase());
 
+  const number = (cell) => (cell.dataset.value === undefined ? null : Number(cell.dataset.value));
   const keys = {
-    state: (cell) => Number(cell.dataset.value),
-    number: (cell) => (cell.dataset.value === undefined ? null : Number(cell.dataset.value)),
+    rank: number,
+    number,
     text: (cell) => cell.title || cell.textContent,
   };
   const compare = new Intl.Collator(undefined, { numeric: true }).compare;
@@ -33,9 +34,11 @@
   function filter() {
     const words = at("find").value.toLowerCase().split(/\s+/).filter(Boolean);
     const state = at("state").value;
+    const checks = at("checks")?.value;
     let shown = 0;
     rows.forEach((row, i) => {
-      row.hidden = (state && row.dataset.state !== state) || !words.every((word) => texts[i].includes(word));
+      row.hidden = (state && row.dataset.state !== state) || (checks && row.dataset.checks !== checks)
+        || !words.every((word) => texts[i].includes(word));
       shown += !row.hidden;
     });
     at("told").textContent = shown === rows.length ? "" : `${shown} of ${rows.length} shown`;
@@ -46,6 +49,7 @@
   });
   at("find").addEventListener("input", filter);
   at("state").addEventListener("change", filter);
+  at("checks")?.addEventListener("change", filter);
   document.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
   filter();
 })();

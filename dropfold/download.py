@@ -20,7 +20,7 @@ MAX_ALIGNMENT_BYTES = 1024 * 1024 * 1024
 class Objects(Protocol):
     """A bucket: of outputs, or of alignments."""
 
-    def download(self, name: str, to: Path, limit: int) -> None:
+    def download(self, name: str, to: Path, limit: int) -> object:
         """Download an object. Raises ObjectGoneError, ObjectTooLargeError."""
 
 

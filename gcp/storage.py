@@ -116,17 +116,17 @@ class Bucket:
                 if blob.name.endswith(ending):
                     yield blob.name
 
-    def download(self, name: str, to: Path, limit: int) -> None:
-        """Fetch an object's current generation, decompressed if it is stored so.
+    def download(self, name: str, to: Path, limit: int) -> int:
+        """Fetch an object's current generation, decompressed if it is stored so; return which it was.
 
         Raises ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError.
         """
         try:
-            self._download(name, to, limit)
+            return self._download(name, to, limit)
         except ObjectGoneError:  # perhaps only this generation, which was overwritten after the look
-            self._download(name, to, limit)
+            return self._download(name, to, limit)
 
-    def _download(self, name: str, to: Path, limit: int) -> None:
+    def _download(self, name: str, to: Path, limit: int) -> int:
         blob, where = self._there(name), self._uri(name)
         if blob.size > limit:
             raise ObjectTooLargeError(f"{where} has {blob.size:,} bytes; the limit is {limit:,}.")
@@ -135,6 +135,7 @@ class Bucket:
             blob.download_to_filename(str(to), raw_download=True, checksum="crc32c")
         if blob.content_encoding:
             unpack(to, blob.content_encoding, limit, where)
+        return int(blob.generation)
 
     def create(self, name: str, body: bytes, content_type: str) -> None:
         """Write an object unless one of this name exists: the first writer wins, the second is content."""

@@ -42,7 +42,7 @@ def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def _shortened(limit: int) -> BeforeValidator:
+def shortened_to(limit: int) -> BeforeValidator:
     """Return a validator that cuts an uploader's text to a length that people read and the ledger holds."""
     return BeforeValidator(lambda text: shortened(text, limit) if isinstance(text, str) else text)
 
@@ -57,10 +57,10 @@ class Failure(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     code: Code
-    message: Annotated[str, Field(max_length=2000), _shortened(2000)]
-    field: Annotated[str, Field(max_length=500), _shortened(500)] | None = None
-    value: Annotated[str, Field(max_length=200), _shortened(200)] | None = None
-    remedy: Annotated[str, Field(max_length=1000), _shortened(1000)]
+    message: Annotated[str, Field(max_length=2000), shortened_to(2000)]
+    field: Annotated[str, Field(max_length=500), shortened_to(500)] | None = None
+    value: Annotated[str, Field(max_length=200), shortened_to(200)] | None = None
+    remedy: Annotated[str, Field(max_length=1000), shortened_to(1000)]
 
 
 class FailedError(Exception):

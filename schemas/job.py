@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from schemas.checks import Checks
-from schemas.failure import Code, Failure
+from schemas.failure import Code, Failure, shortened_to
 from schemas.options import Options
 from schemas.record import Record
 from schemas.vocabulary import Vocabulary
@@ -20,6 +20,9 @@ MAX_NAME_BYTES = 1024
 
 MAX_WARNINGS, MAX_WARNING = 20, 400
 """Most warnings of a job, and the longest, in characters."""
+
+MAX_ABOUT = 100
+"""Characters of a text about a device that are kept."""
 
 
 def job_id(bucket: str, name: str, generation: int) -> str:
@@ -121,6 +124,35 @@ class Alignment(Record):
     object: str
 
 
+Bounded = Annotated[str, Field(max_length=MAX_ABOUT), shortened_to(MAX_ABOUT)]
+
+
+class ComputeDevice(Record):
+    """What computed a result: another one, or another driver or torch, may round otherwise.
+
+    ``name`` of a processor ends in the instructions that torch uses of it.
+    """
+
+    name: Bounded
+    driver: Bounded | None = Field(None, description="Version of the GPU's driver; null without a GPU.")
+    cuda: Bounded | None = Field(None, description="Version of CUDA that torch was built for, on a GPU.")
+    torch: Bounded
+    kernels: bool = Field(description="Whether the fused kernels (cuEquivariance) computed.")
+    precision: Bounded = Field(description="bfloat16 (mixed) or float32.")
+
+
+class ReadFile(Record):
+    """A file that the input names, as the worker read it: its object in the input bucket.
+
+    Bytes and SHA-256, in hexadecimal, are of the content, decompressed where it is stored compressed.
+    """
+
+    name: str
+    generation: int
+    size: int
+    sha256: str
+
+
 class Result(Record):
     """Fields that a successful attempt adds to its job. Timings are seconds by stage.
 
@@ -137,6 +169,8 @@ class Result(Record):
     cached_from: str | None = None
     alignments: tuple[Alignment, ...] = ()
     warnings: tuple[str, ...] = ()
+    files: tuple[ReadFile, ...] = ()
+    device: ComputeDevice | None = None
     checks: Checks | None = None
 
 
@@ -201,6 +235,8 @@ class Job(Record):
     cached_from: str | None = None  # job whose outputs were copied; None where it was computed
     alignments: tuple[Alignment, ...] = ()  # those that were made for it
     warnings: tuple[str, ...] = ()  # how files that the input names were read otherwise than as they are
+    files: tuple[ReadFile, ...] = ()  # MSAs and templates that were read for it
+    device: ComputeDevice | None = None  # what computed it; None where that is not known
     checks: Checks | None = None  # verdict on its structures; None where they were not checked at all
 
     errors: tuple[Failure, ...] = ()  # why it ended without a result, the first one first

@@ -3,12 +3,18 @@
 from pathlib import Path
 
 BINARY = "application/octet-stream"
+TEXT = "text/plain; charset=utf-8"
 CONTENT_TYPES = {
     ".cif": "chemical/x-cif",
+    ".fa": TEXT,
+    ".fas": TEXT,
+    ".fasta": TEXT,
     ".html": "text/html; charset=utf-8",
     ".json": "application/json",
     ".pdb": "chemical/x-pdb",
     ".png": "image/png",
+    ".yaml": TEXT,
+    ".yml": TEXT,
 }
 
 SUFFIXES = {"mmcif": "cif", "pdb": "pdb"}
@@ -21,6 +27,15 @@ AFFINITY = "affinity.json"
 CHECKS = "checks.json"
 BEST_STRUCTURES = ("model_0.cif", "model_0.pdb")
 """Possible names of the best sample's structure."""
+
+
+def input_copy(suffix: str) -> str:
+    """Return the name of the input as Boltz-2 read it: alignments that were made for it are named in it."""
+    return f"input{suffix}"
+
+
+INPUTS = tuple(map(input_copy, (".yaml", ".yml", ".fasta", ".fas", ".fa")))
+"""Possible names of the input."""
 
 
 def structure(rank: int, suffix: str) -> str:

@@ -6,7 +6,17 @@ from pydantic import AwareDatetime, Field
 
 from schemas.checks import Checks
 from schemas.failure import Failure
-from schemas.job import MAX_WARNINGS, Alignment, Job, Model, Output, Source, Terminal
+from schemas.job import (
+    MAX_WARNINGS,
+    Alignment,
+    ComputeDevice,
+    Job,
+    Model,
+    Output,
+    ReadFile,
+    Source,
+    Terminal,
+)
 from schemas.options import Options
 from schemas.record import Record
 
@@ -42,6 +52,10 @@ class Receipt(Record):
         max_length=MAX_WARNINGS,
         description="In words: what of the files that the input names was read otherwise.",
     )
+    files: tuple[ReadFile, ...] = Field(
+        (), description="MSAs and templates that the input names, as they were read."
+    )
+    device: ComputeDevice | None = Field(None, description="What computed the result; null where unknown.")
     checks: Checks | None = Field(None, description="Verdict on the structures; null where there are none.")
     outputs: tuple[Output, ...]
     scores: dict[str, float]

@@ -20,7 +20,7 @@ MAX_OBJECT_BYTES = 1024 * 1024 * 1024
 class Objects(Protocol):
     """The bucket of alignments."""
 
-    def download(self, name: str, to: Path, limit: int) -> None:
+    def download(self, name: str, to: Path, limit: int) -> object:
         """Fetch an object. Raises ObjectGoneError, ObjectTooLargeError."""
 
 

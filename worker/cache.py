@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Container
-from pathlib import Path
 from typing import Protocol
 
 from pydantic_core import to_json
@@ -11,7 +10,7 @@ from inputs.read import references
 from schemas.job import Job, Model, Output
 from schemas.options import Options
 from schemas.storage import ContentDiffersError, ObjectGoneError
-from worker.prepare import Prepared
+from worker.prepare import Prepared, sha256_of
 
 FIRST_OPTIONS = {
     *("samples", "seed", "recycling_steps", "sampling_steps", "sampling_steps_affinity"),
@@ -48,7 +47,7 @@ def fingerprint(prepared: Prepared, options: Options, model: Model) -> str:
     is not at its default: that has to mean what was done before there was the option.
     """
     counted = options.model_dump(include=FIRST_OPTIONS) | options.model_dump(exclude_defaults=True)
-    files = {name: _sha256(prepared.input_file.parent / name) for name in references(prepared.document)}
+    files = {name: sha256_of(prepared.input_file.parent / name) for name in references(prepared.document)}
     computed_by = {"name": model.name, "version": model.version, "weights": model.weights_digest}
     return hashlib.sha256(to_json([prepared.document, files, counted, computed_by])).hexdigest()
 
@@ -72,8 +71,3 @@ def copied(
         return tuple(results.copy(output, prefix + name) for output, name in named if name not in besides)
     except (ObjectGoneError, ContentDiffersError):
         return None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

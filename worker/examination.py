@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeVar
 from inputs.grammar import BoltzInput
 from schemas.checks import CheckedSample, Checks, ChecksReport, SampleVerdict, Verdict
 from schemas.failure import Code, FailedError
+from schemas.job import ComputeDevice
 from schemas.options import Options
 from schemas.outputs import AFFINITY, CHECKS
 from schemas.stages import Stage
@@ -44,12 +45,16 @@ logger = logging.getLogger(__name__)
 
 
 class Examined(NamedTuple):
-    """A proven prediction: its files by public name, checks.json among them, and what is said of it."""
+    """A proven prediction: its files by public name, checks.json among them, and what is said of it.
+
+    ``device`` is what computed it, as far as that is known.
+    """
 
     files: Mapping[str, Path]
     scores: dict[str, float]
     report: ChecksReport
     checks: Checks
+    device: ComputeDevice | None = None
 
 
 @dataclass

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from inputs.read import MAX_TOKENS
 from schemas.checks import Checks, ChecksReport
 from schemas.job import Job, Output, Result
-from schemas.outputs import CHECKS
+from schemas.outputs import CHECKS, INPUTS, input_copy
 from schemas.stages import Stage
 from worker.alignments import Alignments, aligned
 from worker.cache import Ledger, copied, find_cached, fingerprint
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 class Results(Destination, Protocol):
     """The output bucket."""
 
-    def download(self, name: str, to: Path, limit: int) -> None:
+    def download(self, name: str, to: Path, limit: int) -> object:
         """Fetch an object. Raises ObjectGoneError, ObjectTooLargeError."""
 
     def copy(self, output: Output, name: str) -> Output:
@@ -94,7 +94,7 @@ class Pipeline:
                 return cached
             done = self._predict(attempt)
             with watch.stage(Stage.UPLOAD):
-                uploaded = self._uploaded(done.files, leased)
+                uploaded = self._uploaded({**done.files, **_input_copy(prepared)}, leased)
         watch.seconds |= self._waited(leased.job)
         return Result(
             outputs=uploaded,
@@ -103,6 +103,8 @@ class Pipeline:
             model=model,
             fingerprint=identity,
             alignments=prepared.alignments,
+            files=prepared.files,
+            device=done.device,
             checks=done.checks,
             warnings=prepared.warnings,
         )
@@ -128,11 +130,13 @@ class Pipeline:
             return None
         leased.claim()
         with watch.stage(Stage.COPY):
-            outputs = copied(found, leased.job.output_prefix, self.results, besides=self.renderers)
+            own = {*self.renderers, *INPUTS}
+            outputs = copied(found, leased.job.output_prefix, self.results, besides=own)
         if outputs is None:
             return None
         checks = found.checks or unchecked(BEFORE)
-        outputs += self._rendered_anew(attempt, outputs, checks)
+        rendered = self._rendered_anew(attempt, outputs, checks)
+        outputs += self._uploaded(rendered | _input_copy(attempt.prepared), leased)
         watch.seconds |= self._waited(leased.job)
         return Result(
             outputs=outputs,
@@ -142,24 +146,23 @@ class Pipeline:
             fingerprint=identity,
             cached_from=found.job_id,
             alignments=attempt.prepared.alignments,
+            files=attempt.prepared.files,
+            device=found.device,
             warnings=attempt.prepared.warnings,
             checks=checks,
         )
 
-    def _rendered_anew(
-        self, attempt: Attempt, copies: Iterable[Output], checks: Checks
-    ) -> tuple[Output, ...]:
-        """Upload page and picture of this job: the other's show its file's name and text."""
+    def _rendered_anew(self, attempt: Attempt, copies: Iterable[Output], checks: Checks) -> dict[str, Path]:
+        """Write page and picture of this job: the other's show its file's name and text."""
         if not self.renderers:
-            return ()
+            return {}
         leased, folder = attempt.leased, attempt.folder
         names = {output: output.name.removeprefix(leased.job.output_prefix) for output in copies}
         with attempt.watch.stage(Stage.REPORT):
             for output, name in names.items():
                 self.results.download(output.name, folder / name, output.size)
             files = {name: folder / name for name in names.values()}
-            rendered = self._rendered(attempt, files, _report_in(files), checks)
-        return self._uploaded(rendered, leased)
+            return self._rendered(attempt, files, _report_in(files), checks)
 
     def _predict(self, attempt: Attempt) -> Examined:
         """Predict, prove, check, render; the files of what is returned are what there is to upload."""
@@ -173,7 +176,7 @@ class Pipeline:
         done = examination.conclude(predicted.files, out)
         with attempt.watch.stage(Stage.REPORT):
             rendered = self._rendered(attempt, done.files, done.report, done.checks)
-        return done._replace(files={**done.files, **rendered})
+        return done._replace(files={**done.files, **rendered}, device=predicted.device)
 
     def _rendered(
         self, attempt: Attempt, files: Mapping[str, Path], report: ChecksReport | None, checks: Checks
@@ -229,3 +232,8 @@ def _report_in(files: Mapping[str, Path]) -> ChecksReport | None:
         return ChecksReport.decode(files[CHECKS].read_bytes()) if CHECKS in files else None
     except ValidationError:
         return None
+
+
+def _input_copy(prepared: Prepared) -> dict[str, Path]:
+    """Return the input as Boltz read it, by its public name."""
+    return {input_copy(prepared.input_file.suffix): prepared.input_file}

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from schemas.job import Model
+from schemas.job import ComputeDevice, Model
 from schemas.options import Options
 
 
@@ -27,10 +27,14 @@ Examine = Callable[[Written], Sequence[int]]
 
 
 class PredictedFiles(NamedTuple):
-    """Paths of a prediction by the names of ``schemas.outputs``, unchecked, and seconds by stage."""
+    """Paths of a prediction by the names of ``schemas.outputs``, unchecked, and seconds by stage.
+
+    ``device`` is what computed it, as far as that is known.
+    """
 
     files: Mapping[str, Path]
     timings: Mapping[str, float]
+    device: ComputeDevice | None = None
 
 
 class Predictor(Protocol):

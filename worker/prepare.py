@@ -1,5 +1,6 @@
 """Download what a job names into a fresh folder: the input, pinned to its generation, and its references."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from inputs.read import (
 from inputs.sidecars import MAX_TOGETHER_BYTES, beside, check_file
 from inputs.suffixes import kind
 from schemas.failure import Code, FailedError, Failure
-from schemas.job import Alignment, Job
+from schemas.job import Alignment, Job, ReadFile
 from schemas.storage import ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError
 from worker.child_pool import ChildPool
 
@@ -59,8 +60,8 @@ class Uploads(Protocol):
         Raises ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError.
         """
 
-    def download(self, name: str, to: Path, limit: int) -> None:
-        """Fetch an object's current generation.
+    def download(self, name: str, to: Path, limit: int) -> int:
+        """Fetch an object's current generation; return which it was.
 
         Raises ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError.
         """
@@ -72,6 +73,7 @@ class Prepared:
 
     ``text`` is what the user wrote, ``alignments`` are those that were made for it, and lie beside it, too.
     ``warnings`` say how its files were read otherwise than as they are.
+    ``files`` are those that it names, as they were fetched.
     """
 
     input_file: Path
@@ -79,6 +81,7 @@ class Prepared:
     text: str
     alignments: tuple[Alignment, ...] = ()
     warnings: tuple[str, ...] = ()
+    files: tuple[ReadFile, ...] = ()
 
 
 def check_all(document: BoltzInput, folder: Path) -> None:
@@ -102,23 +105,33 @@ def prepare(
     with explained():
         content = uploads.read(source.name, source.generation, MAX_INPUT_BYTES)
         document = call(read_input, source.name, content, msa_service=True, max_tokens=max_tokens)
-        fetch_all(references(document), source.name, uploads, folder)
+        files = fetch_all(references(document), source.name, uploads, folder)
     call(check_all, document, folder)
     input_file = folder / f"{job.job_id}{PurePosixPath(source.name).suffix.lower()}"
     text = normalised(content)
     input_file.write_bytes(text)
-    return Prepared(input_file, document, text.decode())
+    return Prepared(input_file, document, text.decode(), files=files)
 
 
-def fetch_all(names: Iterable[str], input_name: str, uploads: Uploads, folder: Path) -> None:
+def fetch_all(names: Iterable[str], input_name: str, uploads: Uploads, folder: Path) -> tuple[ReadFile, ...]:
     """Download files that lie beside an object under the same names into a folder, each within its limit.
 
     Raises ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError.
     """
-    left = MAX_TOGETHER_BYTES
+    left, fetched = MAX_TOGETHER_BYTES, list[ReadFile]()
     for name in names:
-        uploads.download(beside(input_name, name), folder / name, min(left, kind(name).most_bytes))
-        left -= (folder / name).stat().st_size
+        there, path = beside(input_name, name), folder / name
+        generation = uploads.download(there, path, min(left, kind(name).most_bytes))
+        read = ReadFile(name=there, generation=generation, size=path.stat().st_size, sha256=sha256_of(path))
+        left -= read.size
+        fetched.append(read)
+    return tuple(fetched)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the digest of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -150,6 +150,13 @@ def test_seconds_are_told_per_stage_and_nothing_is_printed(
     assert Path.cwd() == here
 
 
+def test_what_computed_it_is_told(binder: PredictedFiles) -> None:
+    assert binder.device
+    assert (binder.device.driver, binder.device.cuda, binder.device.kernels) == (None, None, False)
+    assert binder.device.torch == torch.__version__
+    assert binder.device.name.rpartition(", ")[2] == torch.backends.cpu.get_cpu_capability()
+
+
 def test_an_affinity_has_stages_of_its_own(binder: PredictedFiles) -> None:
     again = {f"affinity_{stage}" for stage in ("featurise", "predict", "write")}
     assert set(binder.timings) == {"parse", "featurise", "predict", "write"} | again

@@ -103,8 +103,9 @@ def test_an_object_over_the_limit_is_not_downloaded(
     with pytest.raises(ObjectTooLargeError, match="5 bytes"):
         bucket.download("x.a3m", tmp_path / "x.a3m", limit=4)
     assert not (tmp_path / "x.a3m").exists()
-    bucket.download("x.a3m", tmp_path / "deep" / "x.a3m", limit=5)
+    generation = bucket.download("x.a3m", tmp_path / "deep" / "x.a3m", limit=5)
     assert (tmp_path / "deep" / "x.a3m").read_bytes() == b"12345"
+    assert generation == bucket.generation("x.a3m")
 
 
 def stored(raw: storage.Bucket, name: str, body: bytes, encoding: str) -> int:

@@ -318,14 +318,15 @@ class MemoryBucket:
             self.metadata[name] = dict(metadata)
             return self.source(name)
 
-    def download(self, name: str, to: Path, limit: int) -> None:
+    def download(self, name: str, to: Path, limit: int) -> int:
         if name not in self.objects:
             raise ObjectGoneError(name)
-        body = self.objects[name][1]
+        generation, body = self.objects[name]
         if len(body) > limit:
             raise ObjectTooLargeError(name)
         to.parent.mkdir(parents=True, exist_ok=True)
         to.write_bytes(body)
+        return generation
 
     def create(self, name: str, body: bytes, content_type: str) -> None:
         assert content_type

@@ -13,7 +13,7 @@ import numpy as np
 from schemas import outputs
 from schemas.checks import CheckedSample, ChecksReport, Verdict
 from schemas.failure import Code, FailedError, Failure
-from schemas.job import Model
+from schemas.job import ComputeDevice, Model
 from schemas.options import Options
 from support.fakes import NOW
 from support.patience import NEVER
@@ -23,6 +23,8 @@ from worker.predictor import Examine, PredictedFiles, Written
 
 Hook = Callable[[Path], object]
 MODEL = Model(name="paper", version="1", weights_digest="sha256:0", random_weights=True)
+
+DEVICE = ComputeDevice(name="paper", torch="0", kernels=False, precision="float32")
 
 
 def nothing(*_: object) -> None:
@@ -70,7 +72,7 @@ class PaperPredictor:
     ) -> PredictedFiles:
         self.read(input_file)
         files = self.device.turn(begin, lambda: self._write(input_file, options, seed, out))
-        return PredictedFiles(examined(files, examine), {"predict": 1.0})
+        return PredictedFiles(examined(files, examine), {"predict": 1.0}, DEVICE)
 
     def _write(self, input_file: Path, options: Options, seed: int, out: Path) -> dict[str, Path]:
         self.seen.append(input_file)

@@ -270,6 +270,8 @@ def test_a_job_is_predicted_with_its_alignment_and_its_report_has_the_user_s_tex
     assert bench.texts == [ONE]
     receipt = json.loads(bench.results.objects[f"{job.output_prefix}receipt.json"][1])
     assert receipt["alignments"] == [each.model_dump(mode="json") for each in job.alignments]
+    assert b"dropfold-0.csv" in bench.results.objects[f"{job.output_prefix}input.yaml"][1]
+    assert receipt["files"] == []
 
 
 def test_a_job_whose_alignment_is_gone_goes_back_to_have_it_made(bench: Bench, shelf: Shelf) -> None:

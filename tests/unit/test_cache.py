@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.fakes import NOW, MemoryBucket, MemoryLedger, a_job
-from support.paper import judged, passed
+from support.paper import DEVICE, judged, passed
 
 from inputs.read import read_input
 from jobs import lifecycle
@@ -117,8 +117,15 @@ class Shelf:
             timings={},
             model=MODEL,
             fingerprint=identity(folder / "first"),
+            device=DEVICE,
         )
         return self.ledger.replace(lifecycle.succeed(lifecycle.claim(job, "w", NOW), result, NOW))
+
+    def has_besides(self, folder: Path, name: str, text: str) -> None:
+        """Give the first job one output more."""
+        (folder / name).write_text(text)
+        output = self.results.upload(folder / name, f"{self.first.output_prefix}{name}", "x")
+        self.first = self.ledger.replace(self.first.evolve(outputs=(*self.first.outputs, output)))
 
 
 @pytest.fixture
@@ -130,7 +137,10 @@ def test_an_equal_job_gets_a_copy_and_says_of_what(shelf: Shelf) -> None:
     result = shelf.pipeline.run(shelf.leased)
     assert result.cached_from == shelf.first.job_id
     assert result.scores == {"ptm": 0.5}
-    assert [output.name for output in result.outputs] == ["run43/foo/ffff/deep/model_0.cif"]
+    assert [output.name for output in result.outputs] == [
+        "run43/foo/ffff/deep/model_0.cif",
+        "run43/foo/ffff/input.yaml",
+    ]
     assert shelf.results.objects[result.outputs[0].name][1] == b"data_model"
     assert {"queued", "download", "copy"} <= set(result.timings)
     done = lifecycle.succeed(shelf.leased.job, result, datetime.now(UTC))
@@ -172,15 +182,25 @@ def test_page_and_picture_of_a_copy_are_about_the_upload_that_asked(shelf: Shelf
         assert prediction.files["deep/model_0.cif"].read_bytes() == b"data_model"
         path.write_text(f"{prediction.job.job_id} {prediction.text}")
 
-    (tmp_path / "report.html").write_text("# CONFIDENTIAL")
-    report = shelf.results.upload(tmp_path / "report.html", f"{shelf.first.output_prefix}report.html", "x")
-    shelf.first = shelf.ledger.replace(shelf.first.evolve(outputs=(*shelf.first.outputs, report)))
+    shelf.has_besides(tmp_path, "report.html", "# CONFIDENTIAL")
     result = replace(shelf.pipeline, renderers={"report.html": show}).run(shelf.leased)
     assert [output.name for output in result.outputs] == [
         "run43/foo/ffff/deep/model_0.cif",
         "run43/foo/ffff/report.html",
+        "run43/foo/ffff/input.yaml",
     ]
     assert shelf.results.objects[result.outputs[1].name][1].decode() == f"{shelf.second.job_id} {TEXT}"
+
+
+def test_a_copy_names_the_files_that_were_read_for_it_and_the_device_of_the_first(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    shelf.has_besides(tmp_path, "input.yaml", f"# CONFIDENTIAL\n{TEXT}")
+    shelf.uploads.put("run42/x.a3m", ALIGNMENT.encode(), generation=9)
+    result = shelf.pipeline.run(shelf.leased)
+    assert [(file.name, file.generation) for file in result.files] == [("run42/x.a3m", 9)]
+    assert result.device == DEVICE
+    assert shelf.results.objects["run43/foo/ffff/input.yaml"][1].decode() == TEXT
 
 
 def test_a_result_that_is_not_whole_any_more_is_computed_again(shelf: Shelf) -> None:

@@ -28,7 +28,7 @@ from support.fakes import (
 )
 from support.inputs import one_protein
 from support.later import DAMAGES, EFFECT, as_the_next, beyond
-from support.paper import Hook, PaperPredictor, failing, judged, passed
+from support.paper import DEVICE, Hook, PaperPredictor, failing, judged, passed
 from support.patience import HANG, NEVER, until
 
 from inputs.read import read_input
@@ -197,7 +197,10 @@ def test_a_job_is_predicted_delivered_and_settled(shop: Shop) -> None:
         "pae_model_0.npz",
         "pde_model_0.npz",
         "checks.json",
+        "input.yaml",
     ]
+    assert shop.results.objects[f"{job.output_prefix}input.yaml"][1] == INPUT
+    assert job.device == DEVICE
     assert all(len(shop.results.objects[output.name][1]) == output.size for output in job.outputs)
     receipt = shop.receipt()
     assert receipt["scores"] == {"confidence_score": 0.5}

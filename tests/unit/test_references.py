@@ -1,5 +1,6 @@
 """Files that inputs refer to: in any order, at once, one for many, and such as cannot be used."""
 
+import hashlib
 import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -7,14 +8,14 @@ from pathlib import Path
 
 import pytest
 from support.fakes import CountingBucket, MemoryBucket, MemoryLedger, TroubledBucket
-from support.inbox import Inbox
+from support.inbox import FIRST, Inbox
 from support.inputs import MSA, TRP_CAGE, one_protein
 
 from functions.errors import WakeError
 from inputs.references import BEGINNING
 from inputs.suffixes import SIDECARS
 from schemas.failure import Code, FailedError
-from schemas.job import Job, State
+from schemas.job import Job, ReadFile, State
 from schemas.storage import ObjectHead, ObjectUnreadableError
 from worker.prepare import prepare
 
@@ -200,8 +201,11 @@ def test_a_template_is_laid_down_as_it_is(tmp_path: Path, name: str, content: by
     inbox.drop(f"run/{name}", content)
     job = inbox.drop("run/in.yaml", an_input("empty", f"templates: [{{{name[2:]}: {name}}}]\n"))
     assert job is not None
-    prepare(job, inbox.uploads, tmp_path / "input")
+    prepared = prepare(job, inbox.uploads, tmp_path / "input")
     assert (tmp_path / "input" / name).read_bytes() == content
+    digest = hashlib.sha256(content).hexdigest()
+    read = ReadFile(name=f"run/{name}", generation=FIRST, size=len(content), sha256=digest)
+    assert prepared.files == (read,)
 
 
 class VastBucket(MemoryBucket):
@@ -232,7 +236,7 @@ class OddlyStoredBucket(MemoryBucket):
             raise ObjectUnreadableError(f"{name} is stored with the Content-Encoding 'br'.")
         return look
 
-    def download(self, name: str, to: Path, limit: int) -> None:
+    def download(self, name: str, to: Path, limit: int) -> int:
         raise ObjectUnreadableError(f"{to.name} is stored with the Content-Encoding 'br', {name}, {limit}.")
 
 

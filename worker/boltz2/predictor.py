@@ -17,10 +17,10 @@ from typing import TypeVar
 
 import torch
 
-from schemas.job import Model
+from schemas.job import ComputeDevice, Model
 from schemas.options import Options
 from schemas.stages import Stage
-from worker.boltz2 import featurise, sample, weights, write
+from worker.boltz2 import compute_device, featurise, sample, weights, write
 from worker.boltz2.manifest import AFFINITY, COMPONENTS, STRUCTURE, require
 from worker.boltz2.randomness import Fill
 from worker.boltz2.weights import Loaded
@@ -107,7 +107,11 @@ class Boltz2Predictor:
             timings |= self._children.run(featurise.featurise_affinity, workspace, self._fills(second))
             timings[Stage.AFFINITY_PREDICT] = self._sample(sample.sample_affinity, second, workspace, begin)
             timings |= self._children.run(write.write_affinity, workspace)
-        return PredictedFiles(workspace.files(order, affinity=affinity), timings)
+        return PredictedFiles(workspace.files(order, affinity=affinity), timings, self._described_device)
+
+    @property
+    def _described_device(self) -> ComputeDevice:
+        return compute_device.describe(self._on, kernels=self._sound(self._structure).net.use_kernels)
 
     def _sample(
         self, sample: Sample, model: "Future[Loaded]", workspace: Workspace, begin: Callable[[], object]

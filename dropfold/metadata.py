@@ -51,4 +51,4 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-BATCH = str(RequestedOptions.model_fields["batch"].description)
+BATCH, FRESH = (str(RequestedOptions.model_fields[name].description) for name in ("batch", "fresh"))

@@ -142,6 +142,7 @@ class Intake:
         accepted = job.evolve(
             options=options,
             batch=result.request.batch or job.batch,
+            fresh=result.request.fresh,
             tokens=result.tokens,
             waits_for=result.missing,
         )

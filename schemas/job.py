@@ -201,6 +201,7 @@ class Job(Record):
     job_id: str  # of the upload's bucket, name and generation: ``job_id()``; the document's id
     source: Source
     batch: str  # under which the result is filed: as asked for, else the object's folder; "" for the root
+    fresh: bool = False  # computed even where an equal result could be copied
     options: Options = Options()  # with the seed of the file unless one was asked for
     tokens: int | None = None  # residues of polymers, atoms of ligands; None where the file could not be read
     trace: str  # W3C trace id of the upload's event: finds all log lines about it

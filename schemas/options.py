@@ -32,12 +32,13 @@ class Options(BaseModel):
 
 
 class RequestedOptions(BaseModel):
-    """Everything an uploader asked for: the options, and under which batch to file the result."""
+    """Everything an uploader asked for: the options, and what the result itself does not depend on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     options: Options
     batch: str | None = Field(None, max_length=256, description="Batch name; the object's folder if absent.")
+    fresh: bool = Field(False, description="Compute, also where an equal result could be copied.")
 
 
 def read_metadata(metadata: Mapping[str, str], defaults: Options) -> RequestedOptions | tuple[Failure, ...]:
@@ -51,10 +52,10 @@ def read_metadata(metadata: Mapping[str, str], defaults: Options) -> RequestedOp
     unusable += [_twice(name) for name, times in Counter(name for name, _ in given).items() if times > 1]
     if unusable:
         return tuple(unusable)
-    batch = asked.pop("batch", None)
+    besides = {"batch": asked.pop("batch", None) or None, "fresh": asked.pop("fresh", False)}
     try:
         options = Options.model_validate({**defaults.model_dump(), **asked})
-        return RequestedOptions(options=options, batch=batch or None)
+        return RequestedOptions.model_validate({"options": options, **besides})
     except ValidationError as error:
         return tuple(
             _out_of_range(detail["loc"][0], detail["msg"], detail["input"]) for detail in error.errors()
@@ -66,7 +67,7 @@ def _name(key: str) -> str:
 
 
 def _names() -> list[str]:
-    return [*Options.model_fields, "batch"]
+    return [*Options.model_fields, "batch", "fresh"]
 
 
 def _header(name: object) -> str:

@@ -125,7 +125,7 @@ class Pipeline:
     def _cached(self, identity: str, attempt: Attempt) -> Result | None:
         """Copy the result of a job that was the same in everything, if there is one and it is whole."""
         leased, watch = attempt.leased, attempt.watch
-        found = find_cached(self.cache, identity) if self.cache else None
+        found = find_cached(self.cache, identity) if self.cache and not leased.job.fresh else None
         if found is None or found.model is None:
             return None
         leased.claim()

@@ -13,7 +13,7 @@ from dropfold.cloud import Cloud, pass_cloud
 from dropfold.commands.status import SHOWN, show_jobs
 from dropfold.commands.watch import conclude
 from dropfold.files import Checked, LocalFile, check, found, to_align
-from dropfold.metadata import BATCH, flags, metadata
+from dropfold.metadata import BATCH, FRESH, flags, metadata
 from dropfold.names import prefix
 from dropfold.terminal import ERR, complain, say, tell
 from dropfold.upload import Inputs, Outcome, Upload, Uploader
@@ -73,6 +73,7 @@ class SentCount:
 @click.option("--check/--no-check", "checks", default=True, help="Check each file before it is sent.")
 @flags
 @click.option("--batch", help=BATCH)
+@click.option("--fresh", is_flag=True, default=None, help=FRESH)
 @pass_cloud
 def command(
     cloud: Cloud,

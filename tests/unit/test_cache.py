@@ -203,6 +203,12 @@ def test_a_copy_names_the_files_that_were_read_for_it_and_the_device_of_the_firs
     assert shelf.results.objects["run43/foo/ffff/input.yaml"][1].decode() == TEXT
 
 
+def test_who_asks_for_a_fresh_result_gets_no_copy(shelf: Shelf) -> None:
+    shelf.leased.job = shelf.ledger.replace(shelf.second.evolve(fresh=True))
+    with pytest.raises(FailedError, match="computed"):
+        shelf.pipeline.run(shelf.leased)
+
+
 def test_a_result_that_is_not_whole_any_more_is_computed_again(shelf: Shelf) -> None:
     shelf.results.objects.clear()
     with pytest.raises(FailedError, match="computed"):

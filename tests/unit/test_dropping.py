@@ -151,19 +151,21 @@ def test_flags_become_metadata_that_the_intake_reads_and_references_get_none(fol
         "--potentials",
         "--batch",
         "mine",
+        "--fresh",
         "--seed",
         7,
     )
     assert done.exit_code == 1  # for bad.yaml
     asked = read_metadata(cloud.inputs.metadata["run42/a.yaml"], Options())
     assert not isinstance(asked, tuple)
-    assert (asked.batch, asked.options) == ("mine", Options(samples=3, potentials=True, seed=7))
+    assert (asked.batch, asked.fresh) == ("mine", True)
+    assert asked.options == Options(samples=3, potentials=True, seed=7)
     assert cloud.inputs.metadata["run42/deep/trp.a3m"] == {}
 
 
 def test_every_option_has_a_flag_with_its_limits() -> None:
     flags = {parameter.name: parameter for parameter in drop.command.params}
-    assert flags.keys() >= Options.model_fields.keys() | {"batch"}
+    assert flags.keys() >= Options.model_fields.keys() | {"batch", "fresh"}
     assert run(drop.command, MemoryCloud(), EXAMPLES, "--samples", 26).exit_code == 2
     assert run(drop.command, MemoryCloud(), EXAMPLES, "--output-format", "xyz").exit_code == 2
     assert metadata.metadata({"potentials": False, "samples_affinity": 2, "seed": None}) == {

@@ -42,6 +42,12 @@ def test_a_valid_input_is_queued_and_asked_for_once() -> None:
     assert len(inbox.requests.messages) == 1
 
 
+def test_a_job_knows_that_its_result_is_to_be_computed() -> None:
+    inbox = Inbox()
+    inbox.drop("foo.yaml", metadata={"dropfold-fresh": "true"})
+    assert inbox.ledger.only().fresh
+
+
 def test_the_tokens_of_an_input_are_recorded_and_what_cannot_be_read_has_none() -> None:
     inbox = Inbox()
     inbox.drop("foo.yaml", b"sequences: [{dna: {id: [A, B], sequence: ACGT}}, {ligand: {id: L, ccd: ATP}}]")

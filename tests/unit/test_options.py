@@ -34,6 +34,12 @@ def test_the_batch_can_be_named() -> None:
     assert asked({"dropfold-batch": "lunch"}).batch == "lunch"
 
 
+def test_a_fresh_result_can_be_asked_for_and_is_no_option_of_the_model() -> None:
+    request = asked({"dropfold-fresh": "true"})
+    assert (request.fresh, request.options) == (True, Options())
+    assert not asked({"dropfold-fresh": "false"}).fresh
+
+
 def test_the_deployment_s_defaults_hold_for_what_is_not_asked() -> None:
     result = read_metadata({"dropfold-samples": "2"}, Options(sampling_steps=20))
     assert isinstance(result, RequestedOptions)
@@ -50,6 +56,8 @@ def test_the_deployment_s_defaults_hold_for_what_is_not_asked() -> None:
         ("seed", "4294967296"),
         ("sampling-steps", "1e9"),
         ("potentials", "perhaps"),
+        ("fresh", "perhaps"),
+        ("fresh", ""),
         ("output-format", "xyz"),
     ],
 )

@@ -56,9 +56,7 @@ class MsaServer(NamedTuple):
 
     def needed(self, sequences: Sequence[str]) -> "Needed":
         """Return the objects that hold the alignments of these sequences."""
-        unpaired = tuple(f"{self.prefix}/unpaired/{_digest(each)}.a3m" for each in sequences)
-        paired = f"{self.prefix}/paired/{_digest(*sequences)}.a3m" if len(sequences) > 1 else None
-        return Needed(unpaired, paired)
+        return needed(self.prefix, sequences)
 
 
 class Needed(NamedTuple):
@@ -71,6 +69,13 @@ class Needed(NamedTuple):
     def names(self) -> tuple[str, ...]:
         """All of them."""
         return (*self.unpaired, self.paired) if self.paired else self.unpaired
+
+
+def needed(prefix: str, sequences: Sequence[str]) -> Needed:
+    """Return the objects that hold the alignments of these sequences, in the folder of a server."""
+    unpaired = tuple(f"{prefix}/unpaired/{_digest(each)}.a3m" for each in sequences)
+    paired = f"{prefix}/paired/{_digest(*sequences)}.a3m" if len(sequences) > 1 else None
+    return Needed(unpaired, paired)
 
 
 class _Record(NamedTuple):

@@ -7,10 +7,11 @@ from typing import Protocol
 from pydantic_core import to_json
 
 from inputs.read import references
+from schemas.checksum import sha256
 from schemas.job import Job, Model, Output
 from schemas.options import Options
 from schemas.storage import ContentDiffersError, ObjectGoneError
-from worker.prepare import Prepared, sha256_of
+from worker.prepare import Prepared
 
 FIRST_OPTIONS = {
     *("samples", "seed", "recycling_steps", "sampling_steps", "sampling_steps_affinity"),
@@ -47,7 +48,7 @@ def fingerprint(prepared: Prepared, options: Options, model: Model) -> str:
     is not at its default: that has to mean what was done before there was the option.
     """
     counted = options.model_dump(include=FIRST_OPTIONS) | options.model_dump(exclude_defaults=True)
-    files = {name: sha256_of(prepared.input_file.parent / name) for name in references(prepared.document)}
+    files = {name: sha256(prepared.input_file.parent / name) for name in references(prepared.document)}
     computed_by = {"name": model.name, "version": model.version, "weights": model.weights_digest}
     return hashlib.sha256(to_json([prepared.document, files, counted, computed_by])).hexdigest()
 

@@ -1,6 +1,5 @@
 """Download what a job names into a fresh folder: the input, pinned to its generation, and its references."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from inputs.read import (
 )
 from inputs.sidecars import MAX_TOGETHER_BYTES, beside, check_file
 from inputs.suffixes import kind
+from schemas.checksum import sha256
 from schemas.failure import Code, FailedError, Failure
 from schemas.job import Alignment, Job, ReadFile
 from schemas.storage import ObjectGoneError, ObjectTooLargeError, ObjectUnreadableError
@@ -122,16 +122,10 @@ def fetch_all(names: Iterable[str], input_name: str, uploads: Uploads, folder: P
     for name in names:
         there, path = beside(input_name, name), folder / name
         generation = uploads.download(there, path, min(left, kind(name).most_bytes))
-        read = ReadFile(name=there, generation=generation, size=path.stat().st_size, sha256=sha256_of(path))
+        read = ReadFile(name=there, generation=generation, size=path.stat().st_size, sha256=sha256(path))
         left -= read.size
         fetched.append(read)
     return tuple(fetched)
-
-
-def sha256_of(path: Path) -> str:
-    """Return the digest of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -5,7 +5,19 @@ import signal
 import click
 
 from dropfold.cloud import Cloud
-from dropfold.commands import cancel, doctor, drop, events, pair, results, stats, status, validate, watch
+from dropfold.commands import (
+    cancel,
+    doctor,
+    drop,
+    events,
+    pair,
+    replay,
+    results,
+    stats,
+    status,
+    validate,
+    watch,
+)
 from dropfold.upload import LostError
 from gcp.shutdown import INTERRUPTED, InterruptError, raise_on
 from jobs.ledger import UnreadableJobError
@@ -21,7 +33,7 @@ Exit status: 0 all is well, 1 something is not, 2 wrong usage or environment, 13
 \b
 Completion of the shell: eval "$(_DROPFOLD_COMPLETE=bash_source dropfold)", or zsh_source, fish_source.
 """
-COMMANDS = (drop, status, watch, results, cancel, events, validate, pair, doctor, stats)
+COMMANDS = (drop, status, watch, results, replay, cancel, events, validate, pair, doctor, stats)
 
 
 class Commands(click.Group):

@@ -8,6 +8,8 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from dropfold.agreement import Deviation
+
 BACKBONE = frozenset({"CA", "C1'"})
 """Atoms of polymers by which structures are superposed: one of each amino acid, one of each nucleotide."""
 
@@ -23,13 +25,6 @@ Positions = NDArray[np.float64]
 
 class OtherAtomsError(Exception):
     """Two structures have not the same atoms; the message says how many of them only one of them has."""
-
-
-class Deviation(NamedTuple):
-    """Root-mean-square deviation of all atoms, and of those of no polymer, None without any: ångström."""
-
-    atoms: float
-    ligands: float | None
 
 
 class _Atom(NamedTuple):

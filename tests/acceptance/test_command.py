@@ -86,6 +86,40 @@ def test_a_folder_is_dropped_waited_for_shown_and_fetched(stack: Stack, screen: 
     assert figures["processing_p95_seconds"] > 0
 
 
+def replayed(done: "subprocess.CompletedProcess[str]") -> dict[str, list[str]]:
+    """Return what is told of each result, by its input: agreement, job, again, RMSD, scores, why."""
+    lines = [line.split("\t") for line in done.stdout.splitlines()]
+    return {name: [agreement, *rest] for agreement, name, *rest in lines}
+
+
+def test_results_come_out_again_from_the_same_files_and_not_from_others(stack: Stack, screen: Path) -> None:
+    folder = screen.name
+    dropfold(stack, "drop", screen, "--wait", "--samples", 2, status=1)  # since one is wrong
+    receipts = {
+        name: json.loads(stack.outputs.blob(name).download_as_bytes()) for name in stack.receipts(folder)
+    }
+    by_input = {receipt["source"]["name"]: receipt for receipt in receipts.values()}
+    aligned = by_input[f"{folder}/aligned.yaml"]
+    assert [file["name"] for file in aligned["files"]] == [f"{folder}/mine.a3m"]
+    assert aligned["device"]["torch"]
+    [copy] = [each["name"] for each in aligned["outputs"] if each["name"].endswith("/input.yaml")]
+    assert stack.outputs.blob(copy).download_as_text() == (screen / "aligned.yaml").read_text()
+
+    told = replayed(dropfold(stack, "replay", f"{folder}/"))
+    assert {name: (each[0], each[3:]) for name, each in told.items()} == {
+        name: ("EXACT", ["0.000", "equal", ""]) for name in by_input
+    }
+    again = json.loads(dropfold(stack, "status", told[aligned["source"]["name"]][2], "--json").stdout)
+    assert (again["fresh"], again["cached_from"]) == (True, None)
+    assert again["fingerprint"] == aligned["fingerprint"]
+    assert sorted(stack.receipts(folder)) == sorted(receipts)
+
+    stack.inputs.blob(f"{folder}/mine.a3m").upload_from_string(">q\nACDEFGHIK\n")
+    [[agreement, *_, why]] = replayed(dropfold(stack, "replay", aligned["job_id"], status=1)).values()
+    assert agreement == "UNREPEATABLE"
+    assert f"/{folder}/mine.a3m is another file now: generation " in why
+
+
 def generations(stack: Stack, folder: str) -> dict[str, int]:
     return {blob.name: blob.generation for blob in stack.inputs.list_blobs(prefix=f"{folder}/")}
 

@@ -42,11 +42,13 @@ class ParsedSmiles(NamedTuple):
     """The molecule of a SMILES: Boltz-2's names of the heavy atoms, and their elements' symbols.
 
     ``counted`` is the number of atoms that the affinity's limit counts: isotopes of hydrogen are among them.
+    ``stereo`` counts the atoms whose hand the SMILES gives, and the double bonds whose sides it gives.
     """
 
     names: tuple[str, ...]
     elements: tuple[str, ...]
     counted: int
+    stereo: int
 
 
 class Refusal(NamedTuple):
@@ -159,8 +161,18 @@ def _named(molecule: Any) -> ParsedSmiles:  # noqa: ANN401 (RDKit has no annotat
         what = "begins with an isotope of hydrogen, which Boltz-2 would take for the whole molecule"
         raise _RefusedError(what, f"Leave isotopes out: write {heavy[0][1]} first, and H for [2H].")
     return ParsedSmiles(
-        tuple(name for name, _ in heavy), tuple(symbol for _, symbol in heavy), kept.GetNumAtoms()
+        tuple(name for name, _ in heavy),
+        tuple(symbol for _, symbol in heavy),
+        kept.GetNumAtoms(),
+        _stereo(molecule),
     )
+
+
+def _stereo(molecule: Any) -> int:  # noqa: ANN401 (RDKit has no annotations)
+    """Count what the SMILES gives; RDKit has left out by now what makes no difference."""
+    hands = [atom for atom in molecule.GetAtoms() if atom.GetChiralTag() != Chem.CHI_UNSPECIFIED]
+    sides = [bond for bond in molecule.GetBonds() if bond.GetStereo() > Chem.BondStereo.STEREOANY]
+    return len(hands) + len(sides)
 
 
 def _too_many(atoms: int) -> _RefusedError:

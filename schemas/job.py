@@ -226,6 +226,7 @@ class Job(Record):
     attempt: int = 0  # counts claims; the fencing token of whoever holds the lease
     lease: Lease | None = None  # None unless it is RUNNING
     worker: str | None = None  # execution, task and try of the last worker that claimed it; None before
+    decided: dict[str, str] = Field(default_factory=dict)  # options that were auto, and what spoke for each
 
     # Its result. The worker writes these with the move to SUCCEEDED; they are empty at every other end.
     outputs: tuple[Output, ...] = ()

@@ -6,9 +6,9 @@
 import difflib
 from collections import Counter
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from schemas.failure import Code, Failure
 
@@ -16,8 +16,19 @@ PREFIX = "dropfold-"
 """Prefix of the metadata keys that are read; all others are the uploader's own."""
 
 
+AUTO = "auto"
+"""Value of an option that the worker decides on; it is not stored: earlier releases would not read it."""
+
+
+def _none_for_auto(value: object) -> object:
+    return None if isinstance(value, str) and value.lower() == AUTO else value
+
+
 class Options(BaseModel):
-    """Options of Boltz-2. Names and defaults are those of ``boltz predict`` 2.2.1, limits are ours."""
+    """Options of Boltz-2. Names and defaults are those of ``boltz predict`` 2.2.1, limits are ours.
+
+    So is the default of ``potentials``: None, which is auto. Until that is decided, they are off.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,7 +38,12 @@ class Options(BaseModel):
     sampling_steps: int = Field(200, ge=1, le=1000, description="Diffusion steps per structure.")
     sampling_steps_affinity: int = Field(200, ge=1, le=1000, description="Diffusion steps for the affinity.")
     samples_affinity: int = Field(5, ge=1, le=25, description="Samples that the affinity is averaged over.")
-    potentials: bool = Field(False, description="Steer sampling with physical potentials (--use_potentials).")
+    potentials: Annotated[bool | None, BeforeValidator(_none_for_auto)] = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="Steer sampling with physical potentials (--use_potentials). If absent, or auto: where "
+        "the weights are real, and a ligand or modified residue has a stereocentre.",
+    )
     output_format: Literal["mmcif", "pdb"] = Field("mmcif", description="Format of the structure files.")
 
 

@@ -38,6 +38,9 @@ class Receipt(Record):
     source: Source
     batch: str
     options: Options
+    decided: dict[str, str] = Field(
+        default_factory=dict, description="Options that were left to dropfold (auto), and the reason of each."
+    )
     tokens: int | None = Field(
         None, ge=1, description="Residues, and atoms of ligands; null where the file could not be read."
     )

@@ -1,12 +1,13 @@
 """Results that are there already: what an input, its options and the weights gave once, they give again."""
 
 import hashlib
+import re
 from collections.abc import Container
 from typing import Protocol
 
 from pydantic_core import to_json
 
-from inputs.read import references
+from inputs.read import BoltzInput, references
 from schemas.checksum import sha256
 from schemas.job import Job, Model, Output
 from schemas.options import Options
@@ -18,6 +19,9 @@ FIRST_OPTIONS = {
     *("samples_affinity", "potentials", "output_format"),
 }
 """Those of the first release, which count in any case: no later one may be among them."""
+
+TWO_LETTERS = re.compile(r"\[\d*[A-Z][a-z]")
+"""An element in a SMILES that Boltz may write as another: two letters, in brackets."""
 
 MOST_COPIES = 100
 """Jobs of the ledger that may have one result: uploads cost nothing, and what they have copied is kept."""
@@ -44,13 +48,22 @@ def fingerprint(prepared: Prepared, options: Options, model: Model) -> str:
     """Identify everything that a result depends on: SHA-256, in hexadecimal.
 
     The input counts by its meaning (comments, order of keys and line ends do not), files that it refers to by
-    their bytes, options with the seed, the model with the digest of its weights. A new option counts where it
-    is not at its default: that has to mean what was done before there was the option.
+    their bytes, options with the seed, the model with the digest of its weights. Potentials count as they
+    were decided. A new option counts where it is not at its default: that has to mean what was done before
+    there was the option.
     """
-    counted = options.model_dump(include=FIRST_OPTIONS) | options.model_dump(exclude_defaults=True)
+    done = options.model_copy(update={"potentials": bool(options.potentials)})
+    counted = done.model_dump(include=FIRST_OPTIONS) | done.model_dump(exclude_defaults=True)
     files = {name: sha256(prepared.input_file.parent / name) for name in references(prepared.document)}
     computed_by = {"name": model.name, "version": model.version, "weights": model.weights_digest}
+    computed_by |= {"elements": "of the molecules"} if _guessed_before(prepared.document) else {}
     return hashlib.sha256(to_json([prepared.document, files, counted, computed_by])).hexdigest()
+
+
+def _guessed_before(document: BoltzInput) -> bool:
+    """Return whether a release before elements were corrected may have written wrong ones."""
+    ligands = (entry.ligand for entry in document.sequences if entry.ligand)
+    return any(TWO_LETTERS.search(ligand.smiles or "") for ligand in ligands)
 
 
 def find_cached(ledger: Ledger, fingerprint: str) -> Job | None:

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -37,6 +37,7 @@ class LeasedJob:
         self.job = job
         self.turns, self.suspect = 1, suspect
         self.claimed = False
+        self._decided: Mapping[str, object] = {}
 
     def claim(self) -> None:
         """Claim the job, unless that was done: it counts as an attempt.
@@ -47,6 +48,14 @@ class LeasedJob:
             if not self.claimed:
                 self.job, self.claimed = self._claimed(), True
                 threading.Thread(target=self._renew_until_over, name="renew", daemon=True).start()
+
+    def decide(self, **fields: object) -> None:
+        """Change fields of the job: with the claim, or now where that was made. Raises LeaseLostError."""
+        with self._lock:
+            if self.claimed:
+                self.change(lambda job: job.evolve(**fields))
+            else:
+                self._decided, self.job = fields, self.job.evolve(**fields)
 
     def renew(self) -> None:
         """Prolong the lease; also the check, right before outputs are written, that it is still ours."""
@@ -79,7 +88,8 @@ class LeasedJob:
             if not self._in_time(self.turns):
                 raise TooLateError(job.job_id)
             try:
-                return self._written(lifecycle.claim(job, self._holder, datetime.now(UTC)))
+                decided = job.evolve(**self._decided)
+                return self._written(lifecycle.claim(decided, self._holder, datetime.now(UTC)))
             except ConflictError:
                 job = self._seen()
         raise LeaseLostError(self.job.job_id)

@@ -19,6 +19,7 @@ from worker.alignments import Alignments, aligned
 from worker.cache import Ledger, copied, find_cached, fingerprint
 from worker.examination import BEFORE, Check, Examination, Examined, unchecked
 from worker.lease import LeasedJob
+from worker.potentials import decided
 from worker.predictor import Predictor
 from worker.prepare import Call, Prepared, Uploads, here, prepare
 from worker.repair.references import repaired
@@ -88,7 +89,8 @@ class Pipeline:
             with watch.stage(Stage.DOWNLOAD):
                 prepared = self._prepared(job, Path(folder) / "input")
             leased.turns = 2 if prepared.document.properties else 1
-            identity = fingerprint(prepared, job.options, model)
+            self._decide(leased, prepared)
+            identity = fingerprint(prepared, leased.job.options, model)
             attempt = Attempt(leased, prepared, Path(folder) / "output", watch)
             if cached := self._cached(identity, attempt):
                 return cached
@@ -112,6 +114,12 @@ class Pipeline:
     def _prepared(self, job: Job, folder: Path) -> Prepared:
         prepared = prepare(job, self.uploads, folder, self.call, self.max_tokens)
         return aligned(repaired(prepared, self.call), self.call, self.alignments)
+
+    def _decide(self, leased: LeasedJob, prepared: Prepared) -> None:
+        """Decide on options that were left to us, before anything depends on them."""
+        options, reasons = decided(leased.job.options, prepared.document, self.predictor.model, self.call)
+        if reasons:
+            leased.decide(options=options, decided=reasons)
 
     def _take_first(self, leased: LeasedJob) -> None:
         """Claim before reading, once the model is there: a death over it counts as an attempt."""

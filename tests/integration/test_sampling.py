@@ -7,7 +7,9 @@ import torch
 from boltz.main import BoltzSteeringParams
 from boltz.model.modules.diffusionv2 import AtomDiffusion
 
+from schemas.failure import FailedError
 from schemas.options import Options
+from worker.boltz2.errors import failures_of
 from worker.boltz2.sample import MOST_AT_ONCE, in_precision_of, max_parallel_samples, structures
 
 MOST = 75
@@ -71,6 +73,22 @@ def test_potentials_choose_among_the_particles_that_boltz_samples() -> None:
     particles = BoltzSteeringParams().num_particles
     assert structures(Options(samples=25)) == 25
     assert structures(Options(samples=25, potentials=True)) == 25 * particles == MOST
+
+
+@pytest.mark.parametrize(
+    ("samples", "steered", "lighter"),
+    [
+        (1, False, "shallower MSA, or"),
+        (3, False, "MSA, ask for fewer than 3 samples, or"),
+        (3, True, "fewer than 3 samples, ask for dropfold-potentials:false, or"),
+    ],
+)
+def test_what_takes_less_memory_is_named_where_there_is_too_little(
+    samples: int, steered: bool, lighter: str
+) -> None:
+    with pytest.raises(FailedError) as caught, failures_of(torch.device("cpu"), samples, steered=steered):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    assert lighter in caught.value.failure.remedy
 
 
 def test_a_processor_computes_in_float32() -> None:

@@ -8,7 +8,7 @@ from schemas.job import Job
 from support.fakes import NOW, Document, as_stored
 
 MORE = {"of": [{"the": "next release"}]}
-TABLES = frozenset({"scores", "timings", "metadata", "options"})
+TABLES = frozenset({"scores", "timings", "metadata", "options", "decided"})
 """Fields whose keys are a table's, or asked for: one more of them is no field more."""
 
 CODE, EFFECT = "OVER_BUDGET", "METER"

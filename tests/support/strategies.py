@@ -39,7 +39,7 @@ OPTIONS = st.builds(
     samples=st.integers(1, 25),
     seed=st.none() | st.integers(0, 2**32 - 1),
     sampling_steps=st.integers(1, 1000),
-    potentials=st.booleans(),
+    potentials=st.none() | st.booleans(),
     output_format=st.sampled_from(["mmcif", "pdb"]),
 )
 OUTPUTS = st.builds(Output, name=NAMES, size=st.integers(0, 2**40), crc32c=NAMES)
@@ -67,6 +67,7 @@ JOBS = st.builds(
     cached_from=st.none() | IDS,
     errors=st.lists(FAILURES, max_size=3).map(tuple),
     timings=TABLES,
+    decided=st.dictionaries(NAMES, st.text(), max_size=2),
     pending=st.lists(st.sampled_from(Effect), unique=True).map(tuple),
     history=st.lists(st.builds(Change, at=TIMES, event=NAMES, state=st.sampled_from(State)), max_size=2).map(
         tuple

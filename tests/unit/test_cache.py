@@ -65,6 +65,16 @@ def test_the_fingerprint_is_what_it_was_in_the_last_release(tmp_path: Path) -> N
     assert identity(tmp_path) == "b810a3262647d40f00a2592a63aff88e183247734a6d6e4b630ed1a0927bcfcb"
 
 
+def test_what_an_earlier_release_may_have_written_with_wrong_elements_is_computed_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smiles = ("[Ca+2]", "Cl[Pd]Cl", "CCCl", "c1cc[nH]c1", "[13CH4]", "[O-]S(=O)(=O)[O-]")
+    texts = {one: TEXT.replace("ccd: ATP", f"smiles: '{one}'") for one in smiles}
+    now = {one: identity(tmp_path, text=text) for one, text in texts.items()}
+    monkeypatch.setattr("worker.cache._guessed_before", lambda _document: False)
+    assert [one for one in texts if identity(tmp_path, text=texts[one]) != now[one]] == ["[Ca+2]", "Cl[Pd]Cl"]
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -73,6 +83,7 @@ def test_the_fingerprint_is_what_it_was_in_the_last_release(tmp_path: Path) -> N
         {"alignment": ">q\nNLYIQ\n>h\nNLYVQ\n"},
         {"options": Options(seed=6)},
         {"options": Options(seed=5, samples=2)},
+        {"options": Options(seed=5, potentials=True)},
         {"model": MODEL.model_copy(update={"weights_digest": "sha256:2"})},
         {"model": MODEL.model_copy(update={"version": "2.2.2"})},
     ],

@@ -30,6 +30,31 @@ def test_options_are_read_whatever_the_case_of_the_header() -> None:
     assert (options.samples, options.recycling_steps, options.potentials) == (5, 1, True)
 
 
+@pytest.mark.parametrize(
+    ("value", "potentials"), [("true", True), ("false", False), ("1", True), ("auto", None), ("Auto", None)]
+)
+def test_potentials_can_be_left_to_the_worker(value: str, potentials: bool | None) -> None:
+    assert asked({"dropfold-potentials": value}).options.potentials is potentials
+
+
+@pytest.mark.parametrize(
+    ("defaults", "asks", "potentials"),
+    [
+        (Options(), {}, None),
+        (Options(potentials=False), {}, False),
+        (Options(potentials=False), {"dropfold-potentials": "auto"}, None),
+        (Options.model_validate_json('{"potentials": true}'), {}, True),
+        (Options.model_validate_json('{"potentials": "auto"}'), {}, None),
+    ],
+)
+def test_a_deployment_s_default_can_be_left_open_too(
+    defaults: Options, asks: dict[str, str], potentials: bool | None
+) -> None:
+    result = read_metadata(asks, defaults)
+    assert isinstance(result, RequestedOptions)
+    assert result.options.potentials is potentials
+
+
 def test_the_batch_can_be_named() -> None:
     assert asked({"dropfold-batch": "lunch"}).batch == "lunch"
 

@@ -182,8 +182,16 @@ def test_accept_is_read_as_http_says(accept: str, form: Format | None) -> None:
 def test_options_are_the_deployment_s_unless_asked_for_and_the_seed_is_the_job_s(service: Service) -> None:
     told = service.post("/predict?recycling_steps=1", headers={"Accept": "application/json"}).json()
     seed = seed_of(read_input("a.yaml", YAML.encode()))
-    assert told["options"] == Options(sampling_steps=20, recycling_steps=1, seed=seed).model_dump()
+    done = Options(sampling_steps=20, recycling_steps=1, seed=seed, potentials=False)
+    assert told["options"] == done.model_dump()
+    assert told["decided"] == {"potentials": "off: the weights are random"}
     assert service.predictor.seeds == [seed]
+
+
+@pytest.mark.parametrize(("asked", "done"), [("true", True), ("false", False), ("auto", False)])
+def test_potentials_are_as_asked_for_or_left_to_the_worker(service: Service, asked: str, done: bool) -> None:
+    told = service.post(f"/predict?potentials={asked}", headers={"Accept": "application/json"}).json()
+    assert (told["options"]["potentials"], bool(told["decided"])) == (done, asked == "auto")
 
 
 def test_every_error_of_an_input_is_listed_with_its_remedy(service: Service) -> None:

@@ -31,8 +31,11 @@ def captured() -> Iterator[io.StringIO]:
 
 
 @contextlib.contextmanager
-def failures_of(device: torch.device, samples: int = 1) -> Iterator[None]:
-    """Turn what a device raises into a failure; torch's own errors are all RuntimeErrors."""
+def failures_of(device: torch.device, samples: int = 1, *, steered: bool = False) -> Iterator[None]:
+    """Turn what a device raises into a failure; torch's own errors are all RuntimeErrors.
+
+    ``steered`` is whether potentials steer, with several particles for each sample.
+    """
     try:
         yield
     except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
@@ -40,7 +43,7 @@ def failures_of(device: torch.device, samples: int = 1) -> Iterator[None]:
     except (RuntimeError, MemoryError, OSError) as error:
         if _is_out_of_memory(error):
             torch.cuda.empty_cache()  # without effect where CUDA was never used
-            raise _out_of_memory(device, samples, error) from error
+            raise _out_of_memory(device, _lighter(samples, steered=steered), error) from error
         if isinstance(error, torch.AcceleratorError) or "CUDA error" in str(error):
             raise _device_failed(device, error) from error
         raise
@@ -90,13 +93,18 @@ def _is_out_of_memory(error: Exception) -> bool:
     )
 
 
-def _out_of_memory(device: torch.device, samples: int, error: Exception) -> FailedError:
+def _lighter(samples: int, *, steered: bool) -> str:
+    """Name the options that would take less memory."""
     fewer = f", ask for fewer than {samples} samples" if samples > 1 else ""
+    return f"{fewer}, ask for dropfold-potentials:false" if steered else fewer
+
+
+def _out_of_memory(device: torch.device, lighter: str, error: Exception) -> FailedError:
     return FailedError(
         Failure(
             code=Code.OUT_OF_MEMORY,
             message=f"The input does not fit into the memory of {_name(device)}: {str(error)[:500]}",
-            remedy=f"Shorten the chains, give a shallower MSA{fewer}, or use a device with more memory.",
+            remedy=f"Shorten the chains, give a shallower MSA{lighter}, or use a device with more memory.",
         )
     )
 

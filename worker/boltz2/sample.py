@@ -35,7 +35,7 @@ def sample_structure(loaded: Loaded, workspace: Workspace, device: torch.device)
     loaded.net.predict_args = _predict_args(
         options.recycling_steps, options.sampling_steps, options.samples, parallel=parallel
     )
-    loaded.net.steering_args = _steering_args(potentials=options.potentials)
+    loaded.net.steering_args = _steering_args(potentials=bool(options.potentials))
     _sample(loaded, workspace, device)
 
 
@@ -73,7 +73,9 @@ def _sample(loaded: Loaded, workspace: Workspace, device: torch.device) -> None:
     read = torch.load(workspace.features, weights_only=False, mmap=True)
     seed_all(workspace.seed)
     torch.set_rng_state(read["generator"])
-    with errors.failures_of(device, workspace.options.samples):
+    with errors.failures_of(
+        device, workspace.options.samples, steered=loaded.net.steering_args["fk_steering"]
+    ):
         batch = Boltz2InferenceDataModule.transfer_batch_to_device(None, read["features"], device, 0)
         with torch.inference_mode(), in_precision_of(device):
             prediction = loaded.net.predict_step(batch, 0)

@@ -17,6 +17,7 @@ from schemas.stages import Stage
 from worker.alignments import Alignments, aligned
 from worker.errors import UnalignedError
 from worker.examination import Check, Examination, Examined
+from worker.potentials import Decided, decided
 from worker.predictor import Predictor
 from worker.prepare import Call, Prepared, Uploads, check_all, explained, fetch_all, here
 from worker.repair.references import repaired
@@ -51,6 +52,7 @@ class Predicted:
     job_id: str
     model: Model
     options: Options
+    decided: Mapping[str, str]
     scores: Mapping[str, float]
     timings: Mapping[str, float]
     checks: Checks
@@ -82,22 +84,25 @@ class Predictions:
                 input_file = self._aligned(request, self._laid_out(request, Path(folder) / "input"))
             out, seed = Path(folder) / "output", request.options.seed or 0
             begin = lambda: _check(wanted)  # noqa: E731
-            examination = self._examination(request, watch)
+            chosen = decided(request.options, request.document, self.predictor.model, self.call)
+            examination = self._examination(request, chosen.options, watch)
             predicted = self.predictor.predict(
-                input_file, request.options, seed, out, begin, examine=examination.order
+                input_file, chosen.options, seed, out, begin, examine=examination.order
             )
             watch.add(predicted.timings)
-            return render(self._predicted(request, examination.conclude(predicted.files, out), watch))
+            done = examination.conclude(predicted.files, out)
+            return render(self._predicted(request.job_id, chosen, done, watch))
 
-    def _examination(self, request: PredictionRequest, watch: Stopwatch) -> Examination:
+    def _examination(self, request: PredictionRequest, options: Options, watch: Stopwatch) -> Examination:
         about: dict[str, object] = {"job_id": request.job_id}
-        return Examination(request.document, request.options, self.check, self.call, watch, about)
+        return Examination(request.document, options, self.check, self.call, watch, about)
 
-    def _predicted(self, request: PredictionRequest, done: Examined, watch: Stopwatch) -> Predicted:
+    def _predicted(self, job_id: str, chosen: Decided, done: Examined, watch: Stopwatch) -> Predicted:
         return Predicted(
-            request.job_id,
+            job_id,
             self.predictor.model,
-            request.options,
+            chosen.options,
+            chosen.reasons,
             done.scores,
             watch.seconds,
             done.checks,

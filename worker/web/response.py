@@ -52,6 +52,7 @@ class Prediction(BaseModel):
     job_id: str = Field(pattern=r"^[0-9a-f]{16}$")
     model: Model
     options: Options
+    decided: dict[str, str] = Field(description="Options that were left to dropfold, and why.")
     scores: dict[str, float]
     timings: dict[str, float]
     checks: Checks

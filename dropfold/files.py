@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from inputs.alignments import unaligned
+from inputs.caveats import affinity_caveats
 from inputs.examine import Accepted, Examiner, Rules, is_reference
 from inputs.read import INPUT_SUFFIXES, references
 from inputs.sidecars import beside
@@ -46,7 +47,7 @@ class LocalFile:
 class Checked:
     """A checked input: its failures, or the files that it refers to, present and missing.
 
-    ``unaligned`` are the sequences of its proteins that name no MSA.
+    ``unaligned`` are the sequences of its proteins that name no MSA, ``caveats`` sentences on its result.
     """
 
     file: LocalFile
@@ -54,6 +55,7 @@ class Checked:
     references: tuple[LocalFile, ...] = ()
     missing: tuple[str, ...] = ()
     unaligned: tuple[str, ...] = ()
+    caveats: tuple[str, ...] = ()
 
 
 def found(paths: Iterable[Path], to: str | None) -> list[LocalFile]:
@@ -91,9 +93,16 @@ def _check(file: LocalFile, metadata: dict[str, str], rules: Rules) -> Checked:
     answer = Examiner(_Beside(file), rules).examine(source)
     if not isinstance(answer, Accepted):
         return Checked(file, answer)
-    there = (file.beside(name) for name in references(answer.document))
+    document = answer.document
+    there = (file.beside(name) for name in references(document))
     present = tuple(other for other in there if other.name not in answer.missing)
-    return Checked(file, references=present, missing=answer.missing, unaligned=unaligned(answer.document))
+    return Checked(
+        file,
+        references=present,
+        missing=answer.missing,
+        unaligned=unaligned(document),
+        caveats=tuple(affinity_caveats(document)),
+    )
 
 
 def to_align(inputs: Iterable[Checked], host: str) -> str:

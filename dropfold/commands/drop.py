@@ -41,7 +41,7 @@ class Bucket(Inputs, wait.Inputs, Protocol):
 
 @dataclass
 class Plan:
-    """Files to send, and those that are refused, skipped, wait for others, or lack alignments."""
+    """Files to send, and those that are refused or skipped, wait, lack alignments, or have caveats."""
 
     references: list[LocalFile] = field(default_factory=list)
     inputs: list[LocalFile] = field(default_factory=list)
@@ -49,6 +49,7 @@ class Plan:
     skipped: list[LocalFile] = field(default_factory=list)
     waiting: list[Checked] = field(default_factory=list)
     unaligned: list[Checked] = field(default_factory=list)
+    doubtful: list[Checked] = field(default_factory=list)
 
 
 @dataclass
@@ -146,6 +147,8 @@ def _sort(planned: Plan, checked: Checked, along: dict[str, LocalFile]) -> None:
         planned.refused.append(checked)
         return
     planned.inputs.append(checked.file)
+    if checked.caveats:
+        planned.doubtful.append(checked)
     along |= {file.name: file for file in checked.references}
     if checked.missing:
         planned.waiting.append(checked)
@@ -159,6 +162,8 @@ def _tell(planned: Plan) -> None:
         complain(checked.failures)
     for file in planned.skipped:
         tell(f"Left out, since it is no input: {file.path}", "dim")
+    for checked in planned.doubtful:
+        tell(f"{checked.file.path}: {' '.join(checked.caveats)}", "yellow")
     for checked in planned.waiting:
         what = ", ".join(checked.missing)
         tell(f"{checked.file.path} waits until the bucket has what is not here: {what}", "yellow")

@@ -63,6 +63,8 @@ def command(
         else:
             good.append(checked)
             OUT.print(f"ok  {clean(file.path)}")
+        for caveat in checked.caveats:
+            tell(f"{file.path}: {caveat}", "yellow")
         if checked.missing:
             tell(f"{file.path}: would wait for {', '.join(checked.missing)}, not here", "yellow")
     if msa_server and (told := to_align(good, msa_server.host)):

@@ -25,6 +25,11 @@ from schemas.job import Source, State, job_id
 from schemas.options import Options, read_metadata
 
 EMPTY, WITH_MSA = one_protein(), one_protein(msa="deep/trp.a3m")
+ON_RNA = """sequences:
+- rna: {id: R, sequence: GGUCAC}
+- ligand: {id: L, ccd: GOL}
+properties: [{affinity: {binder: L}}]
+"""
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -342,6 +347,17 @@ def test_validate_tells_good_files_and_reasons_apart(folder: Path) -> None:
     assert "INVALID_INPUT screen/bad.yaml, line 1" in done.stderr
     well = run(validate.command, None, str(folder / "a.yaml"))
     assert (well.exit_code, well.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", [drop.command, validate.command])
+def test_what_to_mind_about_an_affinity_is_told_and_the_file_is_good(
+    tmp_path: Path, command: click.Command
+) -> None:
+    file = tmp_path / "rna.yaml"
+    file.write_text(ON_RNA)
+    done = run(command, MemoryCloud(), file)
+    assert done.exit_code == 0
+    assert "rna.yaml: There is no protein in the input" in " ".join(done.stderr.split())
 
 
 def test_a_file_that_cannot_be_read_is_named(folder: Path) -> None:

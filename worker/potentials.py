@@ -1,7 +1,7 @@
 """Whether potentials steer a prediction, where its upload left that to us (``dropfold-potentials: auto``).
 
 They keep stereochemistry, which Boltz-2 by itself gets wrong in a part of its samples
-(github.com/jwohlwend/boltz/issues/710), and cost three particles for each sample.
+(github.com/jwohlwend/boltz/issues/521), and cost three particles for each sample.
 """
 
 from typing import NamedTuple

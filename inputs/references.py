@@ -3,15 +3,17 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
-from inputs import msa
 from inputs.read import BoltzInput, references
-from inputs.sidecars import beside, too_large, unreachable
+from inputs.sidecars import beside, check_beginning, too_large, unreachable
 from inputs.suffixes import kind
 from schemas.failure import Code, Failure
 from schemas.storage import ObjectHead, ObjectUnreadableError
 
 BEGINNING = 128 * 1024
 """First bytes of an MSA that are read, more than any chain is long; the worker checks a query behind them."""
+
+TEMPLATE_BEGINNING = 1024 * 1024
+"""First bytes of a template that are read: all of most, whose chains can then be told."""
 
 
 class Uploads(Protocol):
@@ -39,7 +41,8 @@ def find(input_name: str, document: BoltzInput, uploads: Uploads) -> ReferenceCh
     missing, failures = list[str](), list[Failure]()
     for name in names:
         try:
-            look = uploads.head(beside(input_name, name), BEGINNING if kind(name).msa else 0)
+            most = BEGINNING if kind(name).msa else TEMPLATE_BEGINNING
+            look = uploads.head(beside(input_name, name), most)
         except ObjectUnreadableError as error:
             failures.append(unreadable(error))
             continue
@@ -70,5 +73,5 @@ def unreadable(error: ObjectUnreadableError) -> Failure:
 def _complaints(name: str, look: ObjectHead, document: BoltzInput) -> Iterator[Failure]:
     if oversize := too_large(name, look.size):
         yield oversize
-    elif kind(name).msa and (wrong := msa.check_beginning(name, look.beginning, document, whole=look.whole)):
+    elif wrong := check_beginning(name, look.beginning, document, whole=look.whole):
         yield wrong

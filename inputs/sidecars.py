@@ -45,7 +45,13 @@ def check_file(name: str, lines: Iterable[str], document: BoltzInput) -> Failure
     """Check a file's content for what Boltz would refuse late or not at all."""
     if kind(name).msa:
         return msa.check_file(name, lines, document)
-    return template.check_file(name, lines)
+    return template.check_file(name, lines, document)
+
+
+def check_beginning(name: str, content: bytes, document: BoltzInput, *, whole: bool) -> Failure | None:
+    """Check a file by its first bytes; its content where these are the ``whole`` file."""
+    check = msa.check_beginning if kind(name).msa else template.check_beginning
+    return check(name, content, document, whole=whole)
 
 
 def unreachable(input_name: str, references: Iterable[str]) -> Failure | None:

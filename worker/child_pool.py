@@ -26,6 +26,7 @@ from worker.errors import StoppedError
 PRELOAD = (
     "worker.prepare",
     "worker.repair.references",
+    "worker.repair.templates",
     "worker.boltz2.featurise",
     "worker.boltz2.write",
     "worker.checks.run",

@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from support.backbones import chain, codes, ligand, mmcif
 from support.fakes import CountingBucket, MemoryBucket, MemoryLedger, TroubledBucket
 from support.inbox import FIRST, Inbox
 from support.inputs import MSA, TRP_CAGE, one_protein
 
 from functions.errors import WakeError
-from inputs.references import BEGINNING
+from inputs.references import BEGINNING, TEMPLATE_BEGINNING
 from inputs.suffixes import SIDECARS
 from schemas.failure import Code, FailedError
 from schemas.job import Job, ReadFile, State
@@ -178,19 +179,91 @@ def test_an_msa_that_was_replaced_meanwhile_fails_the_job_at_the_worker(tmp_path
         ("t.cif", b"hello", "The template t.cif is no mmCIF file: it does not begin with data_"),
         ("t.cif", b"", "does not begin with data_"),
         ("t.cif", b"# comment\n\n  DATA_x\n_cell.length_a 1\n", "has no table _atom_site of atoms"),
+        ("t.cif", b"hello\n" * TEMPLATE_BEGINNING, "does not begin with data_"),
         ("t.cif", b"\x1f\x8b\x08\x00data_x\n_atom_site.id\n", "does not begin with data_"),
         ("t.pdb", CIF, "The template t.pdb is no PDB file: it has no line that begins with ATOM"),
         ("t.pdb", b"\xff\xfe\x00" * 1000, "no PDB file"),
     ],
 )
-def test_a_template_that_is_none_fails_by_name(tmp_path: Path, name: str, content: bytes, why: str) -> None:
+def test_a_template_that_is_none_is_refused_by_name_before_any_worker_starts(
+    name: str, content: bytes, why: str
+) -> None:
     inbox = Inbox()
     inbox.drop(f"run/{name}", content)
+    job = inbox.drop("run/in.yaml", an_input("empty", f"templates: [{{{name[2:]}: {name}}}]\n"))
+    assert job is not None
+    assert (job.state, job.errors[0].code) == (State.REJECTED, Code.INVALID_INPUT)
+    assert why in job.errors[0].message
+
+
+@pytest.mark.parametrize(
+    ("name", "long", "why"),
+    [
+        ("t.cif", b"#" * TEMPLATE_BEGINNING + b"\nhello\n", "does not begin with data_"),
+        ("t.cif", b"data_x\n" * TEMPLATE_BEGINNING, "has no table _atom_site of atoms"),
+        ("t.pdb", b"HEADER\n" * TEMPLATE_BEGINNING, "has no line that begins with ATOM"),
+    ],
+)
+def test_what_a_long_template_shows_late_is_refused_by_the_worker(
+    tmp_path: Path, name: str, long: bytes, why: str
+) -> None:
+    inbox = Inbox()
+    inbox.drop(f"run/{name}", long)
     job = inbox.drop("run/in.yaml", an_input("empty", f"templates: [{{{name[2:]}: {name}}}]\n"))
     assert job is not None
     assert job.state is State.QUEUED
     with pytest.raises(FailedError, match=f"^INVALID_INPUT: .*{why}"):
         prepare(job, inbox.uploads, tmp_path / "input")
+
+
+CHAINS = (chain(codes(TRP_CAGE), "B") + chain(codes(TRP_CAGE), "C") + ligand("CA", "D", 1)).encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "why"),
+    [
+        ("t.pdb", "B", None),
+        ("t.pdb", "C1", None),
+        ("t.pdb", "A", "no protein of the name A; it has B (to Boltz-2 B1), C (to Boltz-2 C1)"),
+        ("t.pdb", "D", "no protein of the name D; it has B (to Boltz-2 B1), C (to Boltz-2 C1)"),
+        ("t.cif", "C", None),
+        ("t.cif", "C1", "no protein of the name C1; it has B, C."),
+    ],
+)
+def test_a_chain_that_a_template_lacks_is_refused_with_those_it_has(
+    name: str, asked: str, why: str | None
+) -> None:
+    inbox = Inbox()
+    inbox.drop(f"run/{name}", CHAINS if name == "t.pdb" else mmcif(CHAINS.decode()).encode())
+    template = f"{{{name[2:]}: {name}, chain_id: A, template_id: {asked}}}"
+    job = inbox.drop("run/in.yaml", an_input("empty", f"templates: [{template}]\n"))
+    assert job is not None
+    assert job.state is (State.REJECTED if why else State.QUEUED)
+    assert why is None or why in job.errors[0].message
+    assert why is None or job.errors[0].field == "templates[0].template_id"
+
+
+def test_the_chains_of_a_template_that_is_read_in_part_are_left_to_the_worker() -> None:
+    inbox = Inbox()
+    inbox.drop("run/t.pdb", CHAINS + b"REMARK\n" * TEMPLATE_BEGINNING)
+    job = inbox.drop("run/in.yaml", an_input("empty", "templates: [{pdb: t.pdb, template_id: A}]\n"))
+    assert job is not None
+    assert job.state is State.QUEUED
+
+
+def test_a_label_and_the_author_s_name_of_a_chain_are_both_known() -> None:
+    lines = mmcif(CHAINS.decode()).splitlines(keepends=True)
+    labelled = "".join(
+        line.replace(" B   ", " AA   ", 1) if line.startswith("ATOM") else line for line in lines
+    )
+    for asked, state in (("AA", State.QUEUED), ("B", State.QUEUED), ("A", State.REJECTED)):
+        inbox = Inbox()
+        inbox.drop("run/t.cif", labelled.encode())
+        job = inbox.drop(
+            "run/in.yaml", an_input("empty", f"templates: [{{cif: t.cif, template_id: {asked}}}]\n")
+        )
+        assert job is not None
+        assert job.state is state, job.errors
 
 
 @pytest.mark.parametrize(

@@ -40,5 +40,5 @@ def said(error: Exception) -> str:
     if isinstance(error, NoConnectionError) and error.request:
         return f"no connection to {urlsplit(str(error.request.url)).netloc}"
     text = error.message if isinstance(error, GoogleAPICallError) else str(error)
-    first = next(iter((text or type(error).__name__).splitlines()))
+    first = next(iter((text or "it gives no reason").splitlines()))
     return ASKED.sub("", first)[:LONGEST].rstrip(".")

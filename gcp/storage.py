@@ -12,8 +12,10 @@ from google.cloud.storage.exceptions import DataCorruption
 from requests.exceptions import RequestException
 
 from gcp.encoding import beginning, decoded, unpack
+from gcp.errors import said
 from schemas.checksum import crc32c
 from schemas.job import Output, Source
+from schemas.reason import reason
 from schemas.storage import (
     ContentDiffersError,
     ObjectGoneError,
@@ -240,7 +242,7 @@ class Bucket:
         except PreconditionFailed:
             raise
         except (GoogleAPIError, RequestException, DataCorruption) as error:
-            raise StorageUnavailableError(f"{where}: {error}") from error
+            raise StorageUnavailableError(f"{where}: {reason(said(error))}") from error
 
 
 class _Limited:

@@ -13,6 +13,7 @@ from jobs.ledger import Ledger, UnreadableJobError
 from jobs.settle import Settler
 from schemas.failure import Code, FailedError, Failure
 from schemas.job import Job, State
+from schemas.reason import reason
 from schemas.storage import StorageUnavailableError
 from worker.errors import DeviceLostError, LeaseLostError, TooLateError, UnalignedError
 from worker.lease import LeasedJob, holding
@@ -126,7 +127,7 @@ def _why(error: Exception) -> Failure:
         case StorageUnavailableError():
             return _failure(Code.STORAGE_UNAVAILABLE, str(error))
         case _:
-            return _failure(Code.WORKER_LOST, f"The worker failed: {type(error).__name__}: {error}")
+            return _failure(Code.WORKER_LOST, f"The worker failed: {reason(error)}.")
 
 
 def _failure(code: Code, message: str) -> Failure:

@@ -21,6 +21,7 @@ from schemas.checks import Interface
 from schemas.failure import Code, FailedError, Failure
 from schemas.options import Options
 from schemas.outputs import ARRAYS, SUFFIXES
+from schemas.reason import reason
 from schemas.scores import AFFINITY, CONFIDENCE, INTERFACE_PAE, SCORES
 
 _PDB_WIDTH = 80
@@ -63,7 +64,7 @@ def checked(files: Mapping[str, Path], expected: Expected) -> dict[str, Path]:
         except (KeyError, FileNotFoundError) as error:
             raise _no_output(name, "is missing") from error
         except Exception as error:  # whatever a reader raises means that the file is not whole
-            raise _no_output(name, f"is not usable: {error}") from error
+            raise _no_output(name, f"is not usable: {reason(error)}") from error
     return {name: files[name] for name in found}
 
 

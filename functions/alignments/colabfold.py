@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from functions.alignments.archive import read_archive, words
 from functions.alignments.server import InTime, RefusedError, SearchFailedError, TroubleError
 from inputs.alignments import question
+from schemas.reason import reason
 
 PAIRED_FILES = ("pair.a3m",)
 UNPAIRED_FILES = ("uniref.a3m", "bfd.mgnify30.metaeuk30.smag30.a3m")
@@ -204,4 +205,4 @@ def _cause(error: requests.RequestException) -> str:
         case requests.ConnectionError() if "refused" in str(error):
             return "connection refused"
         case _:
-            return f"the connection broke: {type(error).__name__}"
+            return f"the connection broke: {reason(error)}"

@@ -60,20 +60,22 @@ BAD = {
         f"{MSA}>3\nMKTAY\n",
     ),
     "empty MSA": Bad(ALIGNED, "Boltz-2 cannot featurise the input: ", ""),
-    "no residues": Bad(one_protein("''"), "Boltz-2 cannot featurise the input: IndexError: "),
+    "no residues": Bad(one_protein("''"), "Boltz-2 cannot featurise the input: "),
     "unknown component": Bad(
         f"{PEPTIDE}- ligand: {{id: B, ccd: QQQ}}\n",
-        "Boltz-2 cannot read the input: ValueError: CCD component QQQ not found!",
+        "Boltz-2 has no component QQQ: its Chemical Component Dictionary lacks it.",
     ),
     "no SMILES": Bad(f"{PEPTIDE}- ligand: {{id: B, smiles: C1CC}}\n", "Boltz-2 cannot read the input: "),
     "missing MSA": Bad(
         ALIGNED.replace("shared", "other"),
-        "Boltz-2 cannot read the input: FileNotFoundError: MSA file other.a3m not found.",
+        "Boltz-2 cannot read the input: MSA file other.a3m not found",
     ),
-    "letters in an MSA": Bad(ALIGNED, "Boltz-2 cannot read the input: KeyError: ", ">query\nMKTAY1AKQR\n"),
+    "letters in an MSA": Bad(
+        ALIGNED, "Boltz-2 cannot read the input: there is no '1'", ">query\nMKTAY1AKQR\n"
+    ),
     "no template": Bad(
         f"{PEPTIDE}templates: [{{cif: shared.a3m}}]\n",
-        "Boltz-2 cannot read the input: ValueError: shared.a3m:1:1: expected block header (data_) "
+        "Boltz-2 cannot read the input: shared.a3m:1:1: expected block header (data_) "
         "(it refers to shared.a3m)",
     ),
 }

@@ -332,7 +332,7 @@ def test_a_poison_input_fails_after_three_attempts_with_the_reason(shop: Shop) -
     shop.drain(redelivered(shop, shop.queue()))
     job = shop.job()
     assert (job.state, job.attempt) == (State.FAILED, 3)
-    assert "KeyError" in job.errors[0].message
+    assert job.errors[0].message.endswith("The worker failed: there is no 'surprise'.")
     assert len(shop.predictor.seen) == 3
 
 

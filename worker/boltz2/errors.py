@@ -9,6 +9,7 @@ import torch
 
 from inputs.tree import shorten
 from schemas.failure import Code, FailedError, Failure
+from schemas.reason import reason
 
 # Boltz reports whatever stops it as if the input were wrong; these are the machine's fault.
 _MACHINE_ERRORS = (MemoryError, OSError, PermissionError)
@@ -65,21 +66,37 @@ def unreadable(log: str, files: Sequence[str] = ()) -> BaseException:
     if atom := re.fullmatch(r"\('(\w+)', (\d+), (['\"])(.+)\3\)", text):
         chain, residue, name = atom[1], int(atom[2]) + 1, atom[4]
         return invalid(f"A constraint names atom {name} in residue {residue} of chain {chain}: it has none.")
+    if component := re.fullmatch(r"CCD component (\w+) not found!", text):
+        return _unknown_component(component[1])
+    said = f"there is no {text}" if kind and kind[1] == "KeyError" else reason(text)
     named = f" (it refers to {shorten(', '.join(files), 300)})" if files else ""
-    return invalid(f"Boltz-2 cannot read the input: {kind[1] + ': ' if kind else ''}{text}{named}")
+    return invalid(f"Boltz-2 cannot read the input: {said}{named}.")
 
 
 def unusable(error: BaseException | None) -> BaseException:
     """Turn what stopped the featuriser into a failure of the input, unless the machine is to blame."""
     if isinstance(error, OSError) or (isinstance(error, Exception) and _is_out_of_memory(error)):
         return error
-    return invalid(f"Boltz-2 cannot featurise the input: {type(error).__name__}: {error}")
+    return invalid(f"Boltz-2 cannot featurise the input: {reason(error or '')}.")
 
 
 def invalid(message: str) -> FailedError:
     """Blame the input."""
     remedy = "Correct what the message names, in the input or in an MSA or template of it; upload it again."
     return FailedError(Failure(code=Code.INVALID_INPUT, message=message, remedy=remedy))
+
+
+def _unknown_component(code: str) -> FailedError:
+    """Blame a code of the Chemical Component Dictionary that Boltz's copy of it lacks."""
+    return FailedError(
+        Failure(
+            code=Code.INVALID_INPUT,
+            message=f"Boltz-2 has no component {code}: its Chemical Component Dictionary lacks it.",
+            value=code,
+            remedy="Write a ligand as SMILES instead. In a chain or a template, put a component there that "
+            "Boltz-2 has, or leave it out.",
+        )
+    )
 
 
 def _machine_error(name: str) -> type[Exception] | None:
@@ -103,7 +120,7 @@ def _out_of_memory(device: torch.device, lighter: str, error: Exception) -> Fail
     return FailedError(
         Failure(
             code=Code.OUT_OF_MEMORY,
-            message=f"The input does not fit into the memory of {_name(device)}: {str(error)[:500]}",
+            message=f"The input does not fit into the memory of {_name(device)}: {reason(error)[:500]}.",
             remedy=f"Shorten the chains, give a shallower MSA{lighter}, or use a device with more memory.",
         )
     )
@@ -113,7 +130,7 @@ def _device_failed(device: torch.device, error: Exception) -> FailedError:
     return FailedError(
         Failure(
             code=Code.CUDA_ERROR,
-            message=f"{_name(device)} failed: {str(error)[:500]}",
+            message=f"{_name(device)} failed: {reason(error)[:500]}.",
             remedy="Nothing to change: another process tries again. If it persists, replace the device.",
         )
     )
@@ -123,7 +140,7 @@ def _no_numbers(error: Exception) -> FailedError:
     return FailedError(
         Failure(
             code=Code.NO_OUTPUT,
-            message=f"The model's coordinates are not finite numbers: {str(error)[:500]}",
+            message=f"The model's coordinates are not finite numbers: {reason(error)[:500]}.",
             remedy="Try another seed (dropfold-seed) or a smaller input.",
         )
     )

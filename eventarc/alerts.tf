@@ -176,8 +176,7 @@ resource "google_monitoring_alert_policy" "alert" {
     }
   }
 
-  # A metric that was made a moment ago may be unknown to alerts for as long again: then apply once more.
-  depends_on = [google_logging_metric.metric]
+  depends_on = [terraform_data.metrics_known]
 }
 
 resource "google_billing_budget" "budget" {

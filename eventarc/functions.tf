@@ -211,11 +211,10 @@ resource "google_cloudfunctions2_function" "function" {
     }
   }
 
+  # Without its indexes a function's searches are refused.
   depends_on = [
-    google_artifact_registry_repository_iam_member.build,
-    google_project_iam_member.build_logs,
-    google_project_iam_member.build_reads_source,
-    google_secret_manager_secret_iam_member.reads_secret,
-    google_storage_bucket_iam_member.build_reads_bundle,
+    google_firestore_field.expire_at,
+    google_firestore_index.search,
+    terraform_data.rights_hold,
   ]
 }

@@ -29,9 +29,12 @@ locals {
   # The same without those that are not deployed.
   granted = { for right, names in local.rights : right => toset([for name in names : name if contains(local.components, name)]) }
 
+  # A binding of one of these is replaced with its identity: one that was made anew has the same address, and none of
+  # the rights that were granted before.
   members = { for name, identity in google_service_account.identity : name => "serviceAccount:${identity.email}" }
 
-  pubsub_agent = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
+  eventarc_agent = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-eventarc.iam.gserviceaccount.com"
+  pubsub_agent   = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
 }
 
 resource "google_service_account" "identity" {
@@ -67,6 +70,10 @@ resource "google_project_iam_member" "writes_ledger" {
   project = var.project
   role    = google_project_iam_custom_role.ledger_writer.id
   member  = local.members[each.key]
+
+  lifecycle {
+    replace_triggered_by = [google_service_account.identity[each.key].unique_id]
+  }
 }
 
 resource "google_project_iam_member" "reads_ledger" {
@@ -75,6 +82,10 @@ resource "google_project_iam_member" "reads_ledger" {
   project = var.project
   role    = google_project_iam_custom_role.ledger_reader.id
   member  = local.members[each.key]
+
+  lifecycle {
+    replace_triggered_by = [google_service_account.identity[each.key].unique_id]
+  }
 }
 
 # --- Buckets.
@@ -85,6 +96,10 @@ resource "google_storage_bucket_iam_member" "reads_inputs" {
   bucket = google_storage_bucket.input.name
   role   = "roles/storage.objectViewer" # lists too: without that, a missing object is a 403, not a 404
   member = local.members[each.key]
+
+  lifecycle {
+    replace_triggered_by = [google_service_account.identity[each.key].unique_id]
+  }
 }
 
 # Cloud Storage asks for the right to delete wherever an object of the same name exists, also where the write is only
@@ -116,6 +131,10 @@ resource "google_storage_bucket_iam_member" "writes_receipts" {
     title      = "receipts alone"
     expression = "resource.name.endsWith(\"/receipt.json\")"
   }
+
+  lifecycle {
+    replace_triggered_by = [google_service_account.identity[each.key].unique_id]
+  }
 }
 
 resource "google_storage_bucket_iam_member" "writes_pages" {
@@ -129,6 +148,10 @@ resource "google_storage_bucket_iam_member" "writes_pages" {
     title      = "pages alone"
     expression = "resource.name.endsWith(\"/index.html\") || resource.name.endsWith(\"/summary.csv\")"
   }
+
+  lifecycle {
+    replace_triggered_by = [google_service_account.identity[each.key].unique_id]
+  }
 }
 
 # Pages are made from receipts, which are listed where a folder has no page yet.
@@ -138,6 +161,10 @@ resource "google_storage_bucket_iam_member" "reads_receipts" {
   bucket = google_storage_bucket.output.name
   role   = "roles/storage.objectViewer"
   member = local.members[each.key]
+
+  lifecycle {
+    replace_triggered_by = [google_service_account.identity[each.key].unique_id]
+  }
 }
 
 resource "google_storage_bucket_iam_member" "writes_results" {
@@ -146,6 +173,10 @@ resource "google_storage_bucket_iam_member" "writes_results" {
   bucket = google_storage_bucket.output.name
   role   = google_project_iam_custom_role.result_writer.id
   member = local.members[each.key]
+
+  lifecycle {
+    replace_triggered_by = [google_service_account.identity[each.key].unique_id]
+  }
 }
 
 # People: drop files, overwrite and delete them; read what comes back.
@@ -173,6 +204,10 @@ resource "google_storage_bucket_iam_member" "reads_alignments" {
   bucket = google_storage_bucket.alignments[0].name
   role   = "roles/storage.objectViewer" # lists too: without that, one that is lacking is a 403, not a 404
   member = local.members[each.key]
+
+  lifecycle {
+    replace_triggered_by = [google_service_account.identity[each.key].unique_id]
+  }
 }
 
 # Creates alone, but two that make the same one meet in its name: see receipt_writer.
@@ -192,6 +227,10 @@ resource "google_storage_bucket_iam_member" "writes_alignments" {
   bucket = google_storage_bucket.alignments[0].name
   role   = google_project_iam_custom_role.alignment_writer[0].id
   member = local.members[each.key]
+
+  lifecycle {
+    replace_triggered_by = [google_service_account.identity[each.key].unique_id]
+  }
 }
 
 # People see what their predictions were made from.
@@ -209,6 +248,10 @@ resource "google_pubsub_topic_iam_member" "asks_for_alignments" {
   topic  = google_pubsub_topic.topic["alignments-requested"].id
   role   = "roles/pubsub.publisher"
   member = local.members[each.key]
+
+  lifecycle {
+    replace_triggered_by = [google_service_account.identity[each.key].unique_id]
+  }
 }
 
 # Credentials for the MSA server. The secrets are the operator's: their values are never in Terraform's state.
@@ -220,20 +263,37 @@ resource "google_secret_manager_secret_iam_member" "reads_secret" {
   role      = "roles/secretmanager.secretAccessor"
   member    = local.members["on_align"]
 
+  lifecycle {
+    replace_triggered_by = [google_service_account.identity["on_align"].unique_id]
+  }
+
   depends_on = [google_project_service.api]
 }
 
 # --- Topics and subscriptions.
 
-resource "google_pubsub_topic_iam_member" "publishes" {
-  for_each = {
-    for pair in setproduct(["predictions-requested", "predictions-completed"], local.granted.publish) :
-    "${pair[1]} to ${pair[0]}" => { topic = pair[0], name = pair[1] }
-  }
+resource "google_pubsub_topic_iam_member" "publishes_requests" {
+  for_each = local.granted.publish
 
-  topic  = google_pubsub_topic.topic[each.value.topic].id
+  topic  = google_pubsub_topic.topic["predictions-requested"].id
   role   = "roles/pubsub.publisher"
-  member = local.members[each.value.name]
+  member = local.members[each.key]
+
+  lifecycle {
+    replace_triggered_by = [google_service_account.identity[each.key].unique_id]
+  }
+}
+
+resource "google_pubsub_topic_iam_member" "publishes_ends" {
+  for_each = local.granted.publish
+
+  topic  = google_pubsub_topic.topic["predictions-completed"].id
+  role   = "roles/pubsub.publisher"
+  member = local.members[each.key]
+
+  lifecycle {
+    replace_triggered_by = [google_service_account.identity[each.key].unique_id]
+  }
 }
 
 resource "google_pubsub_topic_iam_member" "tells_of_files" {
@@ -242,6 +302,10 @@ resource "google_pubsub_topic_iam_member" "tells_of_files" {
   topic  = google_pubsub_topic.topic["references-arrived"].id
   role   = "roles/pubsub.publisher"
   member = local.members[each.key]
+
+  lifecycle {
+    replace_triggered_by = [google_service_account.identity[each.key].unique_id]
+  }
 }
 
 resource "google_pubsub_subscription_iam_member" "pulls_work" {
@@ -250,6 +314,10 @@ resource "google_pubsub_subscription_iam_member" "pulls_work" {
   subscription = google_pubsub_subscription.subscription[local.work].id
   role         = "roles/pubsub.subscriber"
   member       = local.members[each.key]
+
+  lifecycle {
+    replace_triggered_by = [google_service_account.identity[each.key].unique_id]
+  }
 }
 
 resource "google_pubsub_subscription_iam_member" "pulls_pages" {
@@ -258,6 +326,10 @@ resource "google_pubsub_subscription_iam_member" "pulls_pages" {
   subscription = google_pubsub_subscription.subscription[local.pages].id
   role         = "roles/pubsub.subscriber"
   member       = local.members[each.key]
+
+  lifecycle {
+    replace_triggered_by = [google_service_account.identity[each.key].unique_id]
+  }
 }
 
 # --- Workers. What gcp/cloud_run.py calls, of this job alone.
@@ -277,6 +349,10 @@ resource "google_cloud_run_v2_job_iam_member" "runs_workers" {
   location = var.region
   role     = google_project_iam_custom_role.launcher.id
   member   = local.members[each.key]
+
+  lifecycle {
+    replace_triggered_by = [google_service_account.identity[each.key].unique_id]
+  }
 }
 
 # --- Calls of functions and service.
@@ -288,6 +364,14 @@ resource "google_cloud_run_v2_service_iam_member" "call" {
   location = var.region
   role     = "roles/run.invoker"
   member   = local.members[each.value]
+
+  lifecycle {
+    replace_triggered_by = [
+      google_service_account.identity["eventarc"].unique_id,
+      google_service_account.identity["push"].unique_id,
+      google_service_account.identity["scheduler"].unique_id,
+    ]
+  }
 }
 
 resource "google_cloud_run_v2_service_iam_member" "calls_service" {
@@ -307,25 +391,40 @@ resource "google_cloud_run_v2_service_iam_member" "pushes_to_service" {
   location = var.region
   role     = "roles/run.invoker"
   member   = local.members["on_request"]
+
+  lifecycle {
+    replace_triggered_by = [google_service_account.identity["on_request"].unique_id]
+  }
 }
 
 resource "google_project_iam_member" "receives_events" {
   project = var.project
   role    = "roles/eventarc.eventReceiver"
   member  = local.members["eventarc"]
+
+  lifecycle {
+    replace_triggered_by = [google_service_account.identity["eventarc"].unique_id]
+  }
 }
 
 # --- Google's own agents.
 
-data "google_storage_project_service_account" "agent" {
-  depends_on = [google_project_service.api]
-}
+# Asking makes it, where it is not there yet.
+data "google_storage_project_service_account" "agent" {}
 
 # Cloud Storage publishes to the topics that Eventarc makes, whose names nobody knows before.
 resource "google_project_iam_member" "storage_publishes" {
   project = var.project
   role    = "roles/pubsub.publisher"
   member  = data.google_storage_project_service_account.agent.member
+}
+
+# Eventarc makes and validates its triggers' topics. An agent that was created by hand, as docs/operations.md does, has
+# no role until one is granted.
+resource "google_project_iam_member" "eventarc_serves" {
+  project = var.project
+  role    = "roles/eventarc.serviceAgent"
+  member  = local.eventarc_agent
 }
 
 # Pub/Sub signs its pushes as the identity "push" (and "webhook").
@@ -335,6 +434,10 @@ resource "google_service_account_iam_member" "pubsub_signs" {
   service_account_id = google_service_account.identity[each.key].name
   role               = "roles/iam.serviceAccountTokenCreator"
   member             = local.pubsub_agent
+
+  lifecycle {
+    replace_triggered_by = [google_service_account.identity[each.key].unique_id]
+  }
 }
 
 # Pub/Sub takes a dead letter from its subscription and puts it into the topic of dead letters.
@@ -371,6 +474,10 @@ resource "google_project_iam_member" "build_logs" {
   project = var.project
   role    = "roles/logging.logWriter"
   member  = local.members["build"]
+
+  lifecycle {
+    replace_triggered_by = [google_service_account.identity["build"].unique_id]
+  }
 }
 
 # Cloud Functions copies the source into a bucket of its own first.
@@ -383,12 +490,20 @@ resource "google_project_iam_member" "build_reads_source" {
     title      = "sources of functions alone"
     expression = "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-${data.google_project.this.number}-\")"
   }
+
+  lifecycle {
+    replace_triggered_by = [google_service_account.identity["build"].unique_id]
+  }
 }
 
 resource "google_storage_bucket_iam_member" "build_reads_bundle" {
   bucket = google_storage_bucket.cache.name
   role   = "roles/storage.objectViewer"
   member = local.members["build"]
+
+  lifecycle {
+    replace_triggered_by = [google_service_account.identity["build"].unique_id]
+  }
 }
 
 resource "google_artifact_registry_repository_iam_member" "build" {
@@ -396,4 +511,8 @@ resource "google_artifact_registry_repository_iam_member" "build" {
   location   = var.region
   role       = "roles/artifactregistry.writer"
   member     = local.members["build"]
+
+  lifecycle {
+    replace_triggered_by = [google_service_account.identity["build"].unique_id]
+  }
 }

@@ -8,8 +8,6 @@ data "google_cloud_quotas_quota_info" "l4" {
   parent   = "projects/${var.project}"
   service  = "run.googleapis.com"
   quota_id = "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion"
-
-  depends_on = [google_project_service.api]
 }
 
 check "gpu_quota" {

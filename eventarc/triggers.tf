@@ -34,8 +34,7 @@ resource "google_eventarc_trigger" "trigger" {
 
   depends_on = [
     google_cloud_run_v2_service_iam_member.call,
-    google_project_iam_member.receives_events,
-    google_project_iam_member.storage_publishes,
+    terraform_data.rights_hold,
   ]
 }
 

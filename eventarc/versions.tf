@@ -30,6 +30,6 @@ provider "google" {
   billing_project       = var.project
 }
 
-data "google_project" "this" {
-  depends_on = [google_project_service.api]
-}
+# Data sources wait for no resource of the plan: whatever it changes, what they say is known when it is made. Else
+# each grant to an agent of Google's would be taken away and given again. docs/operations.md enables what they ask.
+data "google_project" "this" {}

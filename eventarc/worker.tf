@@ -121,6 +121,8 @@ resource "google_cloud_run_v2_job" "worker" {
       }
     }
   }
+
+  depends_on = [terraform_data.rights_hold]
 }
 
 resource "google_cloud_run_v2_service" "worker" {
@@ -202,4 +204,6 @@ resource "google_cloud_run_v2_service" "worker" {
       }
     }
   }
+
+  depends_on = [terraform_data.rights_hold]
 }

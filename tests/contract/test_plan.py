@@ -37,6 +37,7 @@ SET_BY_CLOUD_RUN = {
 PREDEFINED_ROLES = {
     "roles/artifactregistry.writer",
     "roles/eventarc.eventReceiver",
+    "roles/eventarc.serviceAgent",
     "roles/iam.serviceAccountTokenCreator",
     "roles/logging.logWriter",
     "roles/pubsub.publisher",
@@ -52,6 +53,7 @@ ON_THE_PROJECT = {
     "writes_ledger",
     "reads_ledger",
     "receives_events",
+    "eventarc_serves",
     "storage_publishes",
     "build_logs",
     "build_reads_source",

@@ -60,7 +60,8 @@ def test_predefined_roles_are_named_as_they_are_granted() -> None:
     for address, role in {
         "google_storage_bucket_iam_member.reads_inputs": VIEWER,
         "google_storage_bucket_iam_member.reads_alignments": VIEWER,
-        "google_pubsub_topic_iam_member.publishes": PUBLISHER,
+        "google_pubsub_topic_iam_member.publishes_requests": PUBLISHER,
+        "google_pubsub_topic_iam_member.publishes_ends": PUBLISHER,
         "google_pubsub_topic_iam_member.asks_for_alignments": PUBLISHER,
     }.items():
         assert plan.resources()[address]["role"] == role

@@ -5,56 +5,23 @@ A check whose tool is missing is skipped, loudly.
 """
 
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from functools import cache, partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support import plan, provider
-from support.patience import HANG
+from support import plan
 from support.plan import PLAN, ROOT
+from support.terraform import SCHEMA, TOOLS, need, run
 
 from local import topology
 
-TOOLS = ROOT.parent / "shared" / "tools"
-SCHEMA = TOOLS / "google-provider-6.50.json.gz"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-WITH_MSA_SERVER = {"minimal": False, "production": True}
-"""Which of the examples has an MSA server."""
-
-OF_MSA_SERVER = re.compile(r"alignments|on[-_]align\b|msa|secretmanager", re.IGNORECASE)
-
-Planned = dict[str, dict[str, Any]]
-"""What Terraform would make, by address; what is known after the apply alone is left out."""
-
 PURE = re.compile(r'^(?:locals|variable "\w+") \{\n.*?^\}$', re.DOTALL | re.MULTILINE)
-
-
-def need(present: object, what: str) -> None:
-    if not present:
-        pytest.skip(f"NO {what.upper()} HERE: what it checks is not checked")
-
-
-def run(*command: str | Path, cwd: Path = ROOT, said: str = "", **variables: str) -> str:
-    done = subprocess.run(
-        command,
-        cwd=cwd,
-        env=os.environ | variables,
-        input=said,
-        timeout=HANG,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def test_terraform_finds_the_plan_well_formed() -> None:
@@ -65,104 +32,6 @@ def test_terraform_finds_the_plan_well_formed() -> None:
 def test_the_provider_knows_all_that_the_plan_says() -> None:
     need((TOOLS / "tfcheck").exists(), "tfcheck")
     assert run(sys.executable, TOOLS / "tfcheck", SCHEMA, *plan.FILES) == "ok\n"
-
-
-@pytest.fixture(scope="module")
-def example_plan(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Planned]:
-    """Have an example planned from nothing, with the service, each once."""
-    need(shutil.which("terraform"), "terraform")
-    need(SCHEMA.exists(), "schema of Google's provider")
-
-    @cache
-    def planned(example: str) -> Planned:
-        options = (f"-var-file=examples/{example}.tfvars", "-var=service=true")
-        return the_plan(tmp_path_factory.mktemp(example), *options)
-
-    return planned
-
-
-@pytest.mark.parametrize("example", WITH_MSA_SERVER)
-def test_terraform_can_plan_an_example_from_nothing(
-    example: str, example_plan: Callable[[str], Planned]
-) -> None:
-    planned = example_plan(example)
-    asked = plan.of_type(
-        "google_cloud_run_v2_job", "google_cloud_run_v2_service", "google_firestore_database"
-    )
-    assert {address.partition("[")[0] for address in planned} >= asked.keys()
-    work = planned['google_pubsub_subscription.subscription["work"]']
-    assert work["enable_exactly_once_delivery"] is True
-    assert work["dead_letter_policy"][0]["max_delivery_attempts"] == 10
-    functions = [address for address in planned if address.startswith("google_cloudfunctions2_function.")]
-    assert len(functions) == len(topology.load(msa_server=WITH_MSA_SERVER[example]).functions)
-    assert json.loads(planned["google_monitoring_dashboard.dropfold"]["dashboard_json"])
-
-
-def test_without_an_msa_server_nothing_of_it_is_in_the_plan(example_plan: Callable[[str], Planned]) -> None:
-    planned = example_plan("minimal")
-    assert {
-        address for address in planned if OF_MSA_SERVER.search(json.dumps([address, planned[address]]))
-    } == set()
-
-
-def test_with_an_msa_server_all_who_need_it_are_told_and_on_align_alone_has_its_key(
-    example_plan: Callable[[str], Planned],
-) -> None:
-    planned = example_plan("production")
-    told = {
-        "MSA_SERVER_URL": "https://msa.example.com",
-        "MSA_SERVER_DATABASE": "uniref30_2302+envdb_202108",
-        "MSA_SERVER_PAIRING": "greedy",
-        "ALIGNMENTS_BUCKET": "my-project-alignments",
-        "ALIGNMENTS_TOPIC": "alignments-requested",
-    }
-    keys = {}
-    for name in topology.load().functions:
-        [service] = planned[f'google_cloudfunctions2_function.function["{name}"]']["service_config"]
-        assert told.items() <= service["environment_variables"].items(), name
-        keys[name] = [(each["key"], each["secret"]) for each in service["secret_environment_variables"]]
-    assert {name: secrets for name, secrets in keys.items() if secrets} == {
-        "on_align": [("MSA_SERVER_KEY", "msa-key")]
-    }
-    [task] = planned["google_cloud_run_v2_job.worker"]["template"][0]["template"]
-    [instance] = planned["google_cloud_run_v2_service.worker[0]"]["template"]
-    for template in (task, instance):
-        [container] = template["containers"]
-        assert told.items() <= {each["name"]: each["value"] for each in container["env"]}.items()
-    readers = [
-        address for address in planned if address.startswith("google_secret_manager_secret_iam_member.")
-    ]
-    assert readers == ['google_secret_manager_secret_iam_member.reads_secret["MSA_SERVER_KEY"]']
-
-
-def test_with_an_msa_server_on_align_alone_writes_alignments(
-    example_plan: Callable[[str], Planned],
-) -> None:
-    planned = example_plan("production")
-    bucket = planned["google_storage_bucket.alignments[0]"]
-    granted = {
-        address.partition(".")[2]
-        for address, body in planned.items()
-        if address.startswith("google_storage_bucket_iam_") and body["bucket"] == bucket["name"]
-        if body.get("role") != "roles/storage.objectViewer"
-    }
-    assert granted == {'writes_alignments["on_align"]'}
-    assert [rule["condition"][0]["age"] for rule in bucket["lifecycle_rule"]] == [180, 1]
-
-
-def the_plan(folder: Path, *options: str) -> Planned:
-    """Return what Terraform would make of a copy of the plan, by address."""
-    copy = folder / "eventarc"
-    shutil.copytree(PLAN, copy, ignore=shutil.ignore_patterns(".terraform*", ".bundle*"))
-    versions = copy / "versions.tf"
-    versions.write_text(versions.read_text().replace('backend "gcs" {}', ""))
-    with provider.answering(SCHEMA) as where:
-        terraform = partial(run, "terraform", cwd=copy, TF_REATTACH_PROVIDERS=where)
-        terraform("init", "-input=false")
-        terraform("validate")
-        terraform("plan", "-input=false", "-out=plan", *options)
-        changes = json.loads(terraform("show", "-json", "plan"))["resource_changes"]
-    return {change["address"]: change["change"]["after"] for change in changes}
 
 
 def gccheck(scripts: Sequence[Path], tmp_path: Path) -> str:

@@ -43,6 +43,19 @@ def resources(kind: str = "resource") -> dict[Address, Body]:
     }
 
 
+@cache
+def all_data() -> dict[Address, Body]:
+    """Return every data source by its address, those inside checks too."""
+    inner = (check.get("data", []) for block in blocks("check") for check in block.values())
+    return resources("data") | {
+        f"data.{of}.{name}": body
+        for found in inner
+        for block in found
+        for of, named in block.items()
+        for name, body in named.items()
+    }
+
+
 def of_type(*types: str) -> dict[Address, Body]:
     """Return the resources of some types."""
     return {address: body for address, body in resources().items() if address.split(".")[0] in types}
@@ -64,7 +77,7 @@ def declared() -> dict[Address, Any]:
     """Return everything that can be referred to."""
     return {
         **resources(),
-        **resources("data"),
+        **all_data(),
         **{f"local.{name}": value for name, value in local_values().items()},
         **{f"var.{name}": body for name, body in variables().items()},
     }

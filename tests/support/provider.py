@@ -8,10 +8,11 @@ https://developer.hashicorp.com/terraform/plugin/terraform-plugin-protocol
 import gzip
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]  # carries no annotations
@@ -20,6 +21,14 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 Message = Any
 """A message of protobuf; its class is made from MESSAGES."""
+
+Content = dict[str, Any] | None
+"""A state of a resource; None where there is none."""
+
+Answers = Mapping[str, Mapping[str, object]]
+"""What data sources say, by type and attribute."""
+
+NO_ANSWERS: Answers = MappingProxyType({})
 
 UNKNOWN = msgpack.ExtType(0, b"\0")
 """How Terraform writes a value that is known after the apply."""
@@ -30,7 +39,7 @@ LIST = 2
 # Messages as they are on the wire: NAME, then FIELD:TYPE=NUMBER, with * where there may be many. A map is a
 # list of entries, an enumeration a number; what the providers here do not look at is left out.
 MESSAGES = """
-Value msgpack:bytes=1
+Value msgpack:bytes=1 json:bytes=2
 Attribute name:string=1 type:bytes=2 required:bool=4 optional:bool=5 computed:bool=6
 Block attributes:Attribute*=2 block_types:Nested*=3
 Nested type_name:string=1 block:Block=2 nesting:int64=3 min_items:int64=4 max_items:int64=5
@@ -42,8 +51,15 @@ Config config:Value=1
 Prepared prepared_config:Value=1
 Read type_name:string=1 config:Value=2
 State state:Value=1
-Change type_name:string=1 proposed_new_state:Value=3
-Planned planned_state:Value=1 legacy_type_system:bool=5
+Stored type_name:string=1 raw_state:Raw=3
+Raw json:bytes=1
+Current type_name:string=1 current_state:Value=2
+Change type_name:string=1 prior_state:Value=2 proposed_new_state:Value=3
+Planned planned_state:Value=1 requires_replace:Path*=2 legacy_type_system:bool=5
+Path steps:Step*=1
+Step attribute_name:string=1
+Apply type_name:string=1 planned_state:Value=3
+Applied new_state:Value=1 legacy_type_system:bool=4
 """
 
 METHODS = {
@@ -52,7 +68,10 @@ METHODS = {
     "ValidateResourceTypeConfig": ("Read", "agree"),
     "ValidateDataSourceConfig": ("Read", "agree"),
     "Configure": ("Nothing", "agree"),
+    "UpgradeResourceState": ("Stored", "upgrade"),
+    "ReadResource": ("Current", "refresh"),
     "PlanResourceChange": ("Change", "plan"),
+    "ApplyResourceChange": ("Apply", "apply"),
     "ReadDataSource": ("Read", "read"),
     "Stop": ("Nothing", "agree"),
 }
@@ -63,7 +82,7 @@ def _list_of(**attributes: object) -> object:
 
 
 OUTPUTS: Mapping[str, Mapping[str, object]] = {
-    "google_service_account": {"email": "string", "name": "string"},
+    "google_service_account": {"email": "string", "name": "string", "unique_id": "string"},
     "google_cloudfunctions2_function.service_config": {"uri": "string"},
     "google_cloud_run_v2_service": {"uri": "string"},
     "google_eventarc_trigger": {"transport": _list_of(pubsub=_list_of(subscription="string"))},
@@ -80,6 +99,17 @@ OUTPUTS: Mapping[str, Mapping[str, object]] = {
 
 FILLED_BLOCKS = {"transport"}
 """Blocks that the plan leaves to the provider, and reads."""
+
+KNOWN = {"google_service_account": {"email": "{account_id}@my-project.iam.gserviceaccount.com"}}
+"""What the provider knows of a resource when it plans: https://github.com/GoogleCloudPlatform/magic-modules/pull/11929."""
+
+MADE: Mapping[str, Mapping[str, object]] = {
+    "google_eventarc_trigger": {"transport": [{"pubsub": [{"subscription": "subscriptions/made"}]}]},
+}
+"""What a resource has after the apply, where the plan looks into it."""
+
+FORCES_NEW = {"google_pubsub_subscription": ("name", "topic", "filter"), "google_storage_bucket": ("name",)}
+"""Arguments whose change makes a resource anew; of a binding all are: it cannot be updated."""
 
 OTHERS: Mapping[str, Mapping[str, tuple[Mapping[str, object], Mapping[str, object]]]] = {
     "archive": {
@@ -122,9 +152,13 @@ class Provider:
     """Answers Terraform for one provider: ``resources`` and ``data`` are blocks by type name."""
 
     def __init__(
-        self, provider: Message, resources: Mapping[str, Message], data: Mapping[str, Message]
+        self,
+        provider: Message,
+        resources: Mapping[str, Message],
+        data: Mapping[str, Message],
+        answers: Answers,
     ) -> None:
-        self._resources, self._data = resources, data
+        self._resources, self._data, self._answers = resources, data, answers
         self._schemas = MAKE["Schemas"](
             provider=MAKE["Schema"](block=provider),
             resource_schemas=_entries(resources),
@@ -141,12 +175,30 @@ class Provider:
         return MAKE["Nothing"]()
 
     def plan(self, request: Message) -> Message:
-        proposed = msgpack.unpackb(request.proposed_new_state.msgpack)
-        planned = _filled(proposed, self._resources[request.type_name], lambda _: UNKNOWN)
-        return MAKE["Planned"](planned_state=_value(planned), legacy_type_system=True)
+        proposed, prior = _content(request.proposed_new_state), _content(request.prior_state)
+        if proposed is None:  # it goes
+            return MAKE["Planned"](planned_state=request.proposed_new_state, legacy_type_system=True)
+        known = {name: text.format(**proposed) for name, text in KNOWN.get(request.type_name, {}).items()}
+        planned = _filled(proposed | known, self._resources[request.type_name], lambda _: UNKNOWN)
+        return MAKE["Planned"](
+            planned_state=_value(planned),
+            requires_replace=[_path(name) for name in _forces_new(request.type_name, prior, planned)],
+            legacy_type_system=True,
+        )
+
+    def apply(self, request: Message) -> Message:
+        planned = _content(request.planned_state)
+        made = planned and _known(planned) | MADE.get(request.type_name, {})
+        return MAKE["Applied"](new_state=_value(made), legacy_type_system=True)
+
+    def upgrade(self, request: Message) -> Message:
+        return MAKE["State"](state=MAKE["Value"](json=request.raw_state.json))
+
+    def refresh(self, request: Message) -> Message:
+        return MAKE["State"](state=request.current_state)
 
     def read(self, request: Message) -> Message:
-        asked = msgpack.unpackb(request.config.msgpack)
+        asked = _content(request.config) | self._answers.get(request.type_name, {})
         return MAKE["State"](state=_value(_filled(asked, self._data[request.type_name], _made_up)))
 
     def serve(self) -> tuple[grpc.Server, str]:
@@ -162,9 +214,16 @@ class Provider:
 
 
 @contextmanager
-def answering(schema: Path) -> Iterator[str]:
-    """Answer for all providers of the plan; yield the value of TF_REATTACH_PROVIDERS."""
-    providers = {"google": google(schema), **{name: _other(data) for name, data in OTHERS.items()}}
+def answering(schema: Path, types: Collection[str], answers: Answers = NO_ANSWERS) -> Iterator[str]:
+    """Answer for all providers of the plan; yield the value of TF_REATTACH_PROVIDERS.
+
+    Terraform asks for the whole schema with each command, so it gets that of ``types`` alone. ``answers`` are
+    what data sources of Google's say, by type.
+    """
+    providers = {
+        "google": google(schema, types, answers),
+        **{name: _other(data) for name, data in OTHERS.items()},
+    }
     serving = {name: provider.serve() for name, provider in providers.items()}
     try:
         yield json.dumps(
@@ -180,14 +239,16 @@ def _where(address: str) -> dict[str, object]:
     return {"Protocol": "grpc", "ProtocolVersion": 5, "Pid": os.getpid(), "Test": True, "Addr": at}
 
 
-def google(path: Path) -> Provider:
+def google(path: Path, types: Collection[str], answers: Answers) -> Provider:
     """Read Google's provider from its schema: gzipped JSON of arguments by kind and type."""
     schema = json.loads(gzip.decompress(path.read_bytes()))
     blocks = {
-        kind: {name: _block(name, arguments, "id") for name, arguments in schema[kind].items()}
+        kind: {name: _block(name, schema[kind][name], "id") for name in types & schema[kind].keys()}
         for kind in ("resource", "data")
     }
-    return Provider(_block("provider", schema["provider"]["google"]), blocks["resource"], blocks["data"])
+    return Provider(
+        _block("provider", schema["provider"]["google"]), blocks["resource"], blocks["data"], answers
+    )
 
 
 def _other(sources: Mapping[str, tuple[Mapping[str, object], Mapping[str, object]]]) -> Provider:
@@ -200,7 +261,7 @@ def _other(sources: Mapping[str, tuple[Mapping[str, object], Mapping[str, object
         )
         for name, (arguments, outputs) in sources.items()
     }
-    return Provider(MAKE["Block"](), {}, data)
+    return Provider(MAKE["Block"](), {}, data, {})
 
 
 def _block(path: str, arguments: Mapping[str, Any], *computed: str) -> Message:
@@ -265,6 +326,32 @@ def _made_up(attribute: Message) -> object:
         case ["list", _]:
             return []
     raise TypeError(f"nothing to make up for {attribute.name}")
+
+
+def _forces_new(kind: str, prior: Content, planned: Content) -> list[str]:
+    """Name the arguments that cannot be changed, and are."""
+    if prior is None or planned is None:
+        return []
+    fixed = planned.keys() - {"id"} if kind.endswith("_iam_member") else FORCES_NEW.get(kind, ())
+    return [name for name in fixed if prior.get(name) != planned[name]]
+
+
+def _path(name: str) -> Message:
+    return MAKE["Path"](steps=[MAKE["Step"](attribute_name=name)])
+
+
+def _known(value: Any) -> Any:  # noqa: ANN401  a tree of whatever a resource holds
+    """Return a state after the apply: what was unknown is made up."""
+    match value:
+        case dict():
+            return {name: _known(inner) for name, inner in value.items()}
+        case list():
+            return [_known(inner) for inner in value]
+    return "made-up" if value == UNKNOWN else value
+
+
+def _content(value: Message) -> Any:  # noqa: ANN401  a tree of whatever a resource holds
+    return msgpack.unpackb(value.msgpack)
 
 
 def _value(content: object) -> Message:

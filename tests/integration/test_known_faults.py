@@ -38,7 +38,9 @@ def featurised(folder: Path, text: str, **files: str) -> tuple[dict[str, torch.T
 
 def proteins(*msas: str) -> str:
     given = zip("AB", (FIRST, SECOND), msas, strict=False)
-    entries = (f"- protein: {{id: {name}, sequence: {letters}, msa: {msa}}}\n" for name, letters, msa in given)
+    entries = (
+        f"- protein: {{id: {name}, sequence: {letters}, msa: {msa}}}\n" for name, letters, msa in given
+    )
     return f"sequences:\n{''.join(entries)}"
 
 

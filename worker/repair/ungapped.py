@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from Bio import Align
-from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
+from scipy.optimize import linear_sum_assignment
 
 LEAST = 10
 """Fewest residues that are worth a warning."""

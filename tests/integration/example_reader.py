@@ -1,5 +1,6 @@
 """Let Boltz-2 parse and featurise an input, for a child process: what Boltz does to one reaches no test."""
 
+import pickle
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from boltz.data.tokenize.boltz2 import tokenize_structure
 from boltz.data.types import StructureV2
 from boltz.data.write.mmcif import to_mmcif
 from boltz.data.write.pdb import to_pdb
+from support.structures import Built, build
 
 from inputs.grammar import Protein
 from inputs.read import BoltzInput, normalised, read_input
@@ -50,6 +52,26 @@ def written(example: Path, components: Path, folder: Path, suffix: str) -> Writt
     names = {chain["asym_id"]: str(chain["name"]) for chain in parsed.chains}
     tokens, _ = tokenize_structure(parsed)
     return Written(path, [(names[token["asym_id"]], f"{token['res_idx'] + 1}") for token in tokens])
+
+
+def built(example: Path, components: Path, folder: Path, suffix: str) -> Built:
+    """Have Boltz read an input, and write a right structure of it, as it would a prediction's.
+
+    ``model_0`` with this suffix and ``molecules.pkl`` lie in the folder then.
+    """
+    workspace = _workspace(example, components, folder)
+    featurise(workspace, ())
+    molecules = workspace.molecules.read_bytes()
+    (folder / "molecules.pkl").write_bytes(molecules)
+    structure = build(example.read_text(), pickle.loads(molecules))  # noqa: S301  Boltz's own
+    parsed = StructureV2.load(next((workspace.processed / "structures").iterdir()))
+    for chain in parsed.chains:
+        for residue in parsed.residues[chain["res_idx"] :][: chain["res_num"]]:
+            for atom in parsed.atoms[residue["atom_idx"] :][: residue["atom_num"]]:
+                key = str(chain["name"]), int(residue["res_idx"]) + 1, str(atom["name"])
+                atom["coords"], atom["is_present"] = structure.places[key], True
+    (folder / f"model_0.{suffix}").write_text((to_mmcif if suffix == "cif" else to_pdb)(parsed, boltz2=True))
+    return structure
 
 
 def _workspace(example: Path, components: Path, folder: Path) -> Workspace:

@@ -125,28 +125,29 @@ def right(text: str) -> Built:
     return build(text)
 
 
-def build(text: str) -> Built:
-    """Return a right structure of an input."""
+def build(text: str, known: Mapping[str, Any] | None = None) -> Built:
+    """Return a right structure of an input; ``known`` are conformers of its SMILES, by Boltz-2's code."""
     document = read_input("a.yaml", text.encode())
     smiles = dict.fromkeys(
         each.smiles for each in _molecules(document) if isinstance(each, Ligand) and each.smiles
     )
-    molecules = {f"LIG{at}": ligand(each) for at, each in enumerate(smiles, start=1)}
+    molecules = known or {f"LIG{at}": ligand(each) for at, each in enumerate(smiles, start=1)}
+    conformers = dict(zip(smiles, molecules.values(), strict=True))
     places: Places = {}
     draw = np.random.default_rng(5)
     for molecule in _molecules(document):
         for chain in molecule.id:
-            own = _own(molecule)
+            own = _own(molecule, conformers)
             moved = _beside(np.array(list(own.values())), np.array(list(places.values())), draw)
             places |= {(chain, *key): place for key, place in zip(own, moved, strict=True)}
-    return Built(document, places, molecules)
+    return Built(document, places, dict(molecules))
 
 
 def _molecules(document: BoltzInput) -> list[Polymer | Ligand]:
     return [entry.molecule for entry in document.sequences]
 
 
-def _own(molecule: Polymer | Ligand) -> dict[tuple[int, str], Place]:
+def _own(molecule: Polymer | Ligand, conformers: Mapping[str, Any]) -> dict[tuple[int, str], Place]:
     if isinstance(molecule, Polymer):
         return _chain(molecule)
     if molecule.ccd:
@@ -155,7 +156,7 @@ def _own(molecule: Polymer | Ligand) -> dict[tuple[int, str], Place]:
             whole = ideal(code)
             found |= {(number, name): whole[name] + [0, 0, 30.0 * number] for name in atoms(molecule, number)}
         return found
-    known = ligand(molecule.smiles or "")
+    known = conformers[molecule.smiles or ""]
     named = zip(_names(known), known.GetConformer().GetPositions(), strict=True)
     return {(1, name): place for name, place in named}
 
@@ -324,10 +325,15 @@ def _sample(built: Built, folder: Path, form: str, rank: int) -> dict[str, Path]
         path.write_text(structure.make_mmcif_document().as_string())
     else:
         path.write_text(structure.make_pdb_string())
+    return {path.name: path} | arrays(built, folder, rank)
+
+
+def arrays(built: Built, folder: Path, rank: int = 0) -> dict[str, Path]:
+    """Write the confidence of a sample: the same error everywhere, and ipTM by the numbers of chains."""
     polymers = [each for each in _molecules(built.document) if isinstance(each, Polymer)]
     whole = {chain for each in polymers for chain in each.id}
     tokens = {key[:2] if key[0] in whole else key for key in built.places}
-    count, files = len(tokens), {path.name: path}
+    count, files = len(tokens), dict[str, Path]()
     for kind, value in (("pae", np.full((count, count), 5.0)), ("plddt", np.full(count, 0.9))):
         files[f"{kind}_model_{rank}.npz"] = folder / f"{kind}_model_{rank}.npz"
         np.savez(files[f"{kind}_model_{rank}.npz"], **{kind: value})

@@ -91,6 +91,11 @@ class Built:
     places: Places
     molecules: dict[str, Any]
 
+    @property
+    def chains(self) -> list[str]:
+        """Chains in the order of the file."""
+        return list(dict.fromkeys(key[0] for key in self.places))
+
     def chain(self, chain: str) -> list[Key]:
         """Return the atoms of a chain."""
         return [key for key in self.places if key[0] == chain]
@@ -337,7 +342,7 @@ def arrays(built: Built, folder: Path, rank: int = 0) -> dict[str, Path]:
     for kind, value in (("pae", np.full((count, count), 5.0)), ("plddt", np.full(count, 0.9))):
         files[f"{kind}_model_{rank}.npz"] = folder / f"{kind}_model_{rank}.npz"
         np.savez(files[f"{kind}_model_{rank}.npz"], **{kind: value})
-    chains = [str(at) for at in range(len({key[0] for key in built.places}))]
+    chains = [str(at) for at in range(len(built.chains))]
     pairs = {one: {other: 0.5 + int(other) / 10 for other in chains} for one in chains}
     confidence = folder / f"confidence_model_{rank}.json"
     confidence.write_text(json.dumps({"confidence_score": 0.8, "pair_chains_iptm": pairs}))

@@ -52,12 +52,16 @@ PEPTIDE_BOND, PHOSPHODIESTER_BOND = 1.329, 1.607
 
 
 class Limit(NamedTuple):
-    """A row of the table: a check, what it looks at, what it calls failed or a warning, and the source."""
+    """A row of the table: a check, what it looks at, what it calls failed or a warning, and the source.
+
+    ``value`` is what an outlier's value is.
+    """
 
     check: str
     looks_at: str
     failed: str
     warning: str
+    value: str
     source: str
 
 
@@ -74,6 +78,7 @@ LIMITS = (
         "stereocentres of ligands and residues that SMILES or CCD give",
         f"triple product times its sign below {HAND:g}: below -{HAND:g} inverted, else flat",
         "",
+        "triple product times its sign",
         "10 degrees: boltz-community's check",
     ),
     Limit(
@@ -81,6 +86,7 @@ LIMITS = (
         "double bonds whose side the SMILES gives",
         "on the other side (90 degrees)",
         "",
+        "dihedral, degrees",
         "Boltz-1x's evaluation",
     ),
     Limit(
@@ -88,6 +94,7 @@ LIMITS = (
         "stereocentres that the SMILES leaves open",
         "",
         "always",
+        "triple product, positive for R; 0 where it has no name",
         "judgement: the model chose",
     ),
     Limit(
@@ -95,6 +102,7 @@ LIMITS = (
         "covalent bonds in residues and ligands, but for those of metals",
         f"share over {_percent(LENGTH)}",
         f"over {_percent(LENGTH_WARNING)}",
+        "share",
         f"{_BONDED}; the warning is where Boltz-2's potential begins",
     ),
     Limit(
@@ -102,16 +110,23 @@ LIMITS = (
         "distances between atoms that share a neighbour",
         f"share over {_percent(ANGLE)}",
         "",
+        "share",
         "PoseBusters",
     ),
     Limit(
-        "ring", "aromatic rings of five and six atoms", f"an atom over {FLAT:g} Å off the plane", "", _BONDED
+        "ring",
+        "aromatic rings of five and six atoms",
+        f"an atom over {FLAT:g} Å off the plane",
+        "",
+        "Å",
+        _BONDED,
     ),
     Limit(
         "double bond plane",
         "C=C with four neighbours",
         "",
         f"an atom over {FLAT:g} Å off the plane",
+        "Å",
         "PoseBusters, which fails it: a good paclitaxel has 0.34 Å at its bridgehead",
     ),
     Limit(
@@ -119,6 +134,7 @@ LIMITS = (
         "pairs of a ligand's atoms more than two bonds apart",
         f"below {INNER:.2f} of RDKit's least distance",
         "",
+        "Å",
         "PoseBusters",
     ),
     Limit(
@@ -127,6 +143,7 @@ LIMITS = (
         "last to first where cyclic",
         f"over {_percent(LENGTH)} off",
         f"over {_percent(LENGTH_WARNING)} off",
+        "part of the length",
         "as bonds; Engh and Huber, Acta Cryst. A47, 392; Parkinson et al., Acta Cryst. D52, 57",
     ),
     Limit(
@@ -134,6 +151,7 @@ LIMITS = (
         "peptide bonds",
         f"more than {_percent(MAX_TWISTED)} of them, and {MIN_TWISTED} or more",
         f"over {TWISTED:g} degrees from planar",
+        "omega, degrees",
         "MolProbity; EMDataResource 2019 (Nat. Methods 18, 156): almost never genuine; share: judgement",
     ),
     Limit(
@@ -141,6 +159,7 @@ LIMITS = (
         "peptide bonds, but for those of proline and other residues without NH",
         "",
         f"within {TWISTED:g} degrees of cis",
+        "omega, degrees",
         "the same: 1 in 3,000 is genuine",
     ),
     Limit(
@@ -150,6 +169,7 @@ LIMITS = (
         f"one with a ligand; one below {CLASH_SEVERE:g} between chains; "
         f"over {CLASHES:g} per 1,000 atoms of polymers",
         f"one below {CLASH_SEVERE:g} in a chain; over {CLASHES_WARNING:g} per 1,000 atoms",
+        "part of the radii's sum",
         f"{CLASH:g}: {_BONDED}; the rates are judgement, calibrated on 22 official predictions",
     ),
     Limit(
@@ -157,6 +177,7 @@ LIMITS = (
         "chains, where there are several",
         f"a ligand or ion over {ALONE:g} Å from the nearest atom of another chain",
         "a polymer that far away",
+        "Å",
         "PoseBusters",
     ),
     Limit(
@@ -164,6 +185,7 @@ LIMITS = (
         "`bond` constraints",
         f"length outside {ASKED_BOND[0]:g} to {ASKED_BOND[1]:g} times the sum of covalent radii",
         "",
+        "Å",
         "judgement",
     ),
     Limit(
@@ -171,6 +193,7 @@ LIMITS = (
         "`contact` constraints: the nearest atoms of both sides",
         "over `max_distance`, with `force: true`",
         "without `force`",
+        "Å",
         "as Boltz-2's potential takes it",
     ),
     Limit(
@@ -178,6 +201,7 @@ LIMITS = (
         "each of a `pocket`'s contacts: its nearest atom to the binder",
         "over `max_distance`, with `force: true`",
         "without `force`",
+        "Å",
         "as Boltz-2's potential takes it",
     ),
 )

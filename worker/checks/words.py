@@ -120,7 +120,7 @@ def _cut(text: str, most: int = MAX_REASON) -> str:
 
 
 def _remedy(outlier: Outlier, options: Options) -> str:
-    if outlier.check in STEREO and options.potentials is False:
+    if outlier.check in STEREO and not options.potentials:
         return "Ask for dropfold-potentials:true, which steers stereochemistry, or for more samples."
     if outlier.check in ASKED and outlier.level == "warning":
         return "With `force: true` a potential enforces it."

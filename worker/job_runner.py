@@ -108,7 +108,8 @@ class JobRunner:
     def _end(self, leased: LeasedJob, change: Callable[[Job], Job], code: Code | None = None) -> None:
         job = self.settler.settle(leased.change(change))
         about = {"state": job.state, "code": code, "timings": job.timings, "seconds": _since_claim(job)}
-        logger.info("attempt ended", extra=self._about(job) | about | {"action": "attempt.ended"})
+        checks = {"checks": job.checks.verdict if job.checks else None}
+        logger.info("attempt ended", extra=self._about(job) | about | checks | {"action": "attempt.ended"})
 
     def _about(self, job: Job) -> dict[str, object]:
         return job.about | {"execution": self.holder}

@@ -22,7 +22,18 @@ from schemas.job import State
 
 STRUCTURE = "boltz2_conf.ckpt"
 ASKED = Path(__file__).parent / "asked"
-STAGES = {"queued", "start_up", "download", "parse", "featurise", "predict", "write", "report", "upload"}
+STAGES = {
+    "queued",
+    "start_up",
+    "download",
+    "parse",
+    "featurise",
+    "predict",
+    "write",
+    "check",
+    "report",
+    "upload",
+}
 
 
 @pytest.mark.extra
@@ -72,6 +83,7 @@ def test_two_lives_with_a_result_computed_anew_an_endless_input_and_a_copy(
     assert copied.cached_from in {job, anew}
     # Page and picture are drawn anew, if there is time in this life's second: they are about one upload.
     outputs = pipeline.outputs(copy)
+    assert outputs.pop("input.yaml") != before.pop("input.yaml")
     assert {name: outputs[name] for name in before} == before
     check_log(second, pipeline, {endless: State.FAILED, copy: State.SUCCEEDED})
 

@@ -248,7 +248,7 @@ def test_the_end_of_an_attempt_is_logged_with_what_metrics_and_alerts_count(
     begun = datetime.now(UTC)
     shop.drain([shop.queue()])
     [line] = [vars(record) for record in caplog.records if record.msg == "attempt ended"]
-    assert (line["state"], line["code"]) == (State.SUCCEEDED, None)
+    assert (line["state"], line["code"], line["checks"]) == (State.SUCCEEDED, None, Verdict.PASSED)
     assert 0 <= line["seconds"] <= (datetime.now(UTC) - begun).total_seconds() + 0.001  # it is rounded
     assert line["timings"]["queued"] >= 0
 

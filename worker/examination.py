@@ -71,7 +71,6 @@ class Examination:
     watch: Stopwatch
     about: dict[str, object]
     _report: ChecksReport = field(init=False)
-    _why_unchecked: str | None = None
 
     def order(self, written: Written) -> Sequence[int]:
         """Prove and check samples; return their ranks by the model's confidence, those that failed last.
@@ -91,7 +90,7 @@ class Examination:
         """
         outputs.checked(files, replace(self._expected, samples=0))
         report = self._guarded(lambda: self._with_caveats(files), lambda _why: self._report)
-        checks = self._guarded(lambda: self._summary(report), lambda why: unchecked(why, report))
+        checks = self._guarded(lambda: summary(report, self.options), lambda why: unchecked(why, report))
         (folder / CHECKS).write_text(report.model_dump_json(indent=2) + "\n")
         whole = {name: files[name] for name in outputs.names(self._expected)} | {CHECKS: folder / CHECKS}
         return Examined(whole, outputs.scores(whole, report.samples[0].interfaces), report, checks)
@@ -107,12 +106,7 @@ class Examination:
             raise ValueError(f"not a report on {self.options.samples} samples: {report.samples}")
         return report
 
-    def _summary(self, report: ChecksReport) -> Checks:
-        why = self._why_unchecked
-        return unchecked(why, report) if why else summary(report, self.options)
-
     def _unchecked(self, why: str) -> ChecksReport:
-        self._why_unchecked = why
         ranks = range(self.options.samples)
         verdict = {"verdict": Verdict.UNCHECKED, "unchecked": why}
         return ChecksReport(samples=tuple(CheckedSample(rank=n, boltz_rank=n, **verdict) for n in ranks))

@@ -55,7 +55,9 @@ def test_a_folder_is_dropped_waited_for_shown_and_fetched(stack: Stack, screen: 
     folder = screen.name
     done = dropfold(stack, "drop", screen, "--wait", "--samples", 2, status=1)
     assert re.findall(r"^[0-9a-f]{16}  sent +gs://\S+/(\w+\.yaml)$", done.stdout, re.MULTILINE)
-    assert done.stdout.splitlines()[-1] == "2 of 2 ended: 2 succeeded."
+    lines = done.stdout.splitlines()
+    told = lines[lines.index("2 of 2 ended: 2 succeeded.") + 1 :]
+    assert all(line.startswith(f"succeeded, checks failed: {folder}/") for line in told)
     assert f"{folder}/wrong.yaml" in done.stderr
     assert "no input: " in done.stderr
     assert COLOUR not in done.stdout + done.stderr
@@ -71,6 +73,10 @@ def test_a_folder_is_dropped_waited_for_shown_and_fetched(stack: Stack, screen: 
     to = tmp_path / "results"
     rows = dropfold(stack, "results", f"{folder}/", "--download", to).stdout.splitlines()
     assert [row.split("\t")[1] for row in rows] == ["SUCCEEDED", "SUCCEEDED"]
+    verdicts = {receipt["source"]["name"]: receipt["checks"]["verdict"] for receipt in receipts}
+    assert {row.split("\t")[0]: row.split("\t")[2] for row in rows} == verdicts
+    wrong = {line.split(": ")[1].split("  ")[0] for line in told}
+    assert wrong == {name for name, verdict in verdicts.items() if verdict == "failed"}
     for receipt in receipts:
         digests = {output["name"]: output["crc32c"] for output in receipt["outputs"]}
         fetched = {name for name in digests if name.endswith((".cif", "/report.html"))}
@@ -210,6 +216,21 @@ def test_events_are_followed_by_a_subscription_that_goes_with_the_command(
         event = json.loads(process.stdout.readline())
         assert (event["batch"], event["data"]["source"]["name"]) == (folder, f"{folder}/a.txt")
     assert followers(stack) == before
+
+
+@pytest.mark.skipif("BOLTZ_CACHE" in os.environ, reason="only random weights are sure to be wrong")
+def test_who_wants_only_structures_that_failed_a_check_hears_of_no_other(
+    stack: Stack, folder: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.yaml").write_text(one_protein("GIGAVLKVLTTG"))
+    (tmp_path / "b.txt").write_text("no input")
+    with following(stack, "--json", "--filter", "checks=failed", "--filter", f"batch={folder}") as process:
+        dropfold(stack, "drop", tmp_path / "b.txt", "--to", folder, "--no-check", "--wait", status=1)
+        done = dropfold(stack, "drop", tmp_path / "a.yaml", "--to", folder, "--wait", "--strict", status=1)
+        assert f"succeeded, checks failed: {folder}/a.yaml" in done.stdout
+        assert process.stdout
+        event = json.loads(process.stdout.readline())
+    assert (event["checks"], event["data"]["source"]["name"]) == ("failed", f"{folder}/a.yaml")
 
 
 def test_inputs_are_checked_without_anybody_else(screen: Path) -> None:

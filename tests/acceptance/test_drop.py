@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -84,6 +85,9 @@ def test_a_dropped_file_becomes_structure_receipt_and_event(stack: Stack, folder
     assert receipt["model"]["weights_digest"].startswith("sha256:")
     assert receipt["model"]["random_weights"] is ("BOLTZ_CACHE" not in os.environ)
     assert receipt["timings"]["predict"] > 0
+    verdict = "failed" if receipt["model"]["random_weights"] else receipt["checks"]["verdict"]
+    assert receipt["checks"]["verdict"] == event.attributes["checks"] == event.data["checks"] == verdict
+    assert event.data["reasons"] == receipt["checks"]["reasons"][:3]
     prefix = f"gs://{stack.outputs.name}/{folder}/dodecamer/{receipt['job_id']}/"
     assert event.data["receipt"] == f"{prefix}receipt.json"
     check_structure(stack, receipt, {"A": 12, "B": 12})
@@ -163,6 +167,10 @@ def test_a_ligand_s_affinity_is_in_the_receipt(stack: Stack, folder: str) -> Non
     assert receipt["state"] == "SUCCEEDED"
     assert 0 <= receipt["scores"]["affinity_probability_binary"] <= 1
     assert any(output["name"].endswith("/affinity.json") for output in receipt["outputs"])
+    [found] = [output["name"] for output in receipt["outputs"] if output["name"].endswith("/checks.json")]
+    assert (
+        json.loads(stack.outputs.blob(found).download_as_bytes())["affinity"] == receipt["checks"]["affinity"]
+    )
     check_structure(stack, receipt, {"A": 10, "L": 1})
 
 

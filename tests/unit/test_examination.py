@@ -120,7 +120,7 @@ def test_checks_that_fail_leave_the_prediction_as_it_is_and_unchecked(
 ) -> None:
     done = run(asked(check, samples=2), tmp_path)
     assert confidences(done) == [0.9, 0.8]
-    assert (done.checks.verdict, done.checks.best) == (UNCHECKED, None)
+    assert (done.checks.verdict, done.checks.best) == (UNCHECKED, 0)
     assert done.checks.reasons == (f"Not checked: {REASON}.",)
     assert {(each.verdict, each.unchecked) for each in done.report.samples} == {(UNCHECKED, REASON)}
     [line] = [vars(record) for record in caplog.records]

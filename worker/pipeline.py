@@ -218,6 +218,7 @@ class Pipeline:
             attempt.prepared.alignments,
             report,
             checks,
+            attempt.prepared.warnings,
         )
 
     def _uploaded(self, files: Mapping[str, Path], leased: LeasedJob) -> tuple[Output, ...]:

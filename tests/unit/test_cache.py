@@ -203,6 +203,17 @@ def test_page_and_picture_of_a_copy_are_about_the_upload_that_asked(shelf: Shelf
     assert shelf.results.objects[result.outputs[1].name][1].decode() == f"{shelf.second.job_id} {TEXT}"
 
 
+def test_a_page_is_told_how_files_were_read(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    def show(prediction: Prediction, path: Path) -> None:
+        path.write_text(" ".join(prediction.warnings))
+
+    cut = ("Chain A: cut.",)
+    monkeypatch.setattr("worker.pipeline.repaired", lambda prepared, _call: replace(prepared, warnings=cut))
+    result = replace(shelf.pipeline, renderers={"report.html": show}).run(shelf.leased)
+    assert result.warnings == cut
+    assert shelf.results.objects["run43/foo/ffff/report.html"][1].decode() == cut[0]
+
+
 def test_a_copy_names_the_files_that_were_read_for_it_and_the_device_of_the_first(
     shelf: Shelf, tmp_path: Path
 ) -> None:

@@ -133,6 +133,7 @@ def _warnings(prediction: Prediction, samples: Sequence[Mapping[str, Any]]) -> l
         found.append(
             "Values of pLDDT or PAE do not fit the structure and are not drawn. The files have them."
         )
+    found += prediction.warnings
     return [*found, *map(_alone, (each for each in prediction.alignments if each.rows == 1))]
 
 

@@ -25,7 +25,8 @@ class Prediction:
 
     ``usd_per_hour`` is what the worker costs, where that is known. ``alignments`` are those that were made.
     ``checks`` is what the checks of the structures found, ``summary`` what of it the receipt has; a copied
-    result of the time before them has no ``checks``.
+    result of the time before them has no ``checks``. ``warnings`` say how files were read otherwise than as
+    they are.
     """
 
     job: Job
@@ -38,6 +39,7 @@ class Prediction:
     alignments: tuple[Alignment, ...] = ()
     checks: ChecksReport | None = None
     summary: Checks | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def usd(self) -> float | None:

@@ -11,12 +11,15 @@ from integration.browser import WINDOWS, keep, launched, needed
 from integration.browser import opened as open_in
 from PIL import Image
 from playwright.sync_api import Browser, Page
+from support.inputs import one_protein
 from support.predictions import a_prediction
 from support.verdicts import ALONE, CIS, FLAT, a_sample, checked
 
 from worker.report import page as report
 
 WHITE = 250
+LONE_ION = ALONE.model_copy(update={"chain": "M"})
+SEQUENCES = f"{one_protein('A' * 40)}- ligand: {{id: L, smiles: CCO}}\n- ligand: {{id: M, ccd: MG}}\n"
 
 pytestmark = needed
 
@@ -30,8 +33,9 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
-    prediction = a_prediction(folder, length=40, samples=2, name=f"run42/{'long_' * 30}name.yaml")
-    samples = [a_sample(0, FLAT, ALONE, CIS, boltz_rank=1), a_sample(1, FLAT, boltz_rank=0)]
+    name = f"run42/{'long_' * 30}name.yaml"
+    prediction = a_prediction(folder, sequences=SEQUENCES, samples=2, name=name)
+    samples = [a_sample(0, FLAT, LONE_ION, CIS, boltz_rank=1), a_sample(1, FLAT, boltz_rank=0)]
     report.write(checked(prediction, samples), folder / "report.html")
     return folder / "report.html"
 
@@ -131,16 +135,19 @@ def test_a_reason_shows_its_atom_and_reset_the_whole_again(opened: Page, tmp_pat
     assert marked(opened, tmp_path) == 0
 
 
-def test_a_place_is_shown_in_its_own_sample_and_its_hidden_chain_comes_back(opened: Page) -> None:
+def test_a_place_is_shown_in_its_own_sample_and_its_hidden_chain_comes_back(
+    opened: Page, tmp_path: Path
+) -> None:
     opened.select_option("#sample", "1")
     opened.wait_for_selector("body[data-shown='1']")
-    chain = opened.locator("#chains input[value=L]")
+    chain = opened.locator("#chains input[value=M]")
     chain.uncheck()
     opened.locator(".verdict button").nth(1).click()
     opened.wait_for_selector("body[data-shown='0']")
     assert opened.locator("#sample").input_value() == "0"
     opened.wait_for_function("text => document.getElementById('picked').textContent === text", arg=ALONE.what)
     assert chain.is_checked()
+    assert marked(opened, tmp_path) > 100  # with nothing near it
 
 
 def test_every_button_says_what_it_shows_and_every_table_what_it_is_of(opened: Page) -> None:

@@ -78,5 +78,5 @@ def _shown(sample: CheckedSample) -> Shown:
 
 
 def _best_first(interfaces: Iterable[Interface]) -> list[Interface]:
-    """Sort by ipSAE; pairs that have none come last, as they were."""
-    return sorted(interfaces, key=lambda pair: (pair.ipsae is None, -(pair.ipsae or 0)))
+    """Sort by ipSAE; pairs that have none come last, the smallest error first."""
+    return sorted(interfaces, key=lambda pair: (pair.ipsae is None, -(pair.ipsae or 0), pair.mean_pae))

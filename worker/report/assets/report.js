@@ -55,7 +55,7 @@
     viewer.render();
   }
 
-  // Shows a place that a check names: what is within 5 angstrom as sticks, its atom as a ball
+  // Shows a place that a check names: residues within 6 angstrom as sticks, its atom as a ball
   async function showPlace({ sample, chain, residue, atom, what }) {
     if (!viewer) return;
     if (at("sample").value !== sample) {
@@ -64,14 +64,13 @@
     }
     document.querySelectorAll("#chains input").forEach((box) => { box.checked ||= box.value === chain; });
     paint(true);
-    const place = residue ? { chain, resi: Number(residue) } : { chain };
-    const around = { within: { distance: 5, sel: place }, byres: true };
-    viewer.addStyle(around, { stick: { colorfunc: (each) => ofPlddt(each.b), radius: 0.15 } });
-    for (const { x, y, z } of viewer.selectedAtoms(atom ? { ...place, atom } : place)) {
+    const place = residue ? { chain, resi: Number(residue), ...(atom && { atom }) } : { chain };
+    const near = { or: [place, { within: { distance: 6, sel: place } }] };
+    viewer.addStyle({ ...near, byres: true }, { stick: { colorfunc: (each) => ofPlddt(each.b), radius: 0.15 } });
+    for (const { x, y, z } of viewer.selectedAtoms(place)) {
       viewer.addSphere({ center: { x, y, z }, radius: 0.5, color: "#c2185b" });
     }
-    viewer.zoomTo(place);
-    viewer.zoom(0.8);
+    viewer.zoomTo(near);
     viewer.render();
     at("picked").textContent = what;
     at("viewer").scrollIntoView({ block: "center" });

@@ -120,7 +120,7 @@ def shared_msas(document: BoltzInput) -> Iterator[Diagnostic]:
             chain, other = first.setdefault(posixpath.normpath(protein.msa), (protein.id[0], own))
             if not can_share(own, other):
                 what = f"is also that of chain {chain}, which has another sequence"
-                remedy = "Give each of the two an MSA that begins with its own sequence."
+                remedy = "Give each of the two a file of its own, whose first row is or holds its sequence."
                 yield Diagnostic(what, remedy, ("sequences", at, "protein", "msa"), protein.msa)
 
 

@@ -154,6 +154,16 @@ def test_a_chain_of_an_mmcif_has_its_label_or_else_the_author_s_name(tmp_path: P
         assert prepared.document.templates[0].template_id == (name,)
 
 
+def test_a_label_that_is_another_chain_s_name_by_the_author_is_told(tmp_path: Path) -> None:
+    structure = re.sub(r"\bX\b", "C", written_mmcif(tmp_path))
+    prepared = after(tmp_path, "t.cif", structure, ", chain_id: A, template_id: C")
+    assert prepared.document.templates[0].template_id == ("C",)
+    assert prepared.warnings == (
+        "Chain C of the template t.cif was taken by its label: its author calls it Y, "
+        "and the one with the label A C.",
+    )
+
+
 def written_mmcif(folder: Path) -> str:
     """Return an mmCIF with entities; the labels of its proteins are A and C, their author's names X and Y."""
     (folder / "pdb.pdb").write_text(

@@ -33,6 +33,7 @@ def repair(document: BoltzInput, folder: Path) -> Repaired:
     for at, template in enumerate(document.templates):
         proteins = files[posixpath.normpath(template.file)].proteins
         templates.append(_named(at, template, proteins))
+        warnings += _taken_by_label(template, proteins)
         warnings += _unused(document, templates[-1], proteins)
     if tuple(templates) != document.templates:
         document = document.model_copy(update={"templates": tuple(templates)})
@@ -79,6 +80,19 @@ def _name(asked: str, proteins: tuple[Protein, ...]) -> str | None:
         return asked
     by_author = [chain.name for chain in chains if chain.author == asked]
     return by_author[0] if len(by_author) == 1 else None
+
+
+def _taken_by_label(template: Template, proteins: tuple[Protein, ...]) -> Iterator[str]:
+    """Tell of a name that is one chain's label and another chain's name by the author: the label counts."""
+    chains = [each.chain for each in proteins]
+    for asked in dict.fromkeys(template.template_id or ()):
+        taken = next((chain for chain in chains if chain.name == asked), None)
+        others = [chain.name for chain in chains if chain.author == asked and chain != taken]
+        if taken and others:
+            yield (
+                f"Chain {asked} of the template {shorten(template.file)} was taken by its label: its author calls "
+                f"it {shorten(taken.author, 20)}, and the one with the label {others[0]} {asked}."
+            )
 
 
 def _unused(document: BoltzInput, template: Template, proteins: tuple[Protein, ...]) -> Iterator[str]:

@@ -69,7 +69,7 @@ def check_file(file: str, lines: Iterable[str], document: BoltzInput) -> Failure
 
 def without_chain(file: str, asked: str, there: Iterable[Chain], at: int) -> Failure:
     """Return the failure of a document's template ``at``, whose file lacks the chain that was asked for."""
-    names = [str(each) for each in there]
+    names = [shorten(str(each), 40) for each in there]
     more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
     return Failure(
         code=Code.INVALID_INPUT,

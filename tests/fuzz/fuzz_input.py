@@ -20,6 +20,7 @@ with atheris.instrument_imports(include=["inputs", "schemas", "yaml"], enable_lo
         input_or_failures,
         message_or_undecodable,
         request_or_failures,
+        template_or_failure,
         trace_kept_or_made,
         upload_or_undecodable,
     )
@@ -57,6 +58,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "F": lambda data: input_or_failures("x.fasta", data),
     "A": lambda data: alignment_or_failure("x.a3m", data),
     "C": lambda data: alignment_or_failure("x.csv", data),
+    "S": lambda data: template_or_failure("t.cif", data),
+    "B": lambda data: template_or_failure("u.pdb", data),
     "E": _event,
     "M": _metadata,
     "P": _completion,

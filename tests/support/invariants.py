@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Mapping
 
+from inputs import template
 from inputs.msa import check_beginning, check_file
 from inputs.read import InvalidInputError, read_input, references
 from inputs.sidecars import beside
@@ -18,6 +19,8 @@ from schemas.trace import trace_of, traceparent
 from schemas.upload import UndecodableEventError, decode_upload
 from support.inputs import one_protein
 
+_TEMPLATES = "templates: [{cif: t.cif, template_id: A}, {pdb: u.pdb, template_id: A}]\n"
+TEMPLATED = read_input("x.yaml", f"{one_protein('MKTAYIAKQR')}{_TEMPLATES}".encode())
 CHAIN = read_input("x.yaml", one_protein("MKTAYIAKQR", "x.a3m").encode())
 
 
@@ -82,6 +85,18 @@ def input_or_failures(name: str, content: bytes) -> None:
 def _is_said(failures: tuple[Failure, ...]) -> None:
     assert 1 <= len(failures) <= 20
     assert all(failure.message.isprintable() and failure.remedy for failure in failures)
+
+
+def template_or_failure(file: str, content: bytes) -> None:
+    """Check a template, as the beginning of an object and as a file."""
+    lines = io.StringIO(content.decode(errors="replace"), newline=None)
+    for failure in (
+        template.check_beginning(file, content, TEMPLATED, whole=True),
+        template.check_beginning(file, content, TEMPLATED, whole=False),
+        template.check_file(file, lines, TEMPLATED),
+    ):
+        assert failure is None or failure.message.startswith(f"The template {file} ")
+        assert failure is None or failure.message.isprintable()
 
 
 def alignment_or_failure(file: str, content: bytes) -> None:

@@ -13,6 +13,7 @@ from support.invariants import (
     message_comes_back,
     message_or_undecodable,
     request_or_failures,
+    template_or_failure,
     trace_kept_or_made,
     upload_or_undecodable,
 )
@@ -130,3 +131,18 @@ def test_any_fasta_is_an_input_or_says_why_not(text: str) -> None:
 @pytest.mark.parametrize("file", ["x.a3m", "x.csv"])
 def test_any_alignment_is_the_chain_s_or_says_why_not(file: str, content: bytes) -> None:
     alignment_or_failure(file, content)
+
+
+COLUMNS = "data_x\nloop_\n_atom_site.label_atom_id\n_atom_site.label_comp_id\n_atom_site.label_asym_id\n"
+
+
+@given(
+    st.binary()
+    | st.text("data_loop_site.\n\r #A").map(str.encode)
+    | st.text().map(lambda text: f"{COLUMNS}{text}".encode())
+    | st.text("CA ALG\n\x00'").map(lambda text: f"{COLUMNS}CA ALA B\n{text}".encode())
+    | st.text().map(lambda text: f"ATOM      1  CA  ALA {text}\nHETATM{text}\n".encode())
+)
+@pytest.mark.parametrize("file", ["t.cif", "u.pdb"])
+def test_any_template_is_one_or_says_why_not(file: str, content: bytes) -> None:
+    template_or_failure(file, content)

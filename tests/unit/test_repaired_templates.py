@@ -137,6 +137,31 @@ def test_a_residue_that_no_dictionary_has_is_an_unknown_one(tmp_path: Path) -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "standard"), [("HIE", "HIS"), ("CYX", "CYS"), ("HSE", "HIS"), ("ASH", "ASP")]
+)
+@pytest.mark.parametrize("end", ["TER\n", ""])
+def test_a_residue_that_is_named_as_in_a_force_field_is_the_dictionary_s(
+    tmp_path: Path, name: str, standard: str, end: str
+) -> None:
+    named = [name if at in {4, 19} else code for at, code in enumerate(CAGE)]
+    content = chain(named).replace("TER\n", end)
+    prepared = after(tmp_path, "t.pdb", content)
+    [entity] = written(tmp_path / "t.pdb").entities
+    assert entity.full_sequence == [standard if code == name else code for code in named]
+    assert prepared.warnings == ()
+
+
+def test_another_component_of_such_a_name_keeps_it(tmp_path: Path) -> None:
+    """HSE is homoserine in the dictionary: one of its atoms is C3."""
+    named = ["HSE" if at == 4 else code for at, code in enumerate(CAGE)]
+    lines = chain(named).splitlines(keepends=True)
+    homoserine = "".join(line.replace(" O   HSE", " C3  HSE") for line in lines)
+    after(tmp_path, "t.pdb", homoserine)
+    [entity] = written(tmp_path / "t.pdb").entities
+    assert entity.full_sequence == named
+
+
 @pytest.mark.parametrize("asked", ["B", "B1"])
 def test_a_chain_of_a_pdb_has_the_file_s_name_or_boltz_s(tmp_path: Path, asked: str) -> None:
     content = seqres(OTHER) + seqres(CAGE, "B") + chain(OTHER) + chain(CAGE, "B")

@@ -23,6 +23,15 @@ MOST_MISSING = 100
 BOND = 2.0
 """Longest distance of a peptide bond's C and N that is none of a break, in ångström; 1.33 is normal."""
 
+_FORCE_FIELDS = {
+    **dict.fromkeys(("HID", "HIE", "HIP", "HSD", "HSE", "HSP"), "HIS"),
+    **dict.fromkeys(("CYX", "CYM"), "CYS"),
+    "ASH": "ASP",
+    "GLH": "GLU",
+    "LYN": "LYS",
+}
+"""Names of residues by their protons, in AMBER and CHARMM; the dictionary has others of the same name."""
+
 _TOLD = 5
 """Most codes of residues that are named."""
 
@@ -139,7 +148,7 @@ def _done(structure: gemmi.Structure) -> Iterator[str]:
     parts = [(part, _protein(entities, part)) for part in structure[0].subchains()]
     if len(structure) > 1:
         yield f"the first of its {len(structure):,} models was used"
-    if not all(entity and _agrees(entity, part) for part, entity in parts):
+    if not all(entity and _is_right(entity, part) for part, entity in parts):
         yield ""
     others = (residue for part, entity in parts if not entity for residue in part)
     if left_out := {residue.name for residue in others if len(residue) > 1}:
@@ -160,6 +169,16 @@ def _is_known(code: str) -> bool:
     except KeyError:
         return False
     return True
+
+
+def _is_right(entity: gemmi.Entity, part: gemmi.ResidueSpan) -> bool:
+    return all(_standard(residue) == residue.name for residue in part) and _agrees(entity, part)
+
+
+def _standard(residue: gemmi.Residue) -> str:
+    """Return the name of a residue, for one that is named as in a force field the dictionary's."""
+    name = _FORCE_FIELDS.get(residue.name)
+    return name if name and {atom.name for atom in residue} <= {*component(name).names} else residue.name
 
 
 def _agrees(entity: gemmi.Entity, part: gemmi.ResidueSpan) -> bool:
@@ -203,7 +222,8 @@ def _add(
     chain = gemmi.Chain(author)
     for residue in part:
         copy = chain.add_residue(residue)
-        copy.name, copy.subchain, copy.entity_type = _read_as(copy.name), name, gemmi.EntityType.Polymer
+        copy.name = _read_as(_standard(copy))
+        copy.subchain, copy.entity_type = name, gemmi.EntityType.Polymer
     added = model.add_chain(chain)
     own = gemmi.Entity(name)
     own.entity_type, own.polymer_type, own.subchains = entity.entity_type, entity.polymer_type, [name]

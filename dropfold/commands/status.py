@@ -154,5 +154,6 @@ def _facts(job: Job, output_bucket: str) -> Iterator[tuple[str, object]]:
     if job.checks:
         yield "checks", job.checks.verdict
         yield from (("", reason) for reason in job.checks.reasons)
+    yield from (("warning", warning) for warning in job.warnings)
     if job.state.terminal:
         yield "receipt", f"gs://{output_bucket}/{receipt_name(job)}"

@@ -13,6 +13,7 @@ from threading import Event
 from typing import ParamSpec, TypeVar
 
 import pytest
+from support.backbones import chain, codes, models
 from support.clock import Clock
 from support.fakes import (
     NOW,
@@ -739,6 +740,15 @@ def test_the_input_is_read_and_the_structures_are_checked_as_the_worker_has_it_d
     shop.drain([shop.queue(WITH_MSA)])
     assert called == [read_input, check_all, repair, passed]
     assert shop.job().state is State.SUCCEEDED
+
+
+def test_what_was_read_otherwise_is_told_in_receipt_and_event(shop: Shop) -> None:
+    model = chain(codes("NLYIQ"))
+    shop.uploads.put("run42/t.pdb", models(model, model).encode())
+    shop.drain([shop.queue(INPUT + b"templates: [{pdb: t.pdb, template_id: A}]\n")])
+    assert shop.job().warnings == ("Of the template t.pdb the first of its 2 models was used.",)
+    assert shop.receipt()["warnings"] == [*shop.job().warnings]
+    assert json.loads(shop.completions.messages[0].data)["warnings"] == [*shop.job().warnings]
 
 
 def test_an_input_of_more_tokens_than_the_worker_holds_is_refused(shop: Shop) -> None:

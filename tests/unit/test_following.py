@@ -101,6 +101,12 @@ def test_one_job_is_told_with_its_history_and_its_errors() -> None:
     assert json.loads(run(status.command, cloud, failed.job_id, "--json").stdout)["state"] == "FAILED"
 
 
+def test_what_was_read_otherwise_is_told_with_the_job() -> None:
+    cloud = MemoryCloud()
+    job = add(cloud, "run1/a.yaml", State.SUCCEEDED, warnings=("The MSA a.a3m was cut.",))
+    assert "warning\tThe MSA a.a3m was cut." in run(status.command, cloud, job.job_id).stdout.splitlines()
+
+
 def test_watching_ends_with_the_last_job_and_says_whether_all_succeeded() -> None:
     cloud = MemoryCloud()
     add(cloud, "run1/a.yaml", State.SUCCEEDED)

@@ -218,6 +218,12 @@ def test_a_chain_without_homologues_has_a_warning_of_its_own(tmp_path: Path) -> 
     ]
 
 
+def test_what_was_read_otherwise_of_a_file_is_a_warning(tmp_path: Path) -> None:
+    said = ("Of the template <t>.pdb the first of its 2 models was used.",)
+    html = page.render(dataclasses.replace(a_prediction(tmp_path), warnings=said))
+    assert '<p class="warning">Of the template &lt;t&gt;.pdb the first of its 2 models was used.</p>' in html
+
+
 def test_options_are_shown_as_they_were(tmp_path: Path) -> None:
     prediction = a_prediction(tmp_path)
     html = page.render(prediction)

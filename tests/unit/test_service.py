@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import requests
+from support.backbones import chain, codes, models
 from support.fakes import MemoryBucket, a_job
 from support.later import as_the_next
 from support.paper import Hook, judged
@@ -246,6 +247,13 @@ def test_files_that_the_input_names_come_with_it(service: Service) -> None:
     service.uploads.put("run42/msas/trp.a3m", MSA)
     assert service.post("/predict?beside=gs://in/run42/", WITH_MSA).status_code == 200
     assert looked == [MSA, MSA]
+
+
+def test_what_was_read_otherwise_of_a_file_is_told(service: Service) -> None:
+    model = chain(codes("NLYIQ"))
+    files = parts({"t.pdb": models(model, model).encode()}, f"{YAML}templates: [{{pdb: t.pdb}}]\n")
+    told = service.post(files=files, headers={"Accept": "application/json"}).json()
+    assert told["warnings"] == ["Of the template t.pdb the first of its 2 models was used."]
 
 
 def test_no_name_from_outside_reaches_the_disk_unchecked(service: Service) -> None:

@@ -53,6 +53,7 @@ class Predicted:
     model: Model
     options: Options
     decided: Mapping[str, str]
+    warnings: tuple[str, ...]
     scores: Mapping[str, float]
     timings: Mapping[str, float]
     checks: Checks
@@ -81,39 +82,42 @@ class Predictions:
         with tempfile.TemporaryDirectory(dir=self.work_dir, prefix=f"{request.job_id}-") as folder:
             watch = Stopwatch()
             with watch.stage(Stage.DOWNLOAD):
-                input_file = self._aligned(request, self._laid_out(request, Path(folder) / "input"))
+                prepared = self._aligned(request, self._laid_out(request, Path(folder) / "input"))
             out, seed = Path(folder) / "output", request.options.seed or 0
             begin = lambda: _check(wanted)  # noqa: E731
             chosen = decided(request.options, request.document, self.predictor.model, self.call)
             examination = self._examination(request, chosen.options, watch)
             predicted = self.predictor.predict(
-                input_file, chosen.options, seed, out, begin, examine=examination.order
+                prepared.input_file, chosen.options, seed, out, begin, examine=examination.order
             )
             watch.add(predicted.timings)
             done = examination.conclude(predicted.files, out)
-            return render(self._predicted(request.job_id, chosen, done, watch))
+            return render(self._predicted(request.job_id, chosen, prepared, done, watch))
 
     def _examination(self, request: PredictionRequest, options: Options, watch: Stopwatch) -> Examination:
         about: dict[str, object] = {"job_id": request.job_id}
         return Examination(request.document, options, self.check, self.call, watch, about)
 
-    def _predicted(self, job_id: str, chosen: Decided, done: Examined, watch: Stopwatch) -> Predicted:
+    def _predicted(
+        self, job_id: str, chosen: Decided, prepared: Prepared, done: Examined, watch: Stopwatch
+    ) -> Predicted:
         return Predicted(
             job_id,
             self.predictor.model,
             chosen.options,
             chosen.reasons,
+            prepared.warnings,
             done.scores,
             watch.seconds,
             done.checks,
             done.files,
         )
 
-    def _aligned(self, request: PredictionRequest, input_file: Path) -> Path:
+    def _aligned(self, request: PredictionRequest, input_file: Path) -> Prepared:
         """Return the input with the alignments that it lacks, all of which have to be there already."""
         prepared = repaired(Prepared(input_file, request.document, request.content.decode()), self.call)
         try:
-            return aligned(prepared, self.call, self.alignments).input_file
+            return aligned(prepared, self.call, self.alignments)
         except UnalignedError as error:
             raise _unaligned() from error
 

@@ -53,6 +53,7 @@ class Prediction(BaseModel):
     model: Model
     options: Options
     decided: dict[str, str] = Field(description="Options that were left to dropfold, and why.")
+    warnings: tuple[str, ...] = Field(description="How files that the input names were read otherwise.")
     scores: dict[str, float]
     timings: dict[str, float]
     checks: Checks

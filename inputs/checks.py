@@ -30,6 +30,12 @@ NOT_FOR_AFFINITY = (
 )
 """Elements that a binder's SMILES cannot have: chembl_structure_pipeline, which standardises it, refuses."""
 
+_OTHERWISE = {
+    "modifications": "write X (in DNA and RNA N) in the sequence for a residue that is modified in one of "
+    "them: it is replaced all the same, and the sequences differ"
+}
+"""What else to do where chains of one sequence differ."""
+
 _RESIDUES = {"P": "a protein", "N": "a nucleic acid"}
 
 Check = Callable[[BoltzInput], Iterator[Diagnostic]]
@@ -77,7 +83,8 @@ def _settings(polymer: Polymer) -> dict[str, object]:
 
 def _differs(loc: Loc, other: str, key: str) -> Diagnostic:
     what = f"differs from that of chain {other}, which has the same sequence; Boltz-2 would use one for both"
-    return Diagnostic(what, f"Give both the same `{key}`, or predict them in separate files.", loc)
+    remedy = f"Give both the same `{key}`, or {_OTHERWISE.get(key, 'predict them in separate files')}."
+    return Diagnostic(what, remedy, loc)
 
 
 def ligand_texts(document: BoltzInput) -> Iterator[Diagnostic]:

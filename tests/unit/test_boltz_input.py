@@ -680,6 +680,14 @@ def test_chains_of_one_sequence_share_what_boltz_takes_from_the_first(
     assert fields("sequences:\n" + "".join(entries)) == [f"sequences[1].protein.{field}"]
 
 
+def test_a_residue_modified_in_one_chain_alone_is_x_in_its_sequence() -> None:
+    text = "- protein: {id: %s, sequence: %s, msa: empty%s}\n"
+    modified, plain = ", modifications: [{position: 1, ccd: SEP}]", text % ("B", "SLY", "")
+    [failure] = failures("sequences:\n" + text % ("A", "SLY", modified) + plain)
+    assert "write X (in DNA and RNA N) in the sequence" in failure.remedy
+    assert read("sequences:\n" + text % ("A", "XLY", modified) + plain)
+
+
 def test_a_sequence_may_be_rna_and_protein_at_once() -> None:
     assert read("sequences:\n- protein: {id: A, sequence: ACG, msa: empty}\n- rna: {id: B, sequence: ACG}\n")
 

@@ -16,7 +16,7 @@ from inputs.ccd import component
 from inputs.constraints import chains, constraints, unknown_chain
 from inputs.grammar import BoltzInput, Entry, Ligand, Polymer, Protein, Template
 from inputs.msa import can_share, letters
-from inputs.tokens import read_valid
+from inputs.tokens import count_tokens, read_valid
 from inputs.tree import MAX_PROBLEMS, Diagnostic, Loc, shorten
 from inputs.values import EMPTY_MSA
 
@@ -58,6 +58,13 @@ def unique_chains(document: BoltzInput) -> Iterator[Diagnostic]:
                     f"names chain {chain} a second time", "Give every chain its own id.", loc, chain
                 )
             seen.add(chain)
+
+
+def more_than_one_token(document: BoltzInput) -> Iterator[Diagnostic]:
+    """Require two residues or atoms of ligands: scores are of pairs, and of one Boltz writes NaN."""
+    if count_tokens(document) == 1:
+        what = "hold a single residue or atom; Boltz-2 scores pairs of them, and there is none"
+        yield Diagnostic(what, "Add the molecules that it is to be predicted with.", ("sequences",))
 
 
 def same_sequence(document: BoltzInput) -> Iterator[Diagnostic]:
@@ -252,6 +259,7 @@ def _too_many_atoms(count: int, counted: str) -> str | None:
 
 CHECKS: tuple[Check, ...] = (
     unique_chains,
+    more_than_one_token,
     same_sequence,
     ligand_texts,
     one_msa_source,

@@ -646,7 +646,7 @@ def test_a_template_without_a_protein_is_refused() -> None:
     [
         ("[{ligand: {id: L, smiles: CO}}]", "L", None),
         ("[{ligand: {id: L, smiles: CO}}]", "Q", ".binder"),
-        ("[{dna: {id: L, sequence: A}}]", "L", ".binder"),
+        ("[{dna: {id: L, sequence: AC}}]", "L", ".binder"),
         ("[{ligand: {id: [L, M], smiles: CO}}]", "L", ".binder"),
         ("[{ligand: {id: L, smiles: CO}}, {ligand: {id: M, smiles: CO}}]", "L", ".binder"),
         ("[{ligand: {id: L, ccd: [NAG, NAG]}}]", "L", ".binder"),
@@ -678,6 +678,20 @@ def test_chains_of_one_sequence_share_what_boltz_takes_from_the_first(
         for chain, rest in (("A", first), ("B", second))
     ]
     assert fields("sequences:\n" + "".join(entries)) == [f"sequences[1].protein.{field}"]
+
+
+@pytest.mark.parametrize("molecule", ["smiles: '[Na+]'", "ccd: ZN", "smiles: O"])
+def test_one_atom_alone_is_refused_since_it_makes_no_pair_to_score(molecule: str) -> None:
+    text = f"sequences:\n- ligand: {{id: L, {molecule}}}\n"
+    [failure] = failures(text)
+    assert (failure.field, failure.code) == ("sequences", Code.INVALID_INPUT)
+    assert failure.remedy == "Add the molecules that it is to be predicted with."
+    assert read(text.replace("L,", "[L, M],"))
+
+
+def test_one_residue_alone_is_refused_and_two_are_not() -> None:
+    assert fields(one_protein("G")) == ["sequences"]
+    assert read(one_protein("GG"))
 
 
 def test_a_residue_modified_in_one_chain_alone_is_x_in_its_sequence() -> None:

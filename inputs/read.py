@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from inputs import checks, diagnostics
 from inputs.fields import Reading
+from inputs.formats import packed_by
 from inputs.grammar import BoltzInput
 from inputs.parse_fasta import read_fasta
 from inputs.parse_yaml import read_yaml, residues_in
@@ -50,15 +51,6 @@ _LARGE = 64 * 1024
 _AS_FASTA = re.compile(r"\s*>[^\n]*\n")
 _AS_YAML = re.compile(r"^[ \t{]*[\"']?sequences[\"']?[ \t]*:", re.MULTILINE)
 """What only a file of the other format has."""
-
-_PACKED = {
-    b"\x1f\x8b": "gzip",
-    b"PK\x03\x04": "zip",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ\x00": "xz",
-    b"\x28\xb5\x2f\xfd": "zstd",
-}
-"""First bytes of packed files."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 
@@ -165,7 +157,7 @@ def _decode(content: bytes) -> str:
         what = f"has {len(content)} bytes; at most {MAX_INPUT_BYTES} are read"
         remedy = "Put alignments and structures in files of their own, and other predictions in other inputs."
         raise UnreadableError(Diagnostic(what, remedy, code=Code.TOO_LARGE))
-    if packed := next((format_ for start, format_ in _PACKED.items() if content.startswith(start)), None):
+    if packed := packed_by(content):
         raise UnreadableError(Diagnostic(f"is packed by {packed}", "Unpack it, and upload it again."))
     try:
         text = _plain(content.decode("utf-8"))

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from inputs import msa, template
+from inputs.formats import alignment_format, packed_by
 from inputs.grammar import BoltzInput
 from inputs.suffixes import kind
 from inputs.tree import shorten
@@ -50,8 +51,21 @@ def check_file(name: str, lines: Iterable[str], document: BoltzInput) -> Failure
 
 def check_beginning(name: str, content: bytes, document: BoltzInput, *, whole: bool) -> Failure | None:
     """Check a file by its first bytes; its content where these are the ``whole`` file."""
+    if other := _other_format(name, content):
+        return other
     check = msa.check_beginning if kind(name).msa else template.check_beginning
     return check(name, content, document, whole=whole)
+
+
+def _other_format(name: str, content: bytes) -> Failure | None:
+    """Return the failure of a file that was renamed where it has to be unpacked or converted, or None."""
+    remedy = "Unpack it, and upload it again under this name."
+    if what := packed_by(content):
+        return _refused(name, f"is packed by {what}", name, remedy)
+    if kind(name).msa and (what := alignment_format(content)):
+        remedy = "Convert it to A3M, as reformat.pl of HH-suite does, and upload it again under this name."
+        return _refused(name, f"is an alignment in {what} format", name, remedy)
+    return None
 
 
 def unreachable(input_name: str, references: Iterable[str]) -> Failure | None:

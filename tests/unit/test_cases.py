@@ -4,9 +4,11 @@ Each has its published source in mind: an issue of Boltz, a generator's output, 
 """
 
 import gzip
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import pytest
+from support.backbones import chain, codes, ligand, mmcif, models, seqres
 from support.inbox import Inbox
 from support.inputs import TRP_CAGE
 
@@ -14,6 +16,7 @@ from schemas.failure import Code
 from schemas.job import Job, State
 
 KEMPTIDE = "LRRASLG"
+INSULIN_A, INSULIN_B = "GIVEQCCTSICSLYQLENYCN", "FVNQHLCGSHLVEALYLVCGERGFFYTPKT"
 PROTEIN = f"sequences:\n- protein: {{id: A, sequence: {KEMPTIDE}, msa: empty}}\n"
 ASPIRIN = "- ligand: {id: B, smiles: 'CC(=O)Oc1ccccc1C(=O)O'}\n"
 MACROCYCLE = (
@@ -180,6 +183,76 @@ REFUSED = (
         ),
     }
 )
+
+
+INSULIN = proteins(f"sequence: {INSULIN_A}, msa: a.csv", f"sequence: {INSULIN_B}, msa: b.csv")
+TEMPLATED = f"sequences:\n- protein: {{id: A, sequence: {TRP_CAGE}, msa: empty}}\ntemplates:\n- "
+CAGE = codes(TRP_CAGE)
+ONE_PDB, ONE_MSA = f"{TEMPLATED}{{pdb: t.pdb}}\n", msa("m.csv")
+
+
+class Filed(NamedTuple):
+    """A document, the files beside it, and what has to be in the error's words, if there is one."""
+
+    text: str
+    files: Mapping[str, str | bytes]
+    words: str | None = None
+
+
+FILED = {
+    "021 species as keys of a CSV": Filed(
+        INSULIN,
+        {
+            "a.csv": f"key,sequence\nHOMSA,{INSULIN_A}\n,GIVEQCCASVCSLYQLENYCN\n",
+            "b.csv": f"key,sequence\nHOMSA,{INSULIN_B}\nMUSMU,{INSULIN_B}\n",
+        },
+    ),
+    "022 a CSV of Excel's": Filed(ONE_MSA, {"m.csv": f"\ufeffkey,sequence\n-1,{KEMPTIDE}\n"}),
+    "034 a PDB without its sequence": Filed(ONE_PDB, {"t.pdb": chain(CAGE)}),
+    "035 a chain's letter": Filed(
+        f"{TEMPLATED}{{pdb: t.pdb, chain_id: A, template_id: A}}\n", {"t.pdb": seqres(CAGE) + chain(CAGE)}
+    ),
+    "035 a chain that is not there": Filed(
+        f"{TEMPLATED}{{pdb: t.pdb, chain_id: A, template_id: C}}\n",
+        {"t.pdb": chain(CAGE) + chain(CAGE, "B")},
+        "it has A (to Boltz-2 A1), B (to Boltz-2 B1)",
+    ),
+    "037 an mmCIF of atoms alone": Filed(
+        f"{TEMPLATED}{{cif: t.cif, chain_id: [A], template_id: [A]}}\n", {"t.cif": mmcif(chain(CAGE))}
+    ),
+    "094 the models of an NMR entry": Filed(
+        ONE_PDB, {"t.pdb": seqres(CAGE) + models(chain(CAGE), chain(CAGE))}
+    ),
+    "096 a docked ligand in a template": Filed(ONE_PDB, {"t.pdb": chain(CAGE) + ligand("DRG")}),
+    "103 an MSA packed once more than said": Filed(
+        msa("m.a3m"), {"m.a3m": gzip.compress(b">q\nLRRASLG\n", mtime=0)}, "is packed by gzip. Unpack it"
+    ),
+    "103 a template packed once more than said": Filed(
+        ONE_PDB, {"t.pdb": gzip.compress(chain(CAGE).encode(), mtime=0)}, "is packed by gzip. Unpack it"
+    ),
+    "205 a renamed MSA of Stockholm's format": Filed(
+        msa("m.a3m"),
+        {"m.a3m": f"# STOCKHOLM 1.0\nq {KEMPTIDE}\n//\n"},
+        "in Stockholm format. Convert it to A3M",
+    ),
+    "205 a renamed MSA of Clustal's format": Filed(
+        msa("m.a3m"), {"m.a3m": f"CLUSTAL W\n\nq {KEMPTIDE}\n"}, "in Clustal format. Convert it to A3M"
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FILED)
+def test_files_of_people_and_programs_are_read_or_refused_at_intake(case: str) -> None:
+    inbox, (text, files, words) = Inbox(), FILED[case]
+    for name, content in files.items():
+        inbox.drop(f"run/{name}", content if isinstance(content, bytes) else content.encode())
+    job = inbox.drop("run/in.yaml", text.encode())
+    assert job
+    if words is None:
+        assert (job.state, job.errors) == (State.QUEUED, ())
+    else:
+        [error] = inbox.receipt(job)["errors"]
+        assert words in f"{error['message']} {error['remedy']}"
 
 
 def dropped(text: str | bytes, name: str) -> tuple[Inbox, Job]:

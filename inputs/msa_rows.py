@@ -15,6 +15,7 @@ from typing import NamedTuple
 from inputs.suffixes import kind
 from inputs.tree import InputError, shorten
 from schemas.failure import Code, Failure
+from schemas.reason import reason
 
 _NOT_OF_A_ROW = re.compile("[^A-Za-z-]", re.ASCII)
 _INSERTIONS = str.maketrans("", "", string.ascii_lowercase)
@@ -102,7 +103,7 @@ def _csv_rows(lines: Iterable[str]) -> Iterator[Row]:
                 raise _columns(f"has no key and sequence in line {records.line_num}")
             yield Row(record[at].strip(), records.line_num, record[1 - at].strip())
     except csv.Error as error:
-        raise _columns(f"is no CSV in line {records.line_num} ({error})") from error
+        raise _columns(f"is no CSV in line {records.line_num} ({reason(error)})") from error
 
 
 def _columns(what: str) -> WrongMsaError:

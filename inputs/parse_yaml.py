@@ -16,6 +16,7 @@ from typing import Protocol
 import yaml
 
 from inputs.tree import MAX_PROBLEMS, Diagnostic, Loc, Place, Tree, UnreadableError, shorten
+from schemas.reason import reason
 
 MAX_DEPTH = 20
 """Deepest nesting of mappings and lists; the grammar itself needs 7."""
@@ -165,7 +166,7 @@ def read_yaml(text: str) -> Tree:
         raise UnreadableError(_syntax(error)) from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         # ValueError, OverflowError: the scanner turns "\UFFFFFFFF" into a character without a look.
-        raise UnreadableError(Diagnostic(f"is not valid YAML ({shorten(str(error))})", _SYNTAX)) from None
+        raise UnreadableError(Diagnostic(f"is not valid YAML ({shorten(reason(error))})", _SYNTAX)) from None
     builder = _Builder(loader, text)
     tree = Tree(builder.build(node, (), node.start_mark), builder.places)
     if builder.problems:

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from rdkit import Chem, rdBase
 
+from schemas.reason import reason
+
 MAX_LETTERS = 2_000
 """Longest SMILES; those of 999 atoms are shorter unless each atom is in brackets."""
 
@@ -74,9 +76,7 @@ def read_smiles(smiles: str) -> ParsedSmiles | Refusal:
     except _RefusedError as error:
         return error.refusal
     except (RuntimeError, ValueError) as error:  # RDKit's own, such as an isotope that it has no room for
-        return Refusal(
-            f"cannot be read by RDKit ({str(error).strip().partition(chr(10))[0][:100]})", _SPELLING
-        )
+        return Refusal(f"cannot be read by RDKit ({reason(error)[:100]})", _SPELLING)
 
 
 def _read(smiles: str) -> ParsedSmiles:

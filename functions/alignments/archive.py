@@ -10,6 +10,7 @@ from typing import IO
 from functions.alignments.server import SearchFailedError
 from inputs.alignments import AnswerError, blocks, joined
 from inputs.tree import shorten
+from schemas.reason import reason
 
 MAX_UNPACKED_BYTES = 1024 * 1024 * 1024
 MAX_MEMBERS = 100
@@ -29,7 +30,7 @@ def read_archive(archive: IO[bytes], files: Sequence[str], sequences: Sequence[s
     except AnswerError as error:
         raise SearchFailedError(str(error)) from error
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise SearchFailedError(f"a broken archive ({words(str(error).encode())})") from error
+        raise SearchFailedError(f"a broken archive ({words(reason(error).encode())})") from error
 
 
 def _blocks(

@@ -16,6 +16,7 @@ from inputs.ccd import component
 from inputs.suffixes import kind
 from inputs.template import Chain
 from inputs.tree import shorten
+from schemas.reason import reason
 
 MOST_MISSING = 100
 """Most residues that a break of the chain may stand for, by the numbers on its sides."""
@@ -71,8 +72,7 @@ def repair(path: Path) -> Readable:
     except UnicodeDecodeError as error:
         raise StructureError("it is not UTF-8 text") from error
     except (RuntimeError, ValueError) as error:  # gemmi's
-        reason = str(error).replace(str(path), path.name).partition("\n")[0]
-        raise StructureError(shorten(reason, 200)) from error
+        raise StructureError(shorten(reason(error).replace(str(path), path.name), 200)) from error
 
 
 def _fill_up(path: Path) -> None:

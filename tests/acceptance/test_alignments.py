@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from google.cloud import storage
-from support.stack import Stack
+from support.stack import Stack, dropfold
 
 INSULIN = {"A": "GIVEQCCTSICSLYQLENYCN", "B": "FVNQHLCGSHLVEALYLVCGERGFFYTPKT"}
 INSULIN_YAML = f"""\
@@ -53,6 +53,19 @@ def test_a_complex_that_names_no_alignment_is_aligned_and_paired(stack: Stack, f
         assert text.splitlines()[1] == INSULIN[chain]
     [report] = [each["name"] for each in receipt["outputs"] if each["name"].endswith("/report.html")]
     assert "# insulin, as a person writes it down" in stack.outputs.blob(report).download_as_text()
+
+
+def test_a_complex_is_computed_again_with_the_alignments_that_were_made(stack: Stack, folder: str) -> None:
+    stack.inputs.blob(f"{folder}/insulin.yaml").upload_from_string(INSULIN_YAML)
+    [event] = stack.completions.wait(folder, 1)[f"{folder}/insulin.yaml"]
+    job = event.data["job_id"]
+    stack.inputs.blob(f"{folder}/insulin.yaml").delete()
+    [told] = json.loads(dropfold(stack, "replay", job, "--json").stdout)
+    assert (told["agreement"], told["why"]) == ("EXACT", [])
+    first, second = (
+        json.loads(dropfold(stack, "status", each, "--json").stdout) for each in (job, told["replay_job_id"])
+    )
+    assert second["fingerprint"] == first["fingerprint"]
 
 
 def test_a_screening_is_one_search(stack: Stack, folder: str) -> None:

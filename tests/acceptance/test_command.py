@@ -6,7 +6,6 @@ import pty
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +15,8 @@ from google.cloud import pubsub_v1
 from support.checksum import crc32c
 from support.inputs import one_protein
 from support.patience import HANG
-from support.stack import Stack
+from support.stack import DROPFOLD, Stack, dropfold
 
-DROPFOLD = str(Path(sys.executable).with_name("dropfold"))
 COLOUR = "\x1b["
 
 
@@ -33,22 +31,6 @@ def screen(tmp_path: Path, folder: str) -> Path:
     (screen / "wrong.yaml").write_text(one_protein("ACDEFGHIK1"))
     (screen / "notes.txt").write_text("to remember")
     return screen
-
-
-def dropfold(
-    stack: Stack, *words: object, status: int = 0, **more: str
-) -> "subprocess.CompletedProcess[str]":
-    done = subprocess.run(
-        [DROPFOLD, *map(str, words)],
-        env=os.environ | stack.environment | more,
-        timeout=HANG,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == status, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def test_a_folder_is_dropped_waited_for_shown_and_fetched(stack: Stack, screen: Path, tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def test_seconds_are_told_per_stage_and_nothing_is_printed(
 def test_what_computed_it_is_told(binder: PredictedFiles) -> None:
     assert binder.device
     assert (binder.device.driver, binder.device.cuda, binder.device.kernels) == (None, None, False)
-    assert binder.device.torch == torch.__version__
+    assert (binder.device.torch, binder.device.precision) == (torch.__version__, "float32")
     assert binder.device.name.rpartition(", ")[2] == torch.backends.cpu.get_cpu_capability()
 
 

@@ -1,6 +1,9 @@
 """What a user of a running stack has in hand, with Google's own clients. Nothing of ours is imported here."""
 
 import json
+import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +15,9 @@ import pytest
 from google.cloud import pubsub_v1, storage
 from google.cloud.pubsub_v1.subscriber.message import Message
 
-from support.patience import until
+from support.patience import HANG, until
+
+DROPFOLD = str(Path(sys.executable).with_name("dropfold"))
 
 
 @dataclass
@@ -92,6 +97,23 @@ class Stack:
         logs = self.run_dir / "logs"
         found = [logs / "service.log"] if self.sync else (logs / "tasks").glob("*.log")
         return {path.stem: path.read_text() for path in found}
+
+
+def dropfold(
+    stack: Stack, *words: object, status: int = 0, **more: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run the command as a person does, and hold it to its exit status; ``more`` is environment."""
+    done = subprocess.run(
+        [DROPFOLD, *map(str, words)],
+        env=os.environ | stack.environment | more,
+        timeout=HANG,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
 
 
 @contextmanager

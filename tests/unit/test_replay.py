@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 from click.testing import Result
+from support.backbones import chain, codes
 from support.commands import run
 from support.fakes import MemoryBucket, MemoryCloud, MemoryTopic
 from support.inputs import MSA, TRP_CAGE, one_protein
@@ -196,6 +197,15 @@ def test_a_file_that_is_another_one_now_is_told(plant: Plant, first: Job) -> Non
     assert unrepeatable(plant, first.job_id) == why
     del plant.inputs.objects["run42/msa/trp.a3m"]
     assert unrepeatable(plant, first.job_id) == "gs://in/run42/msa/trp.a3m is gone."
+
+
+def test_a_template_is_read_again_as_it_was_by_boltz_s_names_of_its_chains(plant: Plant) -> None:
+    plant.inputs.put("run42/t.pdb", chain(codes(TRP_CAGE)).encode())
+    templated = plant.predicted("run42/t.yaml", f"{TEXT}templates: [{{pdb: t.pdb, template_id: A}}]\n")
+    copy = plant.results.objects[f"{templated.output_prefix}input.yaml"][1]
+    assert json.loads(copy)["templates"][0]["template_id"] == ["A1"]
+    [row] = rows(run(replay.command, plant, templated.job_id))
+    assert (row[0], plant.job(row[3]).fingerprint) == ("EXACT", templated.fingerprint)
 
 
 def test_an_input_that_this_release_refuses_is_told(plant: Plant, first: Job) -> None:

@@ -161,10 +161,13 @@ def test_readme_s_table_has_every_option_with_its_limits_and_default() -> None:
     )
     told = {name.replace("-", "_"): (values, default) for name, values, default in rows}
     assert told.pop("batch")
+    assert told.pop("fresh") == ("true, false", "false")
+    options = schema["$defs"]["Options"]["properties"]
+    assert told.pop("potentials") == (f"{limits(options.pop('potentials'))}, auto", "auto")
     defaults = {"None": "from the file", "False": "false"}
     assert told == {
         name: (limits(field), defaults.get(str(field["default"]), str(field["default"])))
-        for name, field in schema["$defs"]["Options"]["properties"].items()
+        for name, field in options.items()
     }
 
 

@@ -25,6 +25,7 @@ from worker.errors import StoppedError
 
 PRELOAD = (
     "worker.prepare",
+    "inputs.stereo",
     "worker.repair.references",
     "worker.repair.templates",
     "worker.boltz2.featurise",

@@ -90,8 +90,8 @@ def _taken_by_label(template: Template, proteins: tuple[Protein, ...]) -> Iterat
         others = [chain.name for chain in chains if chain.author == asked and chain != taken]
         if taken and others:
             yield (
-                f"Chain {asked} of the template {shorten(template.file)} was taken by its label: its author calls "
-                f"it {shorten(taken.author, 20)}, and the one with the label {others[0]} {asked}."
+                f"Chain {asked} of the template {shorten(template.file)} was taken by its label: its author "
+                f"calls it {shorten(taken.author, 20)}, and the one with the label {others[0]} {asked}."
             )
 
 

@@ -113,6 +113,10 @@ locals {
   }
 }
 
+locals {
+  channels = [for channel in google_monitoring_notification_channel.email : channel.id]
+}
+
 resource "google_monitoring_notification_channel" "email" {
   for_each = var.alert_emails
 
@@ -129,7 +133,7 @@ resource "google_monitoring_alert_policy" "alert" {
   display_name          = "${var.name}: ${each.value.title}"
   severity              = each.value.severity
   combiner              = "OR"
-  notification_channels = [for channel in google_monitoring_notification_channel.email : channel.id]
+  notification_channels = local.channels
 
   dynamic "conditions" {
     for_each = each.value.conditions
@@ -213,7 +217,7 @@ resource "google_billing_budget" "budget" {
   }
 
   all_updates_rule {
-    monitoring_notification_channels = [for channel in google_monitoring_notification_channel.email : channel.id]
+    monitoring_notification_channels = slice(local.channels, 0, min(5, length(local.channels))) # it takes no more
     disable_default_iam_recipients   = false
   }
 

@@ -36,32 +36,34 @@ locals {
   secrets = { for name, secret in local.align_secrets : name => secret if secret != null }
 
   # Of each function: what it is for, how many instances may live and how many calls share one, seconds that a call
-  # may take, an instance's memory, whether it takes uploads in, its own variables (functions/settings.py), and secrets.
+  # may take, an instance's MiB of memory, whether it takes uploads in, its own variables (functions/settings.py), and
+  # secrets. An instance has one processor, of those that Cloud Run gives a project in a region for workers and
+  # functions together, 20 at first: with more instances, a burst of uploads would keep workers from starting.
   functions = {
     on_upload = {
       description = "Takes uploads in."
-      instances   = 20
+      instances   = 4
       concurrency = 16
       seconds     = 60
-      memory      = "512Mi"
+      memory      = 512
       takes_in    = true
       env         = {}
     }
     on_delete = {
       description = "Ends jobs whose object was deleted or overwritten."
-      instances   = 10
+      instances   = 2
       concurrency = 16
       seconds     = 60
-      memory      = "512Mi"
+      memory      = 512
       takes_in    = true
       env         = {}
     }
     on_wake = {
       description = "Lets jobs go on whose file came."
-      instances   = 10
+      instances   = 1
       concurrency = 2 # each call has 16 threads of its own
       seconds     = 120
-      memory      = "512Mi"
+      memory      = 512
       takes_in    = true
       env         = {}
     }
@@ -71,7 +73,7 @@ locals {
       instances   = 1
       concurrency = 80
       seconds     = 360 # more than GPU_WORKER_SECONDS, for which the service may hold a push
-      memory      = "512Mi"
+      memory      = 512
       takes_in    = false
       env = {
         GPU_WORKER_MODE    = var.gpu_worker_mode
@@ -88,8 +90,8 @@ locals {
       # waits to begin anew, and the others leave at once.
       instances   = 1
       concurrency = 20
-      seconds     = 540   # more than ALIGN_SECONDS, less than the subscription's ack_deadline
-      memory      = "2Gi" # an archive, which Cloud Run keeps in memory, and what is unpacked of it
+      seconds     = 540  # more than ALIGN_SECONDS, less than the subscription's ack_deadline
+      memory      = 2048 # an archive, which Cloud Run keeps in memory, and what is unpacked of it
       takes_in    = false
       env = {
         MSA_SERVER_CONTACT  = one(var.msa_server[*].contact)
@@ -101,10 +103,10 @@ locals {
     }
     on_dead = {
       description = "Takes up what could not be delivered."
-      instances   = 2
+      instances   = 1
       concurrency = 8
       seconds     = 60
-      memory      = "512Mi"
+      memory      = 512
       takes_in    = true
       env = {
         GPU_WORKER_MODE   = var.gpu_worker_mode
@@ -116,7 +118,7 @@ locals {
       instances   = 1
       concurrency = 1
       seconds     = 300
-      memory      = "512Mi"
+      memory      = 512
       takes_in    = false
       env         = { PAGES_SUBSCRIPTION = local.pages }
     }
@@ -125,7 +127,7 @@ locals {
       instances   = 1
       concurrency = 1
       seconds     = 1800
-      memory      = "512Mi"
+      memory      = 512
       takes_in    = true
       env         = {}
     }
@@ -186,7 +188,7 @@ resource "google_cloudfunctions2_function" "function" {
     service_account_email            = google_service_account.identity[each.key].email
     ingress_settings                 = "ALLOW_INTERNAL_ONLY" # Eventarc, Pub/Sub and Cloud Scheduler count as internal
     available_cpu                    = "1"
-    available_memory                 = each.value.memory
+    available_memory                 = "${each.value.memory}Mi"
     timeout_seconds                  = each.value.seconds
     max_instance_count               = each.value.instances
     max_instance_request_concurrency = each.value.concurrency

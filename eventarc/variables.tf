@@ -48,10 +48,21 @@ variable "boltz_cache" {
   default     = "/opt/boltz"
 }
 
+variable "accelerator" {
+  description = "GPU of workers and service: nvidia-l4 (24 GB), or nvidia-rtx-pro-6000 (96 GB, in preview, in fewer regions)."
+  type        = string
+  default     = "nvidia-l4"
+
+  validation {
+    condition     = contains(["nvidia-l4", "nvidia-rtx-pro-6000"], var.accelerator)
+    error_message = "accelerator must be nvidia-l4 or nvidia-rtx-pro-6000; Cloud Run has no others."
+  }
+}
+
 variable "max_workers" {
-  description = "Most workers alive at a time, one GPU each."
+  description = "Most workers alive at a time, one GPU each. Two are what a new project has memory for."
   type        = number
-  default     = 3
+  default     = 2
 
   validation {
     condition     = var.max_workers >= 1 && var.max_workers <= 100
@@ -74,6 +85,17 @@ variable "service" {
   description = "Whether the Cloud Run service, which answers requests directly, is deployed beside the job."
   type        = bool
   default     = false
+}
+
+variable "service_instances" {
+  description = "Most instances of the service, one GPU each. Cloud Run refuses a service whose instances have more memory than the project is given: 40 GiB at first."
+  type        = number
+  default     = 2
+
+  validation {
+    condition     = var.service_instances >= 1 && var.service_instances <= 100
+    error_message = "service_instances must be from 1 to 100."
+  }
 }
 
 variable "max_tokens" {
@@ -227,7 +249,7 @@ variable "webhook" {
 }
 
 variable "alert_emails" {
-  description = "Addresses that alerts go to; without any, alerts are seen in the console alone."
+  description = "Addresses that alerts go to; without any, alerts are seen in the console alone. A budget tells five of them at most."
   type        = set(string)
   default     = []
 }
@@ -248,6 +270,11 @@ variable "budget" {
   description = "Monthly budget in whole units of the billing account's currency."
   type        = number
   default     = 500
+
+  validation {
+    condition     = var.budget >= 1 && floor(var.budget) == var.budget
+    error_message = "budget must be a whole number, 1 or more."
+  }
 }
 
 variable "deletion_protection" {

@@ -1,12 +1,37 @@
 # The worker: one image, run as a Cloud Run job that drains the queue, and, if asked for, as a service.
 
+# What a GPU comes with, by its name in Cloud Run. Pure data, for quota.tf too.
+locals {
+  # The least processors and GiB of memory that Cloud Run lets go with it; of the latter, GiB of /work and MiB that a child may
+  # take; its quota, and what that counts one as; and the list price in USD of an hour in us-central1, without zonal
+  # redundancy, as of 2026-11 (docs/capacity.md), null where it is not known.
+  accelerators = {
+    nvidia-l4 = {
+      cpu          = 4
+      memory       = 16
+      work         = 5
+      child        = 4096
+      quota        = "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion"
+      quota_unit   = 1
+      usd_per_hour = 1.05
+    }
+    nvidia-rtx-pro-6000 = {
+      cpu          = 20
+      memory       = 80
+      work         = 24
+      child        = 20480
+      quota        = "NvidiaRtxPro6000GpuAllocNoZonalRedundancyPerProjectRegion"
+      quota_unit   = 1000
+      usd_per_hour = null
+    }
+  }
+  accelerator = local.accelerators[var.accelerator]
+}
+
 locals {
   # Seconds that Cloud Run gives a task with a GPU at most. The worker is told, and takes no more work when less than
   # a prediction's limit is left.
   task_seconds = 3600
-
-  # List price in us-central1 of an L4 without zonal redundancy, 4 processors and 16 GiB, as of 2026-11 (docs/capacity.md).
-  usd_per_hour = 1.05
 
   # Without a GPU that torch can use, a process is to end before it takes a job: on a processor each would run into
   # its limit of time, and fail for good.
@@ -17,31 +42,35 @@ locals {
     WORK_DIR          = "/work"
     WORK_SUBSCRIPTION = local.work
     TASK_SECONDS      = local.task_seconds
-    USD_PER_HOUR      = local.usd_per_hour
+    USD_PER_HOUR      = local.accelerator.usd_per_hour
   }
 
-  # Empty where there is no service.
-  service_url = var.service ? google_cloud_run_v2_service.worker[0].uri : ""
+  # Empty where there is no service. Its address that is known before it is made: a function's variable that is not
+  # known when it is planned may end an apply as inconsistent.
+  service_url = var.service ? "https://${var.name}-service-${data.google_project.this.number}.${var.region}.run.app" : ""
 
   service_env = {
     BOLTZ_CACHE      = var.boltz_cache
     CHILD_MEMORY_MIB = local.child_memory_mib
     DEVICE           = "cuda"
     WORK_DIR         = "/work"
-    USD_PER_HOUR     = local.usd_per_hour
+    USD_PER_HOUR     = local.accelerator.usd_per_hour
   }
 
   # Of the worker's memory: two children that read, what they leave in /work for three jobs, and the rest for the
   # process that predicts. docs/operations.md says how this and max_tokens go together.
-  child_memory_mib = 4096
-  work_size        = "5Gi"
+  child_memory_mib = local.accelerator.child
+  work_size        = "${local.accelerator.work}Gi"
 
-  # The least that Cloud Run gives an L4.
   worker_limits = {
-    cpu              = "4"
-    memory           = "16Gi"
+    cpu              = tostring(local.accelerator.cpu)
+    memory           = "${local.accelerator.memory}Gi"
     "nvidia.com/gpu" = "1"
   }
+
+  # What is not known is not said.
+  job_env      = { for name, value in merge(local.shared_env, local.worker_env) : name => value if value != null }
+  instance_env = { for name, value in merge(local.shared_env, local.service_env) : name => value if value != null }
 }
 
 resource "google_artifact_registry_repository" "images" {
@@ -87,7 +116,7 @@ resource "google_cloud_run_v2_job" "worker" {
       gpu_zonal_redundancy_disabled = true
 
       node_selector {
-        accelerator = "nvidia-l4"
+        accelerator = var.accelerator
       }
 
       containers {
@@ -98,7 +127,7 @@ resource "google_cloud_run_v2_job" "worker" {
         }
 
         dynamic "env" {
-          for_each = merge(local.shared_env, local.worker_env)
+          for_each = local.job_env
           content {
             name  = env.key
             value = env.value
@@ -131,6 +160,7 @@ resource "google_cloud_run_v2_service" "worker" {
   name                = "${var.name}-service"
   location            = var.region
   deletion_protection = var.deletion_protection
+  custom_audiences    = [local.service_url]
   ingress             = "INGRESS_TRAFFIC_ALL" # and whoever calls needs run.invoker: var.service_callers
 
   template {
@@ -142,11 +172,11 @@ resource "google_cloud_run_v2_service" "worker" {
 
     scaling {
       min_instance_count = 0
-      max_instance_count = 3
+      max_instance_count = var.service_instances
     }
 
     node_selector {
-      accelerator = "nvidia-l4"
+      accelerator = var.accelerator
     }
 
     containers {
@@ -183,7 +213,7 @@ resource "google_cloud_run_v2_service" "worker" {
       }
 
       dynamic "env" {
-        for_each = merge(local.shared_env, local.service_env)
+        for_each = local.instance_env
         content {
           name  = env.key
           value = env.value

@@ -1,6 +1,6 @@
 project = "my-project"
-region  = "europe-west4"
-image   = "europe-west4-docker.pkg.dev/my-project/dropfold/worker@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+region  = "europe-west1"
+image   = "europe-west1-docker.pkg.dev/my-project/dropfold/worker@sha256:0000000000000000000000000000000000000000000000000000000000000000"
 
 max_workers     = 3
 jobs_per_worker = 10

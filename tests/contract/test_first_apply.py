@@ -1,7 +1,9 @@
 """What an apply to a new project meets: rights that do not hold yet, agents without roles, no index yet."""
 
 import re
+from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 
 import pytest
 from support import plan
@@ -20,6 +22,19 @@ MADE_BY_GOOGLES_AGENTS = (
 
 AGENTS = {"eventarc": "gcp-sa-eventarc", "pubsub": "gcp-sa-pubsub"}
 """Domain of the agent of a service that docs/operations.md creates."""
+
+CPUS, GIBIBYTES = 20, 40
+"""What Cloud Run gives a new project in a region: CpuAllocPerProjectRegion, MemAllocPerProjectRegion."""
+
+MAY_BUILD = {
+    "us-central1",
+    "us-west2",
+    "europe-west1",
+    "asia-east1",
+    "australia-southeast1",
+    "southamerica-east1",
+}
+"""Regions in which every project may build: https://cloud.google.com/build/docs/locations#restricted_regions_for_some_projects."""
 
 APIS_OF_DATA = {
     "google_cloud_quotas_quota_info": "cloudquotas",
@@ -102,7 +117,7 @@ def test_functions_wait_for_their_indexes() -> None:
 def test_an_api_more_makes_nothing_unknown() -> None:
     """A data source that depends on it is read during the apply, and what is made of it replaced."""
     late = {address for address in plan.all_data() if "google_project_service.api" in behind(address)}
-    assert late == {"data.google_pubsub_subscription.transport"}  # for a check alone
+    assert late == {"data.google_pubsub_subscription.transport"}  # of a check
     assert [address for address, body in plan.all_data().items() if "depends_on" in body] == [*late]
 
 
@@ -126,3 +141,72 @@ def test_a_binding_is_made_anew_with_its_identity() -> None:
     for address, body in ours.items():
         triggers = plan.references([cycle.get("replace_triggered_by") for cycle in body.get("lifecycle", [])])
         assert triggers == {"google_service_account.identity"}, address
+
+
+def most(**given: object) -> tuple[float, float]:
+    """Return processors and GiB of memory of all instances that may live at a time."""
+    values, defaults = (
+        plan.local_values(),
+        {name: body.get("default") for name, body in plan.variables().items()},
+    )
+    chosen = defaults | given
+    accelerator = values["accelerators"][chosen["accelerator"]]
+    workers = chosen["max_workers"] if chosen["gpu_worker_mode"] == "async" else 0
+    gpus = workers + (chosen["service_instances"] if chosen["service"] else 0)
+    functions = values["functions"].values()
+    cpu = sum(each["instances"] for each in functions) + gpus * accelerator["cpu"]
+    mebibytes = (
+        sum(each["instances"] * each["memory"] for each in functions) + gpus * accelerator["memory"] * 1024
+    )
+    return cpu, mebibytes / 1024
+
+
+@pytest.mark.parametrize("given", [{}, {"max_workers": 1}, {"gpu_worker_mode": "sync", "service": True}])
+def test_what_is_deployed_by_default_fits_into_what_a_new_project_is_given(
+    given: Mapping[str, object],
+) -> None:
+    cpu, memory = most(**given)
+    assert cpu <= CPUS
+    assert memory <= GIBIBYTES
+
+
+def test_one_function_cannot_take_what_the_workers_need() -> None:
+    """One pool of processors is for all; a burst of uploads must leave a worker's four."""
+    functions = plan.local_values()["functions"]
+    assert max(each["instances"] for each in functions.values()) <= CPUS / 4
+
+
+def test_the_page_names_each_quota_that_the_plan_checks() -> None:
+    asked = {body.get("quota_id") for body in plan.all_data().values()} - {None, "${local.accelerator.quota}"}
+    quotas = asked | {accelerator["quota"] for accelerator in plan.local_values()["accelerators"].values()}
+    assert quotas == {
+        "CpuAllocPerProjectRegion",
+        "MemAllocPerProjectRegion",
+        "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion",
+        "NvidiaRtxPro6000GpuAllocNoZonalRedundancyPerProjectRegion",
+    }
+    section = OPERATIONS.partition("## Quotas")[2].partition("\n## ")[0]
+    assert {quota for quota in quotas if quota not in section} == set()
+
+
+@pytest.mark.parametrize(
+    "path", sorted((plan.PLAN / "examples").glob("*.tfvars")), ids=lambda path: path.stem
+)
+def test_an_example_is_for_a_region_in_which_every_project_may_build(path: Path) -> None:
+    region = re.search(r'^region\s*=\s*"(.*)"', path.read_text(), re.MULTILINE)
+    assert (region[1] if region else plan.variables()["region"]["default"]) in MAY_BUILD
+
+
+def test_a_budget_tells_as_many_channels_as_it_may() -> None:
+    """https://cloud.google.com/billing/docs/reference/budget/rest/v1/billingAccounts.budgets: five."""
+    [rule] = plan.resources()["google_billing_budget.budget"]["all_updates_rule"]
+    assert re.search(r"slice\(.*min\(5, ", rule["monitoring_notification_channels"])
+
+
+def test_the_image_is_built_for_the_processors_of_cloud_run() -> None:
+    pages = [path.read_text() for path in (ROOT / "docs").glob("*.md")]
+    builds = [
+        line for page in pages for line in re.findall(r"^docker (?:buildx )?build .*", page, re.MULTILINE)
+    ]
+    assert builds
+    assert [line for line in builds if "--platform linux/amd64" not in line] == []

@@ -302,27 +302,40 @@ def test_a_component_gets_every_variable_that_it_requires_and_none_that_it_does_
 
 
 def test_job_and_service_have_one_gpu_and_what_it_asks_for() -> None:
-    assert plan.local_values()["worker_limits"] == {"cpu": "4", "memory": "16Gi", "nvidia.com/gpu": "1"}
+    accelerators = plan.local_values()["accelerators"]
+    assert {name: (each["cpu"], each["memory"]) for name, each in accelerators.items()} == {
+        "nvidia-l4": (4, 16),
+        "nvidia-rtx-pro-6000": (20, 80),
+    }
+    limits = plan.local_values()["worker_limits"]
+    assert limits == {
+        "cpu": "${tostring(local.accelerator.cpu)}",
+        "memory": "${local.accelerator.memory}Gi",
+        "nvidia.com/gpu": "1",
+    }
+    assert plan.variables()["accelerator"]["default"] == "nvidia-l4"
     for template in (JOB, SERVICE):
         [container] = template["containers"]
         assert container["resources"][0]["limits"] == "${local.worker_limits}"
-        assert template["node_selector"] == [{"accelerator": "nvidia-l4"}]
+        assert template["node_selector"] == [{"accelerator": "${var.accelerator}"}]
         assert template["gpu_zonal_redundancy_disabled"] is True
 
 
-def test_what_a_worker_may_have_in_hand_fits_into_its_memory() -> None:
-    """By the figures of docs/operations.md, for inputs of as many tokens as are let in."""
-    squares, values = plan.variables()["max_tokens"]["default"] ** 2, plan.local_values()
-    child, work = values["child_memory_mib"] * 2**20, gibibytes(values["work_size"])
-    assert child >= 0.5e9 + 1200 * squares
-    assert work >= MAX_IN_FLIGHT * 600 * squares
-    assert CHILDREN * child + work + 3 * 2**30 <= gibibytes(values["worker_limits"]["memory"])
+@pytest.mark.parametrize(
+    ("accelerator", "tokens"), [("nvidia-l4", USUAL_TOKENS), ("nvidia-rtx-pro-6000", 3000)]
+)
+def test_what_a_worker_may_have_in_hand_fits_into_its_memory(accelerator: str, tokens: int) -> None:
+    """By the figures of docs/operations.md, for inputs of as many tokens as it says."""
+    given = plan.local_values()["accelerators"][accelerator]
+    child, work = given["child"] * 2**20, given["work"] * 2**30
+    assert child >= 0.5e9 + 1200 * tokens**2
+    assert work >= MAX_IN_FLIGHT * 600 * tokens**2
+    assert CHILDREN * child + work + 3 * 2**30 <= given["memory"] * 2**30
+
+
+def test_as_many_tokens_are_let_in_as_an_l4_s_memory_holds() -> None:
     assert plan.variables()["max_tokens"]["default"] == USUAL_TOKENS
-    assert values["project_env"]["MAX_TOKENS"] == "${var.max_tokens}"
-
-
-def gibibytes(size: str) -> int:
-    return int(size.removesuffix("Gi")) * 2**30
+    assert plan.local_values()["project_env"]["MAX_TOKENS"] == "${var.max_tokens}"
 
 
 def test_a_worker_does_not_predict_without_its_gpu() -> None:
@@ -346,7 +359,7 @@ def test_a_task_outlives_the_longest_prediction_and_the_worker_knows_its_end() -
 def test_the_service_is_as_its_callers_are_told() -> None:
     assert plan.variables()["service"]["default"] is False
     assert SERVICE["max_instance_request_concurrency"] == 10
-    assert SERVICE["scaling"] == [{"min_instance_count": 0, "max_instance_count": 3}]
+    assert SERVICE["scaling"] == [{"min_instance_count": 0, "max_instance_count": "${var.service_instances}"}]
     assert SERVICE["timeout"] == "300s"
     [container] = SERVICE["containers"]
     assert container["resources"][0]["cpu_idle"] is False

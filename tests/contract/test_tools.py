@@ -21,7 +21,6 @@ from local import topology
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-PURE = re.compile(r'^(?:locals|variable "\w+") \{\n.*?^\}$', re.DOTALL | re.MULTILINE)
 
 
 def test_terraform_finds_the_plan_well_formed() -> None:
@@ -56,11 +55,9 @@ def test_gcloud_knows_every_command_in_the_documents(tmp_path: Path) -> None:
 
 
 def evaluated(expression: str, folder: Path, *variables: str) -> object:
-    """Let Terraform compute an expression of the plan's pure locals: those that refer to no resource."""
-    pure = (block for file in plan.FILES for block in PURE.findall(file.read_text()))
-    (folder / "pure.tf").write_text(
-        "\n".join(block for block in pure if not re.search(r"google_|data\.", block))
-    )
+    """Let Terraform compute an expression of the topology, which refers to no resource."""
+    pure = (PLAN / "topology.tf", PLAN / "variables.tf")
+    (folder / "pure.tf").write_text("\n".join(file.read_text() for file in pure))
     shutil.copy(topology.PATH, folder)
     values = ["-var=project=my-project", "-var=image=worker@sha256:" + "0" * 64, *variables]
     said = run("terraform", "console", *values, cwd=folder, said=f"jsonencode({expression})\n")

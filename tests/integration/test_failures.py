@@ -163,7 +163,7 @@ def test_the_largest_input_that_is_let_in_is_read_within_a_child_s_memory(
 ) -> None:
     large = tmp_path / "large.yaml"
     large.write_text(one_protein("MKTAYIAKQR" * (USUAL_TOKENS // 10)))
-    memory = plan.local_values()["child_memory_mib"] * 2**20
+    memory = plan.local_values()["accelerators"]["nvidia-l4"]["child"] * 2**20
     workspace = Workspace(large, QUICK, 1, tmp_path / "out", cache / COMPONENTS)
     with ChildPool(NEVER, *PRELOAD, memory=memory) as children:
         assert children.run(featurise, workspace, ()).timings["featurise"] > 0

@@ -26,12 +26,15 @@ Content = dict[str, Any] | None
 """A state of a resource; None where there is none."""
 
 Answers = Mapping[str, Mapping[str, object]]
-"""What data sources say, by type and attribute."""
+"""What data sources say, by type and attribute; with ``refused``, that they say nothing, and why."""
 
 NO_ANSWERS: Answers = MappingProxyType({})
 
 UNKNOWN = msgpack.ExtType(0, b"\0")
 """How Terraform writes a value that is known after the apply."""
+
+ERROR = 1
+"""Severity of what stops Terraform."""
 
 LIST = 2
 """Nesting mode of all blocks of providers that are made with Terraform's older library."""
@@ -50,7 +53,8 @@ Schemas provider:Schema=1 resource_schemas:Entry*=2 data_source_schemas:Entry*=3
 Config config:Value=1
 Prepared prepared_config:Value=1
 Read type_name:string=1 config:Value=2
-State state:Value=1
+State state:Value=1 diagnostics:Diagnostic*=2
+Diagnostic severity:int64=1 summary:string=2
 Stored type_name:string=1 raw_state:Raw=3
 Raw json:bytes=1
 Current type_name:string=1 current_state:Value=2
@@ -198,7 +202,10 @@ class Provider:
         return MAKE["State"](state=request.current_state)
 
     def read(self, request: Message) -> Message:
-        asked = _content(request.config) | self._answers.get(request.type_name, {})
+        answer = self._answers.get(request.type_name, {})
+        if refused := answer.get("refused"):
+            return MAKE["State"](diagnostics=[MAKE["Diagnostic"](severity=ERROR, summary=refused)])
+        asked = _content(request.config) | answer
         return MAKE["State"](state=_value(_filled(asked, self._data[request.type_name], _made_up)))
 
     def serve(self) -> tuple[grpc.Server, str]:

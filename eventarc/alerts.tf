@@ -1,15 +1,23 @@
 # What wakes somebody. Each alert links its section of docs/operations.md: "alert-" and its key here.
 
 locals {
+  # Who predicts: executions of the job, or instances of the service. And the subscription that is worked off.
+  predicts = var.gpu_worker_mode == "sync" ? "resource.type=\"cloud_run_revision\" resource.label.service_name=\"${var.name}-service\"" : "resource.type=\"cloud_run_job\""
+  queue    = var.gpu_worker_mode == "sync" ? "launch" : local.work
+
+  # Everything else that logs an end, or answers calls: the functions. A full service has on_request fail, as it should.
+  functions_run = "resource.type=\"cloud_run_revision\" resource.label.service_name=starts_with(\"${var.name}-on-\")"
+  may_fail      = var.gpu_worker_mode == "sync" ? " resource.label.service_name!=\"${var.name}-on-request\"" : ""
+
   # A condition is met when the aligned and reduced figure is over the threshold for the duration, in seconds. With a
-  # denominator the figure is filter / denominator.
+  # denominator the figure is filter / denominator. One of an alert's conditions suffices, where combiner is not AND.
   alerts = {
     cold-starts = {
       title    = "More than 10 cold starts in an hour"
       severity = "WARNING"
       conditions = [{
         title       = "Workers that loaded the model, in an hour"
-        filter      = "metric.type=\"${local.metric_type}/cold_starts\" resource.type=\"cloud_run_job\""
+        filter      = "metric.type=\"${local.metric_type}/cold_starts\" ${local.predicts}"
         denominator = null
         period      = 3600
         aligner     = "ALIGN_DELTA"
@@ -24,7 +32,7 @@ locals {
       severity = "WARNING"
       conditions = [{
         title       = "Requests that no worker has finished, for five minutes"
-        filter      = "metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\" resource.type=\"pubsub_subscription\" resource.label.subscription_id=\"${local.work}\""
+        filter      = "metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\" resource.type=\"pubsub_subscription\" resource.label.subscription_id=\"${local.queue}\""
         denominator = null
         period      = 60
         aligner     = "ALIGN_MAX"
@@ -37,11 +45,12 @@ locals {
     failures = {
       title    = "More than 5 % of jobs fail"
       severity = "ERROR"
+      combiner = "AND"
       conditions = [
         {
           title       = "Failed share of what workers ended, in an hour"
-          filter      = "metric.type=\"${local.metric_type}/ends\" resource.type=\"cloud_run_job\" metric.label.state=\"FAILED\""
-          denominator = "metric.type=\"${local.metric_type}/ends\" resource.type=\"cloud_run_job\""
+          filter      = "metric.type=\"${local.metric_type}/ends\" ${local.predicts} metric.label.state=\"FAILED\""
+          denominator = "metric.type=\"${local.metric_type}/ends\" ${local.predicts}"
           period      = 3600
           aligner     = "ALIGN_DELTA"
           reducer     = "REDUCE_SUM"
@@ -49,25 +58,84 @@ locals {
           threshold   = 0.05
           duration    = 0
         },
+        # One of one is 100 %, and no reason to wake anybody.
         {
-          title       = "Jobs given up without a worker's word, in an hour"
-          filter      = "metric.type=\"${local.metric_type}/ends\" resource.type=\"cloud_run_revision\" metric.label.state=\"FAILED\""
+          title       = "Five jobs or more that workers ended, in an hour"
+          filter      = "metric.type=\"${local.metric_type}/ends\" ${local.predicts}"
           denominator = null
           period      = 3600
           aligner     = "ALIGN_DELTA"
           reducer     = "REDUCE_SUM"
           groups      = []
-          threshold   = 0
+          threshold   = 4
           duration    = 0
         },
       ]
+    }
+    given-up = {
+      title    = "Jobs were given up without a worker's word"
+      severity = "ERROR"
+      conditions = [{
+        title       = "Jobs that a function ended as failed, in an hour"
+        filter      = "metric.type=\"${local.metric_type}/ends\" ${local.functions_run} metric.label.state=\"FAILED\""
+        denominator = null
+        period      = 3600
+        aligner     = "ALIGN_DELTA"
+        reducer     = "REDUCE_SUM"
+        groups      = []
+        threshold   = 0
+        duration    = 0
+      }]
+    }
+    stuck = {
+      title    = "Work stands still"
+      severity = "ERROR"
+      conditions = [
+        {
+          title       = "A request has waited for more than half an hour"
+          filter      = "metric.type=\"pubsub.googleapis.com/subscription/oldest_unacked_message_age\" resource.type=\"pubsub_subscription\" resource.label.subscription_id=\"${local.queue}\""
+          denominator = null
+          period      = 60
+          aligner     = "ALIGN_MAX"
+          reducer     = "REDUCE_MAX"
+          groups      = []
+          threshold   = 1800
+          duration    = 600
+        },
+        {
+          title       = "More than two executions failed, in an hour"
+          filter      = "metric.type=\"run.googleapis.com/job/completed_execution_count\" resource.type=\"cloud_run_job\" metric.label.result=\"failed\""
+          denominator = null
+          period      = 3600
+          aligner     = "ALIGN_DELTA"
+          reducer     = "REDUCE_SUM"
+          groups      = []
+          threshold   = 2
+          duration    = 0
+        },
+      ]
+    }
+    functions = {
+      title    = "A function fails"
+      severity = "ERROR"
+      conditions = [{
+        title       = "Calls that ended in an error, for a quarter of an hour"
+        filter      = "metric.type=\"run.googleapis.com/request_count\" ${local.functions_run}${local.may_fail} metric.label.response_code_class=\"5xx\""
+        denominator = null
+        period      = 300
+        aligner     = "ALIGN_DELTA"
+        reducer     = "REDUCE_SUM"
+        groups      = ["resource.label.service_name"]
+        threshold   = 0
+        duration    = 900
+      }]
     }
     slow = {
       title    = "P95 of the processing time over 120 s"
       severity = "WARNING"
       conditions = [{
         title       = "P95 of seconds from claim to success, in 15 minutes"
-        filter      = "metric.type=\"${local.metric_type}/processing_seconds\" resource.type=\"cloud_run_job\""
+        filter      = "metric.type=\"${local.metric_type}/processing_seconds\" ${local.predicts}"
         denominator = null
         period      = 900
         aligner     = "ALIGN_DELTA"
@@ -132,7 +200,7 @@ resource "google_monitoring_alert_policy" "alert" {
 
   display_name          = "${var.name}: ${each.value.title}"
   severity              = each.value.severity
-  combiner              = "OR"
+  combiner              = try(each.value.combiner, "OR")
   notification_channels = local.channels
 
   dynamic "conditions" {
@@ -178,6 +246,12 @@ resource "google_monitoring_alert_policy" "alert" {
         url          = links.value
       }
     }
+  }
+
+  # Half an hour after the last line that told of it: a metric made of lines has no figure where there are none, and an
+  # incident that stays open for a week would hide the next.
+  alert_strategy {
+    auto_close = "1800s"
   }
 
   depends_on = [terraform_data.metrics_known]

@@ -97,7 +97,9 @@ resource "google_monitoring_dashboard" "dropfold" {
   dashboard_json = templatefile("${path.module}/dashboard.json.tftpl", {
     name       = var.name
     metric     = local.metric_type
-    work       = local.work
+    queue      = local.queue
+    predicts   = replace(local.predicts, "\"", "\\\"")
+    sync       = var.gpu_worker_mode == "sync"
     msa_server = var.msa_server != null
   })
 

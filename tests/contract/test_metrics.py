@@ -20,7 +20,10 @@ PLATFORM = {
     "pubsub.googleapis.com/subscription/num_undelivered_messages",
     "pubsub.googleapis.com/subscription/oldest_unacked_message_age",
     "run.googleapis.com/container/gpu/utilizations",
+    "run.googleapis.com/container/instance_count",
+    "run.googleapis.com/job/completed_execution_count",
     "run.googleapis.com/job/running_executions",
+    "run.googleapis.com/request_count",
 }
 """Metrics of Google's that are used, as its list of metrics names them."""
 
@@ -49,7 +52,9 @@ def dashboard() -> dict[str, object]:
     """Return the page with all that some deployments have."""
     text = re.sub("^%{.*}\n", "", (PLAN / "dashboard.json.tftpl").read_text(), flags=re.MULTILINE)
     page = json.loads(
-        Template(text).substitute(name="n", work="work", metric="logging.googleapis.com/user/n")
+        Template(text).substitute(
+            name="n", queue="work", predicts="of who predicts", metric="logging.googleapis.com/user/n"
+        )
     )
     assert isinstance(page, dict)
     return page
@@ -79,7 +84,8 @@ def test_every_alert_watches_metrics_that_exist() -> None:
 def test_an_alert_s_filter_names_one_resource_as_cloud_monitoring_wants() -> None:
     for text in plan.texts(ALERTS):
         if TYPE.search(text):
-            assert len(re.findall(r'resource\.type="\w+"', text)) == 1
+            whole = re.sub(r"\$\{local\.(predicts|functions_run)\}", 'resource.type="one"', text)
+            assert len(re.findall(r'resource\.type="\w+"', whole)) == 1
 
 
 def test_the_dashboard_shows_every_metric_of_ours_and_none_unknown() -> None:
@@ -94,6 +100,9 @@ def test_thresholds_are_those_that_were_promised() -> None:
         "cold-starts": 10,
         "queue": 100,
         "failures": 0.05,
+        "given-up": 0,
+        "stuck": 1800,
+        "functions": 0,
         "slow": 120,
         "dead-letters": 0,
         "msa-server": 0,

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from support import plan
 from support.plan import PLAN, ROOT
-from support.terraform import SCHEMA, TOOLS, need, run
+from support.terraform import SCHEMA, TOOLS, evaluated, need, run
 
 from local import topology
 
@@ -52,16 +52,6 @@ def test_gcloud_knows_every_command_in_the_documents(tmp_path: Path) -> None:
     script = tmp_path / "documents.sh"
     script.write_text("\n".join(blocks))
     assert gccheck([script], tmp_path).count("ok  ") >= len(blocks)
-
-
-def evaluated(expression: str, folder: Path, *variables: str) -> object:
-    """Let Terraform compute an expression of the topology, which refers to no resource."""
-    pure = (PLAN / "topology.tf", PLAN / "variables.tf")
-    (folder / "pure.tf").write_text("\n".join(file.read_text() for file in pure))
-    shutil.copy(topology.PATH, folder)
-    values = ["-var=project=my-project", "-var=image=worker@sha256:" + "0" * 64, *variables]
-    said = run("terraform", "console", *values, cwd=folder, said=f"jsonencode({expression})\n")
-    return json.loads(json.loads(said))
 
 
 def test_terraform_reads_the_topology_as_the_local_stack_does(tmp_path: Path) -> None:

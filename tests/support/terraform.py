@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,11 @@ TOOLS = ROOT.parent / "shared" / "tools"
 SCHEMA = TOOLS / "google-provider-6.50.json.gz"
 STUBS = ("gcloud", "sleep")
 """What the plan's own scripts call."""
+
+WITH_PURE = ("alerts.tf", "monitoring.tf", "topology.tf", "variables.tf")
+"""Files with locals that refer to no resource, and the variables."""
+
+PURE = re.compile(r'^(?:locals|variable "\w+") \{\n.*?^\}$', re.DOTALL | re.MULTILINE)
 
 Change = Mapping[str, Any]
 """What happens to a resource: ``actions``, ``before``, ``after``, ``after_unknown``."""
@@ -90,3 +96,16 @@ def stack(folder: Path, answers: provider.Answers = provider.NO_ANSWERS) -> Iter
         made = Stack(copy, where)
         made("init", "-input=false")
         yield made
+
+
+def evaluated(expression: str, folder: Path, *variables: str) -> Any:  # noqa: ANN401  whatever it is
+    """Let Terraform compute an expression of the plan's pure locals, of the files that have some."""
+    need(shutil.which("terraform"), "terraform")
+    pure = (block for name in WITH_PURE for block in PURE.findall((PLAN / name).read_text()))
+    (folder / "pure.tf").write_text(
+        "\n".join(block for block in pure if not re.search(r"google_|data\.", block))
+    )
+    shutil.copy(PLAN / "topology.yaml", folder)
+    values = ["-var=project=my-project", "-var=image=worker@sha256:" + "0" * 64, *variables]
+    said = run("terraform", "console", *values, cwd=folder, said=f"jsonencode({expression})\n")
+    return json.loads(json.loads(said))

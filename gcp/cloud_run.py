@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
-from google.api_core.exceptions import ResourceExhausted, TooManyRequests
+from google.api_core.exceptions import BadRequest, GoogleAPICallError, ResourceExhausted, TooManyRequests
 from google.cloud import run_v2
 
 PAGE = 100
@@ -44,10 +44,19 @@ class WorkerJob:
     def start(self) -> str | None:
         """Start one execution and return its name without waiting for it.
 
-        None where Cloud Run asks to wait: a rate or a GPU quota is used up.
+        None where Cloud Run asks to wait: a rate, or a quota of GPUs, processors or memory, is used up.
         """
         try:
             operation = self._jobs.run_job(name=self._name)
-        except (ResourceExhausted, TooManyRequests):
+        except GoogleAPICallError as error:
+            if not _asks_to_wait(error):
+                raise
             return None
         return str(operation.metadata.name)
+
+
+def _asks_to_wait(error: GoogleAPICallError) -> bool:
+    """Say whether a quota is used up; that of processors or memory comes as a bad request."""
+    if isinstance(error, ResourceExhausted | TooManyRequests):
+        return True
+    return isinstance(error, BadRequest) and "quota" in str(error.message).lower()

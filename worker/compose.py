@@ -21,6 +21,7 @@ from worker.pipeline import Pipeline
 from worker.predictor import Predictor
 from worker.prepare import here, in_child
 from worker.report.renderers import renderers
+from worker.scratch import writable
 from worker.settings import PredictionSettings, ServiceSettings, WorkerSettings
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def job_runner(
         results=clients.bucket(settings.output_bucket),
         predictor=predictor,
         check=check,
-        work_dir=settings.work_dir,
+        work_dir=writable(settings.work_dir),
         started_at=started_at,
         cache=ledger if settings.result_cache else None,
         renderers=renderers(children) if children else {},

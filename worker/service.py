@@ -122,7 +122,7 @@ def _state(settings: ServiceSettings, clients: Clients, ready: Warm) -> ServiceS
             ready.predictor,
             pipeline.check,
             pipeline.uploads,
-            settings.work_dir,
+            pipeline.work_dir,
             pipeline.call,
             pipeline.alignments,
         ),

@@ -8,6 +8,7 @@ from pydantic import Field
 from gcp.settings import Project
 from schemas.options import Options
 from schemas.rights import Right
+from worker.scratch import FALL_BACK
 
 RIGHTS = frozenset(
     {
@@ -27,8 +28,8 @@ class PredictionSettings(Project):
     boltz_cache: Path = Field(description="folder of the weights")
     device: str = Field("auto", description="auto (CUDA if there is one), cpu or cuda")
     work_dir: Path = Field(
-        Path("/tmp/dropfold"),  # noqa: S108  Cloud Run's only writable folder, private to the task
-        description="folder for the files of jobs in flight",
+        FALL_BACK,
+        description="folder for the files of jobs in flight; where nothing can be written, the default",
     )
     renew_seconds: float = Field(30, gt=0, le=60, description="between two renewals of a lease")
     child_memory_mib: int | None = Field(

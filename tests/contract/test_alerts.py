@@ -11,7 +11,7 @@ from support.terraform import evaluated
 
 Mode = Literal["sync", "async"]
 Alerts = Mapping[str, Mapping[str, Any]]
-Line = Mapping[str, str]
+Line = dict[str, str]
 """What a filter compares: metric.type, resource.type, metric.label.state …"""
 
 COMPARISON = re.compile(r'([\w.]+)(!?=)(?:starts_with\("([^"]*)"\)|"([^"]*)")')

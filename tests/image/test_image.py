@@ -117,6 +117,15 @@ def test_it_holds_the_worker_and_nothing_of_the_repository_besides(image: str) -
     assert writable == []
 
 
+def test_a_folder_of_somebody_else_s_is_not_worked_in(image: str) -> None:
+    """/app is root's, as a volume at /work may be."""
+    assert image
+    asked = (
+        "from worker import scratch; print(scratch.writable(scratch.Path('/app/work')) == scratch.FALL_BACK)"
+    )
+    assert run("python", "-c", asked).split()[-1] == "True"
+
+
 def test_it_says_how_big_it_is(image: str, figures: list[str]) -> None:
     about = inspected(image)
     folders = run("du", "-s", "--block-size=1M", "/opt/venv", "/opt/boltz", "/opt/numba", "/app")

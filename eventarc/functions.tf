@@ -146,6 +146,8 @@ data "archive_file" "bundle" {
   type        = "zip"
   source_dir  = "${path.module}/../${data.external.bundle.result.folder}"
   output_path = "${path.module}/.bundle.zip"
+  # Whatever the umask of whoever checked it out: else each machine deploys each function anew.
+  output_file_mode = "0644"
 }
 
 resource "google_storage_bucket_object" "bundle" {
@@ -196,6 +198,7 @@ resource "google_cloudfunctions2_function" "function" {
     # These are functions-framework's. As many calls at a time as Cloud Run sends; a call ends itself before Cloud Run
     # gives up on it: that would leave its thread at work for nobody, and send it the next call all the same.
     environment_variables = merge(local.shared_env, each.value.takes_in ? local.intake_env : {}, each.value.env, {
+      PYTHONWARNINGS            = "ignore::FutureWarning" # as in the worker's image
       THREADS                   = each.value.concurrency
       THREADED_TIMEOUT_ENABLED  = "true"
       CLOUD_RUN_TIMEOUT_SECONDS = each.value.seconds - 5

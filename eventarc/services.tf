@@ -10,6 +10,7 @@ resource "google_project_service" "api" {
     "cloudresourcemanager.googleapis.com",
     "cloudscheduler.googleapis.com",
     "eventarc.googleapis.com",
+    "eventarcpublishing.googleapis.com",
     "firestore.googleapis.com",
     "iam.googleapis.com",
     "logging.googleapis.com",
@@ -17,7 +18,7 @@ resource "google_project_service" "api" {
     "pubsub.googleapis.com",
     "run.googleapis.com",
     "storage.googleapis.com",
-  ], length(local.secrets) == 0 ? [] : ["secretmanager.googleapis.com"]))
+  ], length(local.secrets) == 0 ? [] : ["secretmanager.googleapis.com"], var.closed_network ? ["compute.googleapis.com"] : []))
 
   service            = each.key
   disable_on_destroy = false

@@ -234,7 +234,7 @@ variable "msa_server" {
 }
 
 variable "webhook" {
-  description = "Address that completion events are pushed to, with a filter of Pub/Sub (null for all) and the audience of the token."
+  description = "Address that completion events are pushed to, with a filter of Pub/Sub (null for all) and the audience of the token. Another filter is another subscription: what the old one has not delivered is lost."
   type = object({
     url      = string
     filter   = optional(string)
@@ -246,6 +246,29 @@ variable "webhook" {
     condition     = var.webhook == null ? true : startswith(var.webhook.url, "https://")
     error_message = "webhook.url must begin with https://, else Pub/Sub sends no token."
   }
+}
+
+variable "closed_network" {
+  description = "Whether workers and service reach Google's APIs alone, by a network of their own, and not the internet."
+  type        = bool
+  default     = false
+}
+
+variable "keep_logs_days" {
+  description = "Days for which logs are kept, in the region; null leaves them in _Default, which is global, for 30."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.keep_logs_days == null ? true : var.keep_logs_days >= 1 && var.keep_logs_days <= 3650
+    error_message = "keep_logs_days must be from 1 to 3650, or null."
+  }
+}
+
+variable "audit_logs" {
+  description = "Whether each read and write of objects, jobs and messages is recorded in the audit logs; they cost."
+  type        = bool
+  default     = false
 }
 
 variable "alert_emails" {

@@ -23,10 +23,12 @@ resource "google_pubsub_subscription" "webhook_dead" {
   }
 }
 
+# A filter cannot be changed: with another one it is another subscription, which is there before the old one goes. What
+# was not delivered by then goes with it; receipts stay.
 resource "google_pubsub_subscription" "webhook" {
   count = var.webhook == null ? 0 : 1
 
-  name                       = "webhook"
+  name                       = var.webhook.filter == null ? "webhook" : "webhook-${substr(sha256(var.webhook.filter), 0, 8)}"
   topic                      = google_pubsub_topic.topic["predictions-completed"].id
   filter                     = var.webhook.filter
   ack_deadline_seconds       = 60
@@ -53,6 +55,10 @@ resource "google_pubsub_subscription" "webhook" {
     dead_letter_topic     = google_pubsub_topic.webhook_dead[0].id
     max_delivery_attempts = 100
   }
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "google_pubsub_topic_iam_member" "pubsub_buries_webhook" {
@@ -69,4 +75,8 @@ resource "google_pubsub_subscription_iam_member" "pubsub_gives_up_webhook" {
   subscription = google_pubsub_subscription.webhook[0].id
   role         = "roles/pubsub.subscriber"
   member       = local.pubsub_agent
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }

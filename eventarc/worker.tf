@@ -87,6 +87,15 @@ resource "google_artifact_registry_repository" "images" {
     }
   }
 
+  # However old it is.
+  cleanup_policies {
+    id     = "keep-deployed"
+    action = "KEEP"
+    condition {
+      version_name_prefixes = [split("@", var.image)[1]]
+    }
+  }
+
   cleanup_policies {
     id     = "delete-old"
     action = "DELETE"
@@ -102,7 +111,6 @@ resource "google_cloud_run_v2_job" "worker" {
   name                = "${var.name}-worker"
   location            = var.region
   deletion_protection = var.deletion_protection
-  launch_stage        = "BETA" # GPUs on jobs; harmless once they are beyond it
 
   template {
     task_count  = 1
@@ -137,6 +145,17 @@ resource "google_cloud_run_v2_job" "worker" {
         volume_mounts {
           name       = "work"
           mount_path = "/work"
+        }
+      }
+
+      dynamic "vpc_access" {
+        for_each = google_compute_subnetwork.closed
+        content {
+          egress = "ALL_TRAFFIC"
+          network_interfaces {
+            network    = vpc_access.value.network
+            subnetwork = vpc_access.value.id
+          }
         }
       }
 
@@ -223,6 +242,17 @@ resource "google_cloud_run_v2_service" "worker" {
       volume_mounts {
         name       = "work"
         mount_path = "/work"
+      }
+    }
+
+    dynamic "vpc_access" {
+      for_each = google_compute_subnetwork.closed
+      content {
+        egress = "ALL_TRAFFIC"
+        network_interfaces {
+          network    = vpc_access.value.network
+          subnetwork = vpc_access.value.id
+        }
       }
     }
 

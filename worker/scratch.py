@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 
 
 def writable(folder: Path) -> Path:
-    """Return the folder, made if need be; where nothing can be written there, FALL_BACK, and say so in the log.
+    """Return the folder, made if need be; where nothing can be written there, FALL_BACK, and log it.
 
     A volume that is mounted there may belong to somebody else, and then each job would fail. Raises OSError
     where FALL_BACK cannot be written to either.

@@ -18,6 +18,10 @@ msa_server = {
 }
 keep_alignments_days = 180
 
+# Logs in the region, and workers that reach Google's APIs alone.
+keep_logs_days = 30
+closed_network = true
+
 webhook = {
   url    = "https://structures.example.com/dropfold"
   filter = "attributes.state = \"FAILED\" OR attributes.state = \"SUCCEEDED\""

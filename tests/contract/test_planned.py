@@ -170,6 +170,20 @@ def test_identities_made_anew_get_their_rights_in_the_same_apply(applied: Stack)
     assert bindings | identities <= replaced(changes)
 
 
+def test_another_filter_of_the_webhook_makes_its_subscription_before_the_old_one_goes(applied: Stack) -> None:
+    webhook = (
+        '{ url = "https://structures.example.com/dropfold", filter = "attributes.state = \\"FAILED\\"" }'
+    )
+    changes = applied.plan(*EVERYTHING, "-refresh=false", f"-var=webhook={webhook}")
+    for address in (
+        "google_pubsub_subscription.webhook[0]",
+        "google_pubsub_subscription_iam_member.pubsub_gives_up_webhook[0]",
+    ):
+        assert changes[address]["actions"] == ["create", "delete"], address
+    subscription = changes["google_pubsub_subscription.webhook[0]"]
+    assert subscription["before"]["name"] != subscription["after"]["name"]
+
+
 def test_what_a_function_is_told_is_known_when_it_is_planned(
     example_changes: Callable[[str], dict[str, Change]],
 ) -> None:

@@ -118,7 +118,7 @@ FORCES_NEW = {"google_pubsub_subscription": ("name", "topic", "filter"), "google
 OTHERS: Mapping[str, Mapping[str, tuple[Mapping[str, object], Mapping[str, object]]]] = {
     "archive": {
         "archive_file": (
-            {"type": "string", "source_dir": "string", "output_path": "string"},
+            {"type": "string", "source_dir": "string", "output_path": "string", "output_file_mode": "string"},
             {"output_sha256": "string"},
         )
     },

@@ -88,7 +88,7 @@ def stack(folder: Path, answers: provider.Answers = provider.NO_ANSWERS) -> Iter
     need(shutil.which("terraform"), "terraform")
     need(SCHEMA.exists(), "schema of Google's provider")
     copy = folder / "eventarc"
-    shutil.copytree(PLAN, copy, ignore=shutil.ignore_patterns(".terraform*", ".bundle*"))
+    shutil.copytree(PLAN, copy, ignore=shutil.ignore_patterns(".terraform", ".bundle*"))
     versions = copy / "versions.tf"
     versions.write_text(versions.read_text().replace('backend "gcs" {}', ""))
     types = {address.removeprefix("data.").split(".")[0] for address in plan.declared()}

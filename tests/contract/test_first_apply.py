@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import plan
@@ -149,7 +150,7 @@ def most(**given: object) -> tuple[float, float]:
         plan.local_values(),
         {name: body.get("default") for name, body in plan.variables().items()},
     )
-    chosen = defaults | given
+    chosen: dict[str, Any] = defaults | given
     accelerator = values["accelerators"][chosen["accelerator"]]
     workers = chosen["max_workers"] if chosen["gpu_worker_mode"] == "async" else 0
     gpus = workers + (chosen["service_instances"] if chosen["service"] else 0)

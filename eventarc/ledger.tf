@@ -35,7 +35,10 @@ locals {
   }
 
   # Never searched by: an index of each would cost with every write of a job.
-  unsearched = ["alignments", "errors", "history", "model", "options", "outputs", "scores", "source.metadata", "timings"]
+  unsearched = [
+    "alignments", "checks", "decided", "device", "errors", "files", "history", "model", "options", "outputs", "scores",
+    "source.metadata", "timings", "warnings",
+  ]
 }
 
 resource "google_firestore_database" "ledger" {

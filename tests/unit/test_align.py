@@ -395,7 +395,7 @@ def test_files_and_alignments_are_waited_for_one_after_the_other(inbox: Aligning
     job = inbox.drop("run/a.yaml", protein(ALPHA, more="templates:\n- cif: t.cif\n"))
     assert job
     assert (job.state, job.aligns) == (State.WAITING, ())
-    inbox.announce(inbox.put("run/t.cif", b"data_t\n"))
+    inbox.announce(inbox.put("run/t.cif", b"data_t\nloop_\n_atom_site.id\n1\n"))
     job = inbox.now(job)
     assert (job.state, len(job.aligns), job.msa_server) == (State.ALIGNING, 1, "msa.example")
     inbox.aligner.run()

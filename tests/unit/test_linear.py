@@ -352,10 +352,10 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def test_an_alignment_s_first_row_is_looked_through_once_for_all_chains_that_name_it() -> None:
-    content = b">q\nM" + b"a" * 120_000
+    content = b">q\nMM" + b"a" * 120_000
 
     def check(chains: Sequence[str]) -> Callable[[], object]:
-        proteins = [{"protein": {"id": chain, "sequence": "M", "msa": "a.a3m"}} for chain in chains]
+        proteins = [{"protein": {"id": chain, "sequence": "MM", "msa": "a.a3m"}} for chain in chains]
         document = read(Tree({"sequences": proteins}, {}))
         return lambda: check_beginning("a.a3m", content, document, whole=True)
 

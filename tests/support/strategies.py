@@ -175,6 +175,12 @@ FASTAS = st.lists(
     max_size=4,
 ).map("".join)
 
+
+def _is_one_token(_kind: str, molecule: dict[str, str]) -> bool:
+    """Return whether a molecule alone is too little to be scored: a residue, or an ion."""
+    return len(molecule.get("sequence", "")) == 1 or molecule in ({"ccd": "MG"}, {"smiles": "[Na+]"})
+
+
 _RIGHT = st.one_of(
     st.text(string.ascii_uppercase, min_size=1, max_size=30).map(
         lambda letters: ("protein", {"sequence": letters, "msa": "empty"})
@@ -184,9 +190,15 @@ _RIGHT = st.one_of(
     st.sampled_from(["ATP", "MG", "HEM"]).map(lambda code: ("ligand", {"ccd": code})),
     st.sampled_from(["CCO", "c1ccccc1", "[Na+]"]).map(lambda smiles: ("ligand", {"smiles": smiles})),
 )
-RIGHT = st.lists(_RIGHT, min_size=1, max_size=9).map(
-    lambda molecules: {
-        "sequences": [{kind: {"id": f"C{at}", **molecule}} for at, (kind, molecule) in enumerate(molecules)]
-    }
+RIGHT = (
+    st.lists(_RIGHT, min_size=1, max_size=9)
+    .filter(lambda molecules: len(molecules) > 1 or not _is_one_token(*molecules[0]))
+    .map(
+        lambda molecules: {
+            "sequences": [
+                {kind: {"id": f"C{at}", **molecule}} for at, (kind, molecule) in enumerate(molecules)
+            ]
+        }
+    )
 )
 """Inputs that are right."""

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 import torch
+from integration.example_reader import built
 from support.backbones import chain, codes, ligand, mmcif, models, seqres
 from support.inputs import TRP_CAGE
+from support.patience import NEVER
 
 from inputs.read import read_input
 from local.small_model import DEFAULT, ensure
@@ -18,6 +20,7 @@ from schemas.options import Options
 from worker.boltz2.featurise import featurise
 from worker.boltz2.manifest import COMPONENTS
 from worker.boltz2.workspace import Workspace
+from worker.child_pool import PRELOAD, ChildPool
 from worker.prepare import Prepared, here
 from worker.repair.references import repaired
 
@@ -78,6 +81,18 @@ def test_what_boltz_cannot_read_gives_what_it_reads_of_the_same_structure(
     with pytest.raises(FailedError):
         template_features(tmp_path / "as-it-is", name, content, more, repair=False)
     assert same(template_features(tmp_path / "repaired", name, content, more), right)
+
+
+@pytest.mark.parametrize("suffix", ["pdb", "cif"])
+def test_what_boltz_wrote_is_a_template_with_every_residue(tmp_path: Path, suffix: str) -> None:
+    """Its PDB files have no SEQRES, and call the ligand LIG, which no dictionary has."""
+    entries = f"- protein: {{id: A, sequence: {TRP_CAGE}, msa: empty}}\n- ligand: {{id: D, smiles: CCO}}\n"
+    (tmp_path / "first.yaml").write_text(f"sequences:\n{entries}")
+    with ChildPool(NEVER, *PRELOAD) as children:
+        children.run(built, tmp_path / "first.yaml", ensure(DEFAULT) / COMPONENTS, tmp_path, suffix)
+    ours = (tmp_path / f"model_0.{suffix}").read_text()
+    found = template_features(tmp_path / "second", f"t.{suffix}", ours)
+    assert found["template_mask_frame"].sum() == len(CAGE)
 
 
 def test_residues_that_are_missing_are_passed_over(tmp_path: Path) -> None:

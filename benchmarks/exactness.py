@@ -142,7 +142,7 @@ def differences(first: Path, second: Path) -> list[str]:
 def _flags(options: Options) -> Iterator[str]:
     yield f"--max_parallel_samples={max_parallel_samples(structures(options))}"
     values = options.model_dump()
-    if values.pop("potentials"):
+    if values.pop("potentials", False):  # left open, as it is for most, it is not in the dump
         yield "--use_potentials"
     for option, value in values.items():
         yield f"{_FLAGS[option]}={value}"

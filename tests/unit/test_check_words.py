@@ -178,6 +178,12 @@ def test_a_large_ligand_is_said(count: int, expected: bool) -> None:
     assert (f"The ligand has {count} heavy atoms" in caveats(text=text)) is expected
 
 
+def test_an_affinity_without_a_protein_is_said() -> None:
+    text = "sequences:\n- rna: {id: A, sequence: GGUCAC}\n- ligand: {id: B, ccd: GOL}\n"
+    words = caveats(text=f"{text}properties:\n- affinity: {{binder: B}}\n")
+    assert words.startswith("There is no protein in the input: ")
+
+
 def test_the_isomer_is_said() -> None:
     words = caveats(found=[outlier("stereocentre"), outlier("bond")])
     assert "failed a check (stereocentre): the value may be of another isomer." in words

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from inputs.grammar import BoltzInput, Ligand
-from inputs.tokens import atoms
+from inputs import caveats
+from inputs.grammar import BoltzInput
 from schemas.checks import (
     MAX_CONSTRAINTS,
     MAX_INTERFACES,
@@ -50,9 +50,6 @@ ASKED = frozenset({"contact", "pocket"})
 
 DIFFERENT_MODELS = 1.0
 """Difference of the two affinity models past which it is said: a factor of ten."""
-
-AFFINITY_TRAINED = 56
-"""Most heavy atoms of a ligand that the affinity was trained on (Boltz's docs/prediction.md)."""
 
 
 def summary(report: ChecksReport, options: Options) -> Checks:
@@ -138,18 +135,16 @@ def affinity_caveats(
 
     ``affinity`` is what Boltz-2 wrote, ``checked`` the sample that it was computed on.
     """
-    return tuple(_caveats(affinity, _binder(document), options, checked))
+    return tuple(_caveats(affinity, document, options, checked))
 
 
 def _caveats(
-    affinity: Mapping[str, float], binder: Ligand | None, options: Options, checked: CheckedSample
+    affinity: Mapping[str, float], document: BoltzInput, options: Options, checked: CheckedSample
 ) -> Iterator[str]:
     both = affinity.get("affinity_pred_value1"), affinity.get("affinity_pred_value2")
     if both[0] is not None and both[1] is not None and (apart := abs(both[0] - both[1])) > DIFFERENT_MODELS:
         yield f"The two models behind it differ by {apart:.1f}, a factor of {10**apart:.0f}."
-    heavy = len(atoms(binder, 1)) if binder else 0
-    if heavy > AFFINITY_TRAINED:
-        yield f"The ligand has {heavy} heavy atoms; the model was trained with up to {AFFINITY_TRAINED}."
+    yield from caveats.affinity_caveats(document)
     if wrong := STEREO & checked.counts.keys():
         yield (
             f"The structure that it was computed on failed a check ({', '.join(sorted(wrong))}): "
@@ -163,9 +158,3 @@ def _caveats(
         + (", nor do potentials steer it." if options.potentials else ".")
     )
     yield "The energy is as if the IC50 were a dissociation constant."
-
-
-def _binder(document: BoltzInput) -> Ligand | None:
-    wanted = {each.affinity.binder for each in document.properties if each.affinity}
-    ligands = (entry.molecule for entry in document.sequences if wanted & set(entry.molecule.id))
-    return next((each for each in ligands if isinstance(each, Ligand)), None)

@@ -64,12 +64,16 @@ def _taken(which: Bools, low: Floats, high: Floats, kept: list[int]) -> Lengths:
 
 def _bounds(molecule: Molecule) -> tuple[Floats, Floats]:
     """Return the least and the largest distance of all atoms, hydrogens included."""
-    known = Chem.Mol(molecule)
+    known = _without_metals_bonds(molecule)
     try:
         known.UpdatePropertyCache(strict=False)
         Chem.GetSymmSSSR(known)
         smoothed = known.GetNumAtoms() <= SMOOTHED
-        bounds = GetMoleculeBoundsMatrix(known, scaleVDW=True, doTriangleSmoothing=smoothed)
+        # Without those of atoms four bonds apart: RDKit takes the torsions that it prefers for the only ones,
+        # and an acylguanidine, whose oxygen lies at its NH, for impossible.
+        bounds = GetMoleculeBoundsMatrix(
+            known, set15bounds=False, scaleVDW=True, doTriangleSmoothing=smoothed
+        )
     except (RuntimeError, ValueError) as error:
         raise UncheckedError("RDKit knows no lengths of its bonds") from error
     upper, lower = np.triu(bounds, k=1), np.tril(bounds, k=-1)
@@ -80,6 +84,15 @@ def _bounds(molecule: Molecule) -> tuple[Floats, Floats]:
         low[ends, :], high[ends, :] = low[ends].min(axis=0), high[ends].max(axis=0)
         low[:, ends], high[:, ends] = low[ends].T, high[ends].T
     return low, high
+
+
+def _without_metals_bonds(molecule: Molecule) -> Molecule:
+    """Return the molecule in pieces: what a metal holds together can contradict RDKit's geometry."""
+    pieces = Chem.RWMol(molecule)
+    for bond in molecule.GetBonds():
+        if {bond.GetBeginAtom().GetAtomicNum(), bond.GetEndAtom().GetAtomicNum()} & METALS:
+            pieces.RemoveBond(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())
+    return pieces.GetMol()
 
 
 def _ends(molecule: Molecule) -> Iterator[list[int]]:

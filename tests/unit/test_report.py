@@ -233,13 +233,12 @@ def test_options_are_shown_as_they_were(tmp_path: Path) -> None:
     assert a_job().job_id in html
 
 
-def test_what_was_decided_and_how_files_were_read_is_said(tmp_path: Path) -> None:
+def test_what_was_decided_is_said_with_its_reason(tmp_path: Path) -> None:
     prediction = a_prediction(tmp_path)
     assert "(auto, " not in page.render(prediction)
     job = prediction.job.evolve(decided={"potentials": "on: stereochemistry in L <1>"})
-    html = page.render(dataclasses.replace(prediction, job=job, warnings=("Chain A: cut to 20 <residues>.",)))
+    html = page.render(dataclasses.replace(prediction, job=job))
     assert "(auto, on: stereochemistry in L &lt;1&gt;)" in html
-    assert '<p class="warning">Chain A: cut to 20 &lt;residues&gt;.</p>' in html
 
 
 def test_the_cost_is_that_of_the_turns_on_the_device_and_left_out_where_no_price_is_known(

@@ -26,8 +26,7 @@ class Prediction:
     ``usd_per_hour`` is what the worker costs, where that is known. ``alignments`` are those that were made,
     ``warnings`` tell how files that the input names were read otherwise than as they are.
     ``checks`` is what the checks of the structures found, ``summary`` what of it the receipt has; a copied
-    result of the time before them has no ``checks``. ``warnings`` say how files were read otherwise than as
-    they are.
+    result of the time before them has no ``checks``.
     """
 
     job: Job

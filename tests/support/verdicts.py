@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from schemas.checks import (
+    MAX_CONSTRAINTS,
     MAX_REASONS,
     CheckedSample,
     Checks,
@@ -89,7 +90,7 @@ def a_summary(*samples: CheckedSample) -> Checks:
             SampleVerdict(**sample.model_dump(include=set(SampleVerdict.model_fields))) for sample in samples
         ),
         interfaces=first.interfaces,
-        constraints=first.constraints,
+        constraints=first.constraints[:MAX_CONSTRAINTS],
         affinity=(CAVEAT,),
     )
 

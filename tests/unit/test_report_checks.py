@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 from support.html import Elements
 from support.predictions import MODEL, a_prediction
-from support.verdicts import ALONE, CAVEAT, CIS, FLAT, REMEDY, a_sample, a_summary, checked
+from support.verdicts import ALONE, CAVEAT, CIS, CONSTRAINTS, FLAT, REMEDY, a_sample, a_summary, checked
 
-from schemas.checks import Checks, Outlier, Verdict
+from schemas.checks import MAX_CONSTRAINTS, Checks, Outlier, Verdict
 from worker.report import page, summary
 from worker.report.prediction import Prediction
 from worker.report.verdict import LISTED, in_short
@@ -135,12 +135,19 @@ def test_what_was_found_is_listed_up_to_a_number_and_the_rest_counted(tmp_path: 
     assert "And 1,480 more" in html
 
 
-def test_constraints_are_met_or_not(tmp_path: Path) -> None:
+def test_constraints_are_met_or_not_and_those_that_are_not_come_first(tmp_path: Path) -> None:
     html = page.render(checked(a_prediction(tmp_path), [a_sample(0)]))
     assert rows(html, "constraints")[1:] == [
-        ["pocket of L: A 10", "4.7", "6.0", "yes"],
         ["contact of A 3 and L", "12.3", "8.0", "no"],
+        ["pocket of L: A 10", "4.7", "6.0", "yes"],
     ]
+
+
+def test_more_constraints_than_a_page_has_room_for_are_counted(tmp_path: Path) -> None:
+    many = a_sample(0).model_copy(update={"constraints": CONSTRAINTS * 600})
+    html = page.render(checked(a_prediction(tmp_path), [many]))
+    assert len(rows(html, "constraints")) == 1 + MAX_CONSTRAINTS
+    assert "Of 1,200; checks.json has all." in html
 
 
 def test_interfaces_have_the_input_s_chains_the_best_first_and_no_figure_that_is_not_made_for_them(

@@ -3,7 +3,16 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from schemas.checks import MAX_INTERFACES, CheckedSample, Checks, Interface, Outlier, Verdict
+from schemas.checks import (
+    MAX_CONSTRAINTS,
+    MAX_INTERFACES,
+    CheckedSample,
+    Checks,
+    ConstraintCheck,
+    Interface,
+    Outlier,
+    Verdict,
+)
 from worker.report.prediction import Prediction
 
 LISTED = 20
@@ -29,11 +38,12 @@ class Reason(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A sample as a page shows it: what was found, the outliers that are listed, and the pairs of chains."""
+    """A sample as a page shows it: what was found, and which outliers, constraints and pairs are listed."""
 
     of: CheckedSample
     outliers: Sequence[Outlier]
     unlisted: int
+    constraints: Sequence[ConstraintCheck]
     interfaces: Sequence[Interface]
 
 
@@ -74,7 +84,8 @@ def _reason(text: str, samples: Sequence[CheckedSample]) -> Reason:
 def _shown(sample: CheckedSample) -> Shown:
     listed = sample.outliers[:LISTED]
     unlisted = max(len(sample.outliers), sum(sample.counts.values())) - len(listed)
-    return Shown(sample, listed, unlisted, _best_first(sample.interfaces)[:MAX_INTERFACES])
+    constraints = sorted(sample.constraints, key=lambda each: each.met)[:MAX_CONSTRAINTS]
+    return Shown(sample, listed, unlisted, constraints, _best_first(sample.interfaces)[:MAX_INTERFACES])
 
 
 def _best_first(interfaces: Iterable[Interface]) -> list[Interface]:

@@ -16,6 +16,7 @@ from schemas.finding import Finding, Outcome
 if TYPE_CHECKING:  # Google's clients take a second to import, which checking files and help do not need
     from gcp.clients import Clients
     from gcp.cloud_run import WorkerJob
+    from gcp.deployment import Deployment
     from gcp.ledger import FirestoreLedger
     from gcp.project_health import ProjectHealth
     from gcp.storage import Bucket
@@ -92,6 +93,12 @@ class Cloud:
         from gcp.project_health import ProjectHealth
 
         return ProjectHealth(self._clients)
+
+    def deployment(self, project: str, region: str) -> "Deployment":
+        """Return the checks of what a deployment needs; no other setting is needed for them."""
+        from gcp import deployment
+
+        return deployment.opened(project, region)
 
     @property
     def rules(self) -> Rules:

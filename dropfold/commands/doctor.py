@@ -5,24 +5,23 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 import click
-from rich.text import Text
 
+from dropfold import deploying
+from dropfold.checking import Check, told
 from dropfold.cloud import Cloud, pass_cloud
-from dropfold.terminal import OUT, clean
 from schemas.finding import Finding, Outcome
 
 EPILOG = """\b
 Examples:
   dropfold doctor
+  dropfold doctor --deploy --project my-project --region us-central1
 
 \b
 Changes nothing. What an API does not offer, as emulators do not know rights, is "not checked here".
 Exit status: 0 nothing is wrong, 1 something is, 2 wrong usage.
 """
 QUOTA = "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion"
-UNREACHED = "see whether the network, or for a local stack `make up`, is there"
 READ = ("storage.objects.get", "storage.objects.list")
-SHOWN = {Outcome.OK: ("ok", "green"), Outcome.UNKNOWN: ("not checked here", "yellow")}
 
 
 class Settings(Protocol):
@@ -72,28 +71,24 @@ class Health(Protocol):
         """Check that an MSA server answers."""
 
 
-class Check(NamedTuple):
-    """One line: the name of a check, the check, the remedy, and that where nobody answers."""
-
-    name: str
-    look: Callable[[], Finding]
-    remedy: str
-    unreached: str = UNREACHED
-
-
 @click.command("doctor", epilog=EPILOG)
+@click.option("--deploy", is_flag=True, help="Look at what a deployment needs, before and after an apply.")
+@click.option("--project", envvar="GOOGLE_CLOUD_PROJECT", help="With --deploy: the project.")
+@click.option("--region", envvar="CLOUD_RUN_REGION", help="With --deploy: the region.")
+@click.option("--image", default="", help="With --deploy: the worker's image, by digest.")
 @pass_cloud
-def command(cloud: Cloud) -> None:
+def command(cloud: Cloud, deploy: bool, project: str | None, region: str | None, image: str) -> None:
     """Say what is wrong, and what to do.
 
-    Looks at credentials, buckets, topics, ledger, rights, MSA server, workers and quota.
+    Looks at credentials, buckets, topics, ledger, rights, MSA server, workers and quota. With --deploy at
+    APIs, region, quotas, image, agents of Google's and indexes.
     """
-    wrong = 0
-    for check in checks(cloud.settings, cloud.health):
-        finding = check.look()
-        wrong += finding.found not in SHOWN
-        OUT.print(_line(check, finding))
-    raise SystemExit(1 if wrong else 0)
+    if not deploy:
+        raise SystemExit(1 if told(checks(cloud.settings, cloud.health)) else 0)
+    if not (project and region):
+        raise click.UsageError("--deploy needs --project and --region.")
+    target = deploying.Target(project, region, image)
+    raise SystemExit(1 if told(deploying.checks(target, cloud.deployment(project, region))) else 0)
 
 
 def checks(settings: Settings, health: Health) -> Iterator[Check]:
@@ -164,11 +159,3 @@ def _workers(settings: Settings, health: Health) -> Iterator[Check]:
         partial(health.quota, QUOTA, region, settings.cloud_quotas_endpoint),
         "docs/operations.md, Quotas, says how to ask for GPUs",
     )
-
-
-def _line(check: Check, finding: Finding) -> Text:
-    word, colour = SHOWN.get(finding.found, (str(finding.found), "red"))
-    detail = f": {clean(finding.detail)}" if finding.detail else ""
-    remedy = check.unreached if finding.found is Outcome.SILENT else check.remedy
-    to_do = "" if finding.found in SHOWN else f". To do: {remedy}"
-    return Text.assemble((f"{word:<16}", colour), f"  {check.name}{detail}{to_do}")

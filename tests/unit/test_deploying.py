@@ -1,0 +1,149 @@
+"""`dropfold doctor --deploy`: what a project lacks, with the command that mends it."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from click.testing import CliRunner
+from support import plan
+from support.http_server import Quiet, answered_by
+
+from dropfold import deploying
+from dropfold.commands import doctor
+from gcp.deployment import Deployment
+from schemas.finding import Outcome
+
+IMAGE = "us-central1-docker.pkg.dev/p/dropfold/worker@sha256:" + "0" * 64
+AGENT = "serviceAccount:service-7@{}.iam.gserviceaccount.com"
+REGION = "us-central1"
+
+
+def quota(value: int | None) -> Mapping[str, object]:
+    details = {} if value is None else {"value": str(value)}
+    eligible = {"isEligible": False, "ineligibilityReason": "NOT_ENOUGH_USAGE_HISTORY"}
+    infos = [{"applicableLocations": [REGION], "details": details}]
+    return {"dimensionsInfos": infos, "quotaIncreaseEligibility": eligible}
+
+
+WELL: Mapping[str, Any] = {
+    "v1/projects/p/services:batchGet": {
+        "services": [{"config": {"name": name}, "state": "ENABLED"} for name in deploying.APIS]
+    },
+    "v1/projects/p": {"projectNumber": "7"},
+    "v1/projects/p:getIamPolicy": {
+        "bindings": [
+            {"role": role, "members": [AGENT.format(domain)]} for domain, role in deploying.AGENTS.values()
+        ]
+    },
+    **{
+        f"v1/projects/p/locations/global/services/run.googleapis.com/quotaInfos/{name}": quota(least)
+        for name, least in deploying.QUOTAS.items()
+    },
+    f"v2/p/dropfold/worker/manifests/sha256:{'0' * 64}": {"config": {"digest": "sha256:c"}},
+    "v2/p/dropfold/worker/blobs/sha256:c": {"os": "linux", "architecture": "amd64"},
+    "v1/projects/p/databases/(default)/collectionGroups/jobs/indexes": {
+        "indexes": [{"state": "READY"}] * deploying.INDEXES
+    },
+}
+ANSWERS: dict[str, Any] = {}
+
+
+class Google(Quiet):
+    """Answers as ANSWERS say, by path; a number is the status of a refusal."""
+
+    def respond(self) -> None:
+        """Answer a request."""
+        found = ANSWERS[urlsplit(self.path).path.lstrip("/")]
+        refused = isinstance(found, int)
+        body = {"error": {"code": found, "message": "no"}} if refused else found
+        self.answer(found if refused else 200, json.dumps(body).encode())
+
+
+@pytest.fixture
+def deployment() -> Iterator[Deployment]:
+    ANSWERS.clear()
+    ANSWERS.update(WELL)
+    with answered_by(Google) as address, requests.Session() as session:
+        yield Deployment("p", REGION, session, lambda _host: address)
+
+
+def doctored(deployment: Deployment) -> tuple[int, list[str]]:
+    cloud = SimpleNamespace(deployment=lambda _project, _region: deployment)
+    asked = ["--deploy", "--project", "p", "--region", REGION, "--image", IMAGE]
+    done = CliRunner().invoke(doctor.command, asked, obj=cloud)
+    return done.exit_code, done.stdout.splitlines()
+
+
+def test_a_project_that_has_all_is_well(deployment: Deployment) -> None:
+    status, lines = doctored(deployment)
+    assert status == 0
+    assert [line for line in lines if not line.startswith("ok")] == []
+    assert len(lines) == 9
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "says", "remedy"),
+    [
+        (
+            "v1/projects/p/services:batchGet",
+            {"services": []},
+            "missing .*not enabled: ",
+            "gcloud services enable",
+        ),
+        ("v1/projects/p:getIamPolicy", {}, "missing .*agent of eventarc", "terraform apply"),
+        ("v1/projects/p:getIamPolicy", 403, "refused .*agent of eventarc", "terraform apply"),
+        (
+            "v1/projects/p/locations/global/services/run.googleapis.com/quotaInfos/"
+            "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion",
+            quota(None),
+            "refused .*too few: 0 in us-central1, NOT_ENOUGH_USAGE_HISTORY",
+            "quotas preferences create",
+        ),
+        (f"v2/p/dropfold/worker/manifests/sha256:{'0' * 64}", 404, "missing .*image", "push it"),
+        (
+            "v2/p/dropfold/worker/blobs/sha256:c",
+            {"os": "linux", "architecture": "arm64"},
+            "missing .*linux/arm64, not linux/amd64",
+            "--platform linux/amd64",
+        ),
+        (
+            "v1/projects/p/databases/(default)/collectionGroups/jobs/indexes",
+            {"indexes": [{"state": "CREATING"}]},
+            "missing .*0 of 6 are ready",
+            "terraform apply",
+        ),
+    ],
+)
+def test_what_is_wanting_is_told_with_the_command_that_mends_it(
+    path: str, answer: object, says: str, remedy: str, deployment: Deployment
+) -> None:
+    ANSWERS[path] = answer
+    status, lines = doctored(deployment)
+    assert status == 1
+    told = " ".join(lines)
+    assert re.search(says, told)
+    assert remedy in told.partition("To do: ")[2]
+
+
+def test_what_is_looked_at_is_what_the_plan_makes() -> None:
+    apis = plan.resources()["google_project_service.api"]["for_each"]
+    assert {api for api in deploying.APIS if f'"{api}"' not in apis} == set()
+    assert (
+        apis.count(".googleapis.com") == len(deploying.APIS) + 2
+    )  # secrets and networks, where there are any
+    assert len(plan.local_values()["indexes"]) == deploying.INDEXES
+    accelerator = plan.local_values()["accelerators"]["nvidia-l4"]
+    assert accelerator["quota"] in deploying.QUOTAS
+    regions = plan.variables()["region"]["validation"][0]["condition"]
+    assert all(f'"{region}"' in regions for region in deploying.WITH_GPUS)
+
+
+def test_a_region_that_may_not_build_is_told(deployment: Deployment) -> None:
+    found = [check.look() for check in deploying.checks(deploying.Target("p", "europe-west4"), deployment)][1]
+    assert found.found is Outcome.UNKNOWN
+    assert "europe-west1" in found.detail

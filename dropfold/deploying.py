@@ -54,6 +54,7 @@ class Target(NamedTuple):
     project: str
     region: str
     image: str = ""
+    database: str = "(default)"
 
 
 class Deployment(Protocol):
@@ -71,7 +72,7 @@ class Deployment(Protocol):
     def image(self, image: str) -> Finding:
         """Check that an image is there, and of the right platform."""
 
-    def indexes(self, collection: str, count: int) -> Finding:
+    def indexes(self, database: str, collection: str, count: int) -> Finding:
         """Check that indexes are ready."""
 
 
@@ -93,7 +94,7 @@ def checks(target: Target, deployment: Deployment) -> Iterator[Check]:
         yield Check("image", partial(deployment.image, target.image), build)
     for service, (domain, role) in AGENTS.items():
         yield Check(f"agent of {service}", partial(deployment.agent, domain, role), "`terraform apply`")
-    ready = partial(deployment.indexes, "jobs", INDEXES)
+    ready = partial(deployment.indexes, target.database, "jobs", INDEXES)
     yield Check("indexes of the ledger", ready, "`terraform apply`, which waits until they are built")
 
 

@@ -2,8 +2,8 @@
 
 locals {
   # Who predicts: executions of the job, or instances of the service. And the subscription that is worked off.
-  predicts = var.gpu_worker_mode == "sync" ? "resource.type=\"cloud_run_revision\" resource.label.service_name=\"${var.name}-service\"" : "resource.type=\"cloud_run_job\""
-  queue    = var.gpu_worker_mode == "sync" ? "launch" : local.work
+  predicts = var.gpu_worker_mode == "sync" ? "resource.type=\"cloud_run_revision\" resource.label.service_name=\"${var.name}-service\"" : "resource.type=\"cloud_run_job\" resource.label.job_name=\"${var.name}-worker\""
+  queue    = var.gpu_worker_mode == "sync" ? local.launch : local.work
 
   # Everything else that logs an end, or answers calls: the functions. A full service has on_request fail, as it should.
   functions_run = "resource.type=\"cloud_run_revision\" resource.label.service_name=starts_with(\"${var.name}-on-\")"
@@ -104,7 +104,7 @@ locals {
         },
         {
           title       = "More than two executions failed, in an hour"
-          filter      = "metric.type=\"run.googleapis.com/job/completed_execution_count\" resource.type=\"cloud_run_job\" metric.label.result=\"failed\""
+          filter      = "metric.type=\"run.googleapis.com/job/completed_execution_count\" resource.type=\"cloud_run_job\" resource.label.job_name=\"${var.name}-worker\" metric.label.result=\"failed\""
           denominator = null
           period      = 3600
           aligner     = "ALIGN_DELTA"

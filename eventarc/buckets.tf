@@ -6,9 +6,9 @@ locals {
   week = 7 * 24 * 3600
 }
 
-# Names are global, so they begin with the project's.
+# Names are global, so they begin with the project's, or with what var.bucket_prefix says.
 resource "google_storage_bucket" "input" {
-  name                        = "${var.project}-in"
+  name                        = "${local.bucket}-in"
   location                    = var.region
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
@@ -40,7 +40,7 @@ resource "google_storage_bucket" "input" {
 }
 
 resource "google_storage_bucket" "output" {
-  name                        = "${var.project}-out"
+  name                        = "${local.bucket}-out"
   location                    = var.region
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
@@ -87,7 +87,7 @@ resource "google_storage_bucket" "output" {
 
 # The functions' packed source, under functions/; weights that images are baked from, under weights/.
 resource "google_storage_bucket" "cache" {
-  name                        = "${var.project}-cache"
+  name                        = "${local.bucket}-cache"
   location                    = var.region
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
@@ -124,7 +124,7 @@ resource "google_storage_bucket" "cache" {
 resource "google_storage_bucket" "alignments" {
   count = var.msa_server == null ? 0 : 1
 
-  name                        = "${var.project}-alignments"
+  name                        = "${local.bucket}-alignments"
   location                    = var.region
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"

@@ -4,6 +4,7 @@ locals {
   # Variables of every component (gcp/settings.py).
   project_env = {
     GOOGLE_CLOUD_PROJECT = var.project
+    FIRESTORE_DATABASE   = google_firestore_database.ledger.name
     INPUT_BUCKET         = google_storage_bucket.input.name
     OUTPUT_BUCKET        = google_storage_bucket.output.name
     REQUESTED_TOPIC      = google_pubsub_topic.topic["predictions-requested"].name
@@ -109,8 +110,9 @@ locals {
       memory      = 512
       takes_in    = true
       env = {
-        GPU_WORKER_MODE   = var.gpu_worker_mode
-        WORK_SUBSCRIPTION = local.work
+        GPU_WORKER_MODE     = var.gpu_worker_mode
+        LAUNCH_SUBSCRIPTION = local.launch
+        WORK_SUBSCRIPTION   = local.work
       }
     }
     on_sweep = {

@@ -33,6 +33,8 @@ locals {
   # the rights that were granted before.
   members = { for name, identity in google_service_account.identity : name => "serviceAccount:${identity.email}" }
 
+  this_ledger = "resource.name == \"projects/${var.project}/databases/${google_firestore_database.ledger.name}\""
+
   eventarc_agent = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-eventarc.iam.gserviceaccount.com"
   pubsub_agent   = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
 }
@@ -71,6 +73,14 @@ resource "google_project_iam_member" "writes_ledger" {
   role    = google_project_iam_custom_role.ledger_writer.id
   member  = local.members[each.key]
 
+  dynamic "condition" {
+    for_each = var.alone ? [] : [local.this_ledger]
+    content {
+      title      = "this ledger alone"
+      expression = condition.value
+    }
+  }
+
   lifecycle {
     replace_triggered_by = [google_service_account.identity[each.key].unique_id]
   }
@@ -82,6 +92,14 @@ resource "google_project_iam_member" "reads_ledger" {
   project = var.project
   role    = google_project_iam_custom_role.ledger_reader.id
   member  = local.members[each.key]
+
+  dynamic "condition" {
+    for_each = var.alone ? [] : [local.this_ledger]
+    content {
+      title      = "this ledger alone"
+      expression = condition.value
+    }
+  }
 
   lifecycle {
     replace_triggered_by = [google_service_account.identity[each.key].unique_id]
@@ -311,7 +329,7 @@ resource "google_pubsub_topic_iam_member" "tells_of_files" {
 resource "google_pubsub_subscription_iam_member" "pulls_work" {
   for_each = local.granted.pull_work
 
-  subscription = google_pubsub_subscription.subscription[local.work].id
+  subscription = google_pubsub_subscription.subscription["work"].id
   role         = "roles/pubsub.subscriber"
   member       = local.members[each.key]
 
@@ -323,7 +341,7 @@ resource "google_pubsub_subscription_iam_member" "pulls_work" {
 resource "google_pubsub_subscription_iam_member" "pulls_pages" {
   for_each = local.granted.pull_pages
 
-  subscription = google_pubsub_subscription.subscription[local.pages].id
+  subscription = google_pubsub_subscription.subscription["pages"].id
   role         = "roles/pubsub.subscriber"
   member       = local.members[each.key]
 

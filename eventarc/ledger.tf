@@ -42,7 +42,7 @@ locals {
 }
 
 resource "google_firestore_database" "ledger" {
-  name                              = "(default)"
+  name                              = var.alone ? "(default)" : "${var.name}-ledger"
   location_id                       = var.region
   type                              = "FIRESTORE_NATIVE"
   concurrency_mode                  = "PESSIMISTIC"

@@ -2,7 +2,7 @@
 # Google has it: docs/security.md, Privacy.
 
 locals {
-  our_logs = "resource.type=(\"cloud_run_job\" OR \"cloud_run_revision\")"
+  our_logs = "(resource.labels.job_name=\"${var.name}-worker\" OR resource.labels.service_name=~\"^${var.name}-(on-|service$)\")"
 }
 
 resource "google_logging_project_bucket_config" "logs" {

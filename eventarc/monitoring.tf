@@ -59,7 +59,7 @@ resource "google_logging_metric" "metric" {
 
   name            = "${var.name}/${each.key}"
   description     = each.value.about
-  filter          = "resource.type=(\"cloud_run_job\" OR \"cloud_run_revision\") AND ${each.value.filter}"
+  filter          = "${local.our_logs} AND ${each.value.filter}"
   value_extractor = each.value.value == null ? null : "EXTRACT(jsonPayload.${each.value.value})"
 
   label_extractors = each.value.label == null ? {} : { (each.value.label) = "EXTRACT(jsonPayload.${each.value.label})" }

@@ -11,7 +11,7 @@ output "results" {
 output "environment" {
   description = "Variables with which `dropfold` works on this project."
   value = merge(
-    { for name in ["GOOGLE_CLOUD_PROJECT", "INPUT_BUCKET", "OUTPUT_BUCKET"] : name => local.project_env[name] },
+    { for name in ["GOOGLE_CLOUD_PROJECT", "INPUT_BUCKET", "OUTPUT_BUCKET", "FIRESTORE_DATABASE", "REQUESTED_TOPIC", "COMPLETED_TOPIC"] : name => local.project_env[name] },
     { for name in ["MSA_SERVER_URL", "MSA_SERVER_DATABASE", "MSA_SERVER_PAIRING", "ALIGNMENTS_BUCKET"] : name => local.msa_server_env[name] if var.msa_server != null },
     { CLOUD_RUN_JOB_NAME = google_cloud_run_v2_job.worker.name, CLOUD_RUN_REGION = var.region },
   )

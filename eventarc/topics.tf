@@ -3,7 +3,7 @@
 resource "google_pubsub_topic" "topic" {
   for_each = local.topology.topics
 
-  name = each.key
+  name = "${local.prefix}${each.key}"
   # What was published before a subscription was lost can be read again by a new one.
   message_retention_duration = "${local.week}s"
 
@@ -17,7 +17,7 @@ resource "google_pubsub_topic" "topic" {
 resource "google_pubsub_subscription" "subscription" {
   for_each = local.topology.subscriptions
 
-  name                         = each.key
+  name                         = "${local.prefix}${each.key}"
   topic                        = google_pubsub_topic.topic[each.value.topic].id
   filter                       = try(each.value.filter, null)
   enable_exactly_once_delivery = try(each.value.exactly_once, false)

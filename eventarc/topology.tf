@@ -19,7 +19,12 @@ locals {
     { for schedule in local.topology.schedules : schedule.push => "scheduler" },
   )
 
+  # What names begin with that would be another environment's too.
+  prefix = var.alone ? "" : "${var.name}-"
+  bucket = coalesce(var.bucket_prefix, var.alone ? var.project : "${var.project}-${var.name}")
+
   # By name, not from their resources: those need the functions' addresses, and some functions these names.
-  work  = "work"
-  pages = "pages"
+  work   = "${local.prefix}work"
+  launch = "${local.prefix}launch"
+  pages  = "${local.prefix}pages"
 }

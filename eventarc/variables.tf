@@ -1,7 +1,7 @@
 # What differs from one deployment to the next. examples/ has a minimal and a production set.
 
 variable "project" {
-  description = "Id of the Google Cloud project; the plan expects it for itself (one Firestore database, fixed topic names)."
+  description = "Id of the Google Cloud project."
   type        = string
 
   validation {
@@ -29,6 +29,23 @@ variable "name" {
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,15}$", var.name))
     error_message = "name must be 2 to 16 lower-case letters, digits and dashes: identities have at most 30 characters."
+  }
+}
+
+variable "alone" {
+  description = "Whether the project is this deployment's alone: it then has the default database, and topics with plain names. Where another one is in the project, false: all names begin with `name`. Cannot be changed later."
+  type        = bool
+  default     = true
+}
+
+variable "bucket_prefix" {
+  description = "What buckets' names begin with, which are global; null for the project's, and `name` where it is not alone. Cannot be changed later."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.bucket_prefix == null ? true : can(regex("^[a-z0-9][a-z0-9-]{1,50}$", var.bucket_prefix))
+    error_message = "bucket_prefix must be 2 to 51 lower-case letters, digits and dashes."
   }
 }
 

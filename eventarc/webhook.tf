@@ -3,7 +3,7 @@
 resource "google_pubsub_topic" "webhook_dead" {
   count = var.webhook == null ? 0 : 1
 
-  name = "webhook-dead"
+  name = "${local.prefix}webhook-dead"
 
   message_storage_policy {
     allowed_persistence_regions = [var.region]
@@ -14,7 +14,7 @@ resource "google_pubsub_topic" "webhook_dead" {
 resource "google_pubsub_subscription" "webhook_dead" {
   count = var.webhook == null ? 0 : 1
 
-  name                       = "webhook-dead"
+  name                       = "${local.prefix}webhook-dead"
   topic                      = google_pubsub_topic.webhook_dead[0].id
   message_retention_duration = "${local.week}s"
 
@@ -28,7 +28,7 @@ resource "google_pubsub_subscription" "webhook_dead" {
 resource "google_pubsub_subscription" "webhook" {
   count = var.webhook == null ? 0 : 1
 
-  name                       = var.webhook.filter == null ? "webhook" : "webhook-${substr(sha256(var.webhook.filter), 0, 8)}"
+  name                       = var.webhook.filter == null ? "${local.prefix}webhook" : "${local.prefix}webhook-${substr(sha256(var.webhook.filter), 0, 8)}"
   topic                      = google_pubsub_topic.topic["predictions-completed"].id
   filter                     = var.webhook.filter
   ack_deadline_seconds       = 60

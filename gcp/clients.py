@@ -33,7 +33,7 @@ class Clients:
     @made_once
     def firestore(self) -> firestore.Client:
         """The client of Firestore."""
-        return firestore.Client(project=self.project)
+        return firestore.Client(project=self.project, database=self._settings.firestore_database)
 
     @made_once
     def publisher(self) -> pubsub_v1.PublisherClient:

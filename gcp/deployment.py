@@ -95,11 +95,11 @@ class Deployment:
 
         return _wanting(observed(look), PLATFORM)
 
-    def indexes(self, collection: str, count: int) -> Finding:
+    def indexes(self, database: str, collection: str, count: int) -> Finding:
         """Check that as many composite indexes of a collection are ready."""
 
         def look() -> str:
-            group = f"projects/{self._project}/databases/(default)/collectionGroups/{collection}"
+            group = f"projects/{self._project}/databases/{database}/collectionGroups/{collection}"
             found = self._ask("firestore.googleapis.com", f"v1/{group}/indexes").get("indexes", ())
             ready = sum(each["state"] == "READY" for each in found)
             return "" if ready >= count else f"{ready} of {count} are ready"

@@ -15,6 +15,7 @@ class Project(BaseSettings):
     google_cloud_project: str = Field(description="id of the project that all of this is in")
     input_bucket: str = Field(description="bucket that files are dropped into")
     output_bucket: str = Field(description="bucket of results and receipts")
+    firestore_database: str = Field("(default)", description="database of the ledger")
     requested_topic: str = Field("predictions-requested", description="topic of jobs that are queued")
     max_tokens: int = Field(
         USUAL_TOKENS,

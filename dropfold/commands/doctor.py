@@ -76,8 +76,14 @@ class Health(Protocol):
 @click.option("--project", envvar="GOOGLE_CLOUD_PROJECT", help="With --deploy: the project.")
 @click.option("--region", envvar="CLOUD_RUN_REGION", help="With --deploy: the region.")
 @click.option("--image", default="", help="With --deploy: the worker's image, by digest.")
+@click.option(
+    "--database",
+    envvar="FIRESTORE_DATABASE",
+    default="(default)",
+    help="With --deploy: the ledger's database.",
+)
 @pass_cloud
-def command(cloud: Cloud, deploy: bool, project: str | None, region: str | None, image: str) -> None:
+def command(cloud: Cloud, /, deploy: bool, **target: str) -> None:
     """Say what is wrong, and what to do.
 
     Looks at credentials, buckets, topics, ledger, rights, MSA server, workers and quota. With --deploy at
@@ -85,10 +91,10 @@ def command(cloud: Cloud, deploy: bool, project: str | None, region: str | None,
     """
     if not deploy:
         raise SystemExit(1 if told(checks(cloud.settings, cloud.health)) else 0)
-    if not (project and region):
+    if not (target["project"] and target["region"]):
         raise click.UsageError("--deploy needs --project and --region.")
-    target = deploying.Target(project, region, image)
-    raise SystemExit(1 if told(deploying.checks(target, cloud.deployment(project, region))) else 0)
+    deployment = cloud.deployment(target["project"], target["region"])
+    raise SystemExit(1 if told(deploying.checks(deploying.Target(**target), deployment)) else 0)
 
 
 def checks(settings: Settings, health: Health) -> Iterator[Check]:

@@ -17,7 +17,7 @@ Line = dict[str, str]
 COMPARISON = re.compile(r'([\w.]+)(!?=)(?:starts_with\("([^"]*)"\)|"([^"]*)")')
 TYPE = "logging.googleapis.com/user/dropfold"
 
-JOB = {"resource.type": "cloud_run_job"}
+JOB = {"resource.type": "cloud_run_job", "resource.label.job_name": "dropfold-worker"}
 SERVICE = {"resource.type": "cloud_run_revision", "resource.label.service_name": "dropfold-service"}
 SWEEP = {"resource.type": "cloud_run_revision", "resource.label.service_name": "dropfold-on-sweep"}
 REQUEST = {"resource.type": "cloud_run_revision", "resource.label.service_name": "dropfold-on-request"}

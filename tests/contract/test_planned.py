@@ -194,6 +194,44 @@ def test_what_a_function_is_told_is_known_when_it_is_planned(
             assert not any(service.get("environment_variables", {}).values()), address
 
 
+NAMED_BY = ("name", "account_id", "role_id", "repository_id", "bucket_id")
+"""Arguments that name a resource in its project."""
+
+
+def test_two_environments_in_one_project_share_no_name(
+    example_changes: Callable[[str], dict[str, Change]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with stack(tmp_path_factory.mktemp("staging")) as made:
+        staging = made.plan("-var-file=examples/staging.tfvars", *EVERYTHING[1:])
+    both = [names(example_changes("production")), names(staging)]
+    assert both[0] & both[1] == set()
+    assert both[1] >= {
+        ("google_firestore_database", "staging-ledger"),
+        ("google_storage_bucket", "my-project-staging-in"),
+        ("google_pubsub_topic", "staging-predictions-requested"),
+        ("google_pubsub_subscription", "staging-work"),
+    }
+
+
+def test_each_environment_is_told_its_own_names() -> None:
+    told = plan.local_values()["project_env"]
+    assert told["FIRESTORE_DATABASE"] == "${google_firestore_database.ledger.name}"
+    assert plan.local_values()["worker_env"]["WORK_SUBSCRIPTION"] == "${local.work}"
+    dead = plan.local_values()["functions"]["on_dead"]["env"]
+    assert (dead["WORK_SUBSCRIPTION"], dead["LAUNCH_SUBSCRIPTION"]) == ("${local.work}", "${local.launch}")
+
+
+def names(changes: Mapping[str, Change]) -> set[tuple[str, str]]:
+    """Return what is made, by type and name; indexes and fields have that of their database."""
+    return {
+        (address.split(".")[0], change["after"][argument])
+        for address, change in changes.items()
+        if re.match("google_(?!.*_iam_member|storage_bucket_object)", address)
+        for argument in NAMED_BY
+        if change["after"].get(argument)
+    }
+
+
 def granted(*values: str, region: str = "us-central1") -> Mapping[str, object]:
     """Return what the provider says of a quota; of 0 it may say nothing."""
     details = [{"value": value} for value in values]

@@ -20,6 +20,9 @@ TOOLS = ROOT.parent / "shared" / "tools"
 """Checkers beside the repository, with the schema of Google's provider."""
 
 SCHEMA = TOOLS / "google-provider-6.50.json.gz"
+LAST = 5000
+"""Letters of what a command said that failed."""
+
 STUBS = ("gcloud", "sleep")
 """What the plan's own scripts call."""
 
@@ -50,7 +53,7 @@ def run(*command: str | Path, cwd: Path = ROOT, said: str = "", **variables: str
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, (done.stdout + done.stderr)[-LAST:]
     return done.stdout
 
 

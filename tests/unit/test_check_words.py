@@ -186,7 +186,7 @@ def test_an_affinity_without_a_protein_is_said() -> None:
 
 def test_the_isomer_is_said() -> None:
     words = caveats(found=[outlier("stereocentre"), outlier("bond")])
-    assert "failed a check (stereocentre): the value may be of another isomer." in words
+    assert "failed a check (stereocentre): the pose that the affinity is of" in words
     left_open = [outlier("open stereocentre", level="warning")] * 2
     assert "The SMILES leaves 2 stereocentres open: the value is of the isomer that was built." in caveats(
         found=left_open

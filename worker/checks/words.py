@@ -147,8 +147,8 @@ def _caveats(
     yield from caveats.affinity_caveats(document)
     if wrong := STEREO & checked.counts.keys():
         yield (
-            f"The structure that it was computed on failed a check ({', '.join(sorted(wrong))}): "
-            "the value may be of another isomer."
+            f"The structure failed a check ({', '.join(sorted(wrong))}): the pose that the affinity is of, "
+            "sampled anew, may be of another isomer, too."
         )
     if left_open := checked.counts.get("open stereocentre", 0):
         many = f"{left_open} stereocentres" if left_open > 1 else "a stereocentre"

@@ -141,7 +141,7 @@ def _checked(checks: Checks) -> dict[str, Any]:
         "reasons": shortened(" ".join(checks.reasons), LONGEST_SENTENCE) or None,
         "best_sample": checks.best,
         "failed_samples": failed if checks.samples else None,
-        "constraints_met": f"{sum(met)}/{len(met)}" if met else None,
+        "constraints_met": f"{sum(met)} of {len(met)}" if met else None,
     }
 
 

@@ -225,7 +225,7 @@ def test_a_row_has_the_verdict_and_the_scores_of_the_best_interface() -> None:
     row = a_row(CIS)
     assert (row.checks, row.best_sample, row.failed_samples, row.constraints_met) == (
         *(Verdict.WARNINGS, 1, 1),
-        "1/2",
+        "1 of 2",
     )
     assert (row.ipsae, row.pdockq2, row.lis, row.interface_pae) == (0.866, 0.712, 0.656, 4.2)
     failed = a_row(FLAT, CIS)

@@ -6,7 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.structures import COMPLEX, Built, build, components, examined, moved, protein, right, write
+from support.structures import (
+    COMPLEX,
+    Built,
+    build,
+    components,
+    examined,
+    ligand,
+    moved,
+    protein,
+    right,
+    write,
+)
 
 from inputs.grammar import Polymer
 from inputs.read import read_input
@@ -171,3 +182,26 @@ def test_where_all_failed_the_order_is_boltz_s() -> None:
 def test_what_could_not_be_checked_does_not_come_behind() -> None:
     ordered = best_first(judged(Verdict.UNCHECKED, Verdict.PASSED)).samples
     assert [sample.boltz_rank for sample in ordered] == [0, 1]
+
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "schemas" / "examples" / "boltz-input" / "valid").iterdir())
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=[path.name for path in EXAMPLES])
+def test_nothing_random_passes(example: Path, tmp_path: Path) -> None:
+    """Whatever kind of input: atoms in a box, as many as fit there in a protein."""
+    document = read_input(example.name, example.read_bytes(), msa_service=True)
+    draw = np.random.default_rng(1)
+    names = [
+        (chain, at, name)
+        for entry in document.sequences
+        for chain in entry.molecule.id
+        for at in range(1, residues(entry.molecule) + 1)
+        for name in atoms(entry.molecule, at)
+    ]
+    side = (20 * len(names)) ** (1 / 3)
+    places = {key: draw.uniform(0, side, 3) for key in names}
+    smiles = dict.fromkeys(entry.ligand.smiles or "" for entry in document.sequences if entry.ligand)
+    known = {f"LIG{at}": ligand(each) for at, each in enumerate(filter(None, smiles), start=1)}
+    sample = examined(Built(document, places, known), tmp_path)
+    assert sample.verdict in {Verdict.FAILED, Verdict.UNCHECKED}, sample

@@ -19,7 +19,7 @@ from worker.checks.covalent import hands
 from worker.checks.limits import HAND
 from worker.checks.molecules import named_as
 from worker.checks.templates import Centre, heavy
-from worker.checks.truth import of_component
+from worker.checks.truth import of_component, of_smiles
 
 L_TARTARIC, MESO_TARTARIC = "OC(=O)[C@H](O)[C@@H](O)C(=O)O", "OC(=O)[C@H](O)[C@H](O)C(=O)O"
 FUMARATE, MALEATE = "OC(=O)/C=C/C(=O)O", r"OC(=O)/C=C\C(=O)O"
@@ -82,7 +82,9 @@ def test_a_ligand_passes_and_its_mirror_image_fails(smiles: str, centres: int, t
     assert failed(examined(mirror(built), tmp_path)) == {"stereocentre": centres}
 
 
-@pytest.mark.parametrize("smiles", [MESO_TARTARIC, CIS_RING, TRANS_RING, "OP(=O)(O)OC", "CC(C)C", "C1CC1"])
+@pytest.mark.parametrize(
+    "smiles", [MESO_TARTARIC, CIS_RING, TRANS_RING, "CCO[P@](=O)(O)OC", "CC(C)C", "C1CC1"]
+)
 def test_a_molecule_that_is_its_own_mirror_image_passes_as_such(smiles: str, tmp_path: Path) -> None:
     built = right(alone(smiles))
     assert [examined(each, tmp_path).verdict for each in (built, mirror(built))] == [Verdict.PASSED] * 2
@@ -126,7 +128,7 @@ def test_an_open_stereocentre_is_a_warning_that_says_what_was_built(
     assert outlier.what.endswith(f"was left open by the SMILES; {name} was built")
 
 
-@pytest.mark.parametrize("smiles", ["CCN(C)C(C)C", "OP(=O)(O)OCC", "CCO", "C[Si](C)(C)C"])
+@pytest.mark.parametrize("smiles", ["CCN(C)C(C)C", "CCOP(=O)(O)OC", "CCO", "C[Si](C)(C)C"])
 def test_what_is_no_stereocentre_is_not_left_open(smiles: str, tmp_path: Path) -> None:
     assert "open stereocentre" not in examined(right(alone(smiles)), tmp_path).looked_at
 
@@ -172,6 +174,16 @@ def test_bonds_tell_atoms_apart_where_names_do_not() -> None:
         atom.SetProp("name", f"X{atom.GetIdx()}")
     named = named_as(other, truth)
     assert [atom.GetProp("name") for atom in named.GetAtoms()][:4] == ["X3", "X2", "X1", "X0"]
+
+
+@pytest.mark.parametrize("gone", range(1, 6))
+def test_a_centre_is_known_by_any_three_of_its_neighbours(gone: int) -> None:
+    """As where a residue loses an atom when it is bound."""
+    molecule = ligand("C[C@](N)(O)F")
+    place = {index: index for index in heavy(molecule) if index != gone}
+    centres = of_smiles(molecule, place).centres
+    values = hands(molecule.GetConformer().GetPositions(), centres)
+    assert (len(values), all(values > HAND)) == (0 if gone == 1 else 1, True)
 
 
 TETRAHEDRON = np.array([[0, 0, 0], [1, 1, 1], [1, -1, -1], [-1, 1, -1]], dtype=float)

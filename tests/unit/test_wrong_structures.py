@@ -16,12 +16,14 @@ from support.structures import (
     examined,
     mirrored,
     moved,
+    point,
     protein,
     right,
 )
 
 from schemas.checks import CheckedSample, Verdict
 
+BOND = "constraints:\n- bond: {atom1: [A, 3, OG], atom2: [L, 1, C5]}\n"
 CYCLIC = protein("GRCTKSIP", more="cyclic: true")
 
 
@@ -219,6 +221,17 @@ def test_a_metal_may_be_near_what_binds_it(tmp_path: Path) -> None:
 
     assert examined(at(2.1), tmp_path).verdict == Verdict.PASSED
     assert examined(at(1.4), tmp_path).counts["clash"] >= 1
+
+
+@pytest.mark.parametrize(("constraint", "overlaps"), [("", True), (BOND, False)])
+def test_a_bond_that_was_asked_for_is_no_overlap(constraint: str, overlaps: bool, tmp_path: Path) -> None:
+    built = right(protein("AASTK") + "- ligand: {id: L, smiles: C}\n" + constraint)
+    oxygen, carbon = built.places["A", 3, "OG"], built.places["A", 3, "CB"]
+    [methane] = built.chain("L")
+    # Where a next carbon would be, three bonds from CA.
+    onto = {methane: point(built.places["A", 3, "CA"], carbon, oxygen, 1.43, 112, 180)}
+    sample = examined(Built(built.document, built.places | onto, built.molecules), tmp_path)
+    assert bool(sample.counts.get("clash")) is overlaps
 
 
 def test_a_disulfide_is_no_overlap(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -78,9 +79,8 @@ def _iptm(path: Path, chains: Sequence[str]) -> dict[tuple[str, str], float]:
     """Return Boltz-2's ipTM by pair of chains, the better direction; it numbers chains as the file does."""
     scores = json.loads(path.read_text()).get("pair_chains_iptm", {})
     found: dict[tuple[str, str], float] = {}
-    for one, first in enumerate(chains):
-        for other, second in enumerate(chains):
-            both = [scores.get(str(a), {}).get(str(b)) for a, b in ((one, other), (other, one))]
-            if one < other and None not in both:
-                found[first, second] = round(max(both), DIGITS)
+    for (one, first), (other, second) in combinations(enumerate(chains), 2):
+        both = [scores.get(str(at), {}).get(str(to)) for at, to in ((one, other), (other, one))]
+        if None not in both:
+            found[first, second] = round(max(both), DIGITS)
     return found

@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 from support.structures import (
     ALL_RESIDUES,
     COMPLEX,
+    NEAREST,
     Built,
     Key,
     Place,
@@ -34,9 +35,15 @@ def changed(built: Built, change: Callable[[dict[Key, Place]], None]) -> Built:
     return copy
 
 
-def chain_moved(chain: str, vector: tuple[float, float, float]) -> Callable[[Key, Place], Place]:
+def chain_moved(chain: str, vector: Place | tuple[float, float, float]) -> Callable[[Key, Place], Place]:
     """Return what moves a chain."""
     return lambda key, place: place + vector if key[0] == chain else place
+
+
+def middle(built: Built, chain: str) -> Place:
+    """Return the middle of a chain's atoms."""
+    place: Place = np.mean([built.places[key] for key in built.chain(chain)], axis=0)
+    return place
 
 
 def said(sample: CheckedSample, check: str) -> list[str]:
@@ -188,6 +195,23 @@ def test_two_chains_through_each_other_fail(tmp_path: Path) -> None:
     onto = {key: built.places["A", *key[1:]] + 0.7 for key in built.chain("B")}
     sample = examined(Built(built.document, built.places | onto, {}), tmp_path)
     assert sample.counts["clash"] > 20
+    assert sample.verdict == Verdict.FAILED
+
+
+def test_a_chain_pushed_four_angstrom_into_another_fails(tmp_path: Path) -> None:
+    built = right(protein("AASTKLLE", chain="[A, B]"))
+    between = middle(built, "A") - middle(built, "B")
+    push = (4 + NEAREST) * between / np.linalg.norm(between)
+    sample = examined(moved(built, chain_moved("B", push)), tmp_path)
+    assert sample.counts["clash"] > 1
+    assert sample.verdict == Verdict.FAILED
+
+
+def test_a_ligand_in_a_protein_s_middle_fails(tmp_path: Path) -> None:
+    built = right(COMPLEX)
+    sample = examined(moved(built, chain_moved("L", middle(built, "A") - middle(built, "L"))), tmp_path)
+    assert sample.counts["clash"] > 3
+    assert any("L LIG1 1" in words for words in said(sample, "clash"))
     assert sample.verdict == Verdict.FAILED
 
 

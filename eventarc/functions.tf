@@ -218,6 +218,13 @@ resource "google_cloudfunctions2_function" "function" {
     }
   }
 
+  lifecycle {
+    precondition {
+      condition     = var.gpu_worker_mode == "async" || var.service
+      error_message = "gpu_worker_mode = \"sync\" pushes jobs to the service: set service = true too."
+    }
+  }
+
   # Without its indexes a function's searches are refused.
   depends_on = [
     google_firestore_field.expire_at,

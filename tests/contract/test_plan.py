@@ -257,6 +257,12 @@ def test_a_call_ends_itself_before_cloud_run_gives_up_on_it() -> None:
     assert all(function["seconds"] > 5 for function in FUNCTIONS.values())
 
 
+def test_jobs_are_pushed_to_a_service_only_where_there_is_one() -> None:
+    [cycle] = plan.resources()["google_cloudfunctions2_function.function"]["lifecycle"]
+    [precondition] = cycle["precondition"]
+    assert precondition["condition"] == '${var.gpu_worker_mode == "async" || var.service}'
+
+
 def test_one_instance_decides_about_workers() -> None:
     assert FUNCTIONS["on_request"]["instances"] == 1
     assert FUNCTIONS["on_request"]["concurrency"] > 1  # messages that come during a decision share the next

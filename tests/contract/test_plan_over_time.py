@@ -111,6 +111,13 @@ def test_the_page_on_operations_says_what_stops_an_apply_and_how_it_is_all_remov
         assert left in removal, left
 
 
+def test_each_step_from_an_empty_project_and_back_says_what_is_seen() -> None:
+    steps = re.split(r"^\*\*\d\. ", section(OPERATIONS, "Deploy"), flags=re.MULTILINE)[1:]
+    assert len(steps) == 6
+    for step in [*steps, section(OPERATIONS, "Remove")]:
+        assert "*You see*" in step, step[:40]
+
+
 def test_the_roles_of_a_pipeline_reach_each_kind_of_resource() -> None:
     """Named instead of owner; every API that the plan enables has one that administers it."""
     roles = set(re.findall(r"`(roles/[\w.]+)`", section(OPERATIONS, "From a pipeline")))

@@ -10,7 +10,7 @@ locals {
   may_fail      = var.gpu_worker_mode == "sync" ? " resource.label.service_name!=\"${var.name}-on-request\"" : ""
 
   # A condition is met when the aligned and reduced figure is over the threshold for the duration, in seconds. With a
-  # denominator the figure is filter / denominator. One of an alert's conditions suffices, where combiner is not AND.
+  # denominator the figure is filter / denominator; where it is absent, there is no figure for so long. One of an alert's conditions suffices, where combiner is not AND.
   alerts = {
     cold-starts = {
       title    = "More than 10 cold starts in an hour"
@@ -130,6 +130,22 @@ locals {
         duration    = 900
       }]
     }
+    sweep = {
+      title    = "The sweep is not called"
+      severity = "ERROR"
+      conditions = [{
+        title       = "No call of on_sweep for a quarter of an hour"
+        filter      = "metric.type=\"run.googleapis.com/request_count\" resource.type=\"cloud_run_revision\" resource.label.service_name=\"${var.name}-on-sweep\""
+        denominator = null
+        absent      = true
+        period      = 300
+        aligner     = "ALIGN_DELTA"
+        reducer     = "REDUCE_SUM"
+        groups      = []
+        threshold   = null
+        duration    = 900
+      }]
+    }
     slow = {
       title    = "P95 of the processing time over 120 s"
       severity = "WARNING"
@@ -208,26 +224,43 @@ resource "google_monitoring_alert_policy" "alert" {
     content {
       display_name = conditions.value.title
 
-      condition_threshold {
-        filter             = conditions.value.filter
-        denominator_filter = conditions.value.denominator
-        comparison         = "COMPARISON_GT"
-        threshold_value    = conditions.value.threshold
-        duration           = "${conditions.value.duration}s"
+      dynamic "condition_absent" {
+        for_each = try(conditions.value.absent, false) ? [conditions.value] : []
+        content {
+          filter   = condition_absent.value.filter
+          duration = "${condition_absent.value.duration}s"
 
-        aggregations {
-          alignment_period     = "${conditions.value.period}s"
-          per_series_aligner   = conditions.value.aligner
-          cross_series_reducer = conditions.value.reducer
-          group_by_fields      = conditions.value.groups
+          aggregations {
+            alignment_period     = "${condition_absent.value.period}s"
+            per_series_aligner   = condition_absent.value.aligner
+            cross_series_reducer = condition_absent.value.reducer
+          }
         }
+      }
 
-        dynamic "denominator_aggregations" {
-          for_each = conditions.value.denominator == null ? [] : [conditions.value]
-          content {
-            alignment_period     = "${denominator_aggregations.value.period}s"
-            per_series_aligner   = denominator_aggregations.value.aligner
-            cross_series_reducer = denominator_aggregations.value.reducer
+      dynamic "condition_threshold" {
+        for_each = try(conditions.value.absent, false) ? [] : [conditions.value]
+        content {
+          filter             = condition_threshold.value.filter
+          denominator_filter = condition_threshold.value.denominator
+          comparison         = "COMPARISON_GT"
+          threshold_value    = condition_threshold.value.threshold
+          duration           = "${condition_threshold.value.duration}s"
+
+          aggregations {
+            alignment_period     = "${condition_threshold.value.period}s"
+            per_series_aligner   = condition_threshold.value.aligner
+            cross_series_reducer = condition_threshold.value.reducer
+            group_by_fields      = condition_threshold.value.groups
+          }
+
+          dynamic "denominator_aggregations" {
+            for_each = condition_threshold.value.denominator == null ? [] : [condition_threshold.value]
+            content {
+              alignment_period     = "${denominator_aggregations.value.period}s"
+              per_series_aligner   = denominator_aggregations.value.aligner
+              cross_series_reducer = denominator_aggregations.value.reducer
+            }
           }
         }
       }

@@ -20,6 +20,7 @@ TYPE = "logging.googleapis.com/user/dropfold"
 JOB = {"resource.type": "cloud_run_job", "resource.label.job_name": "dropfold-worker"}
 SERVICE = {"resource.type": "cloud_run_revision", "resource.label.service_name": "dropfold-service"}
 SWEEP = {"resource.type": "cloud_run_revision", "resource.label.service_name": "dropfold-on-sweep"}
+COMPARE = {"resource.type": "cloud_run_revision", "resource.label.service_name": "dropfold-on-compare"}
 REQUEST = {"resource.type": "cloud_run_revision", "resource.label.service_name": "dropfold-on-request"}
 PREDICTS: Mapping[Mode, Line] = {"async": JOB, "sync": SERVICE}
 FAILED = {"metric.type": f"{TYPE}/ends", "metric.label.state": "FAILED"}
@@ -94,10 +95,23 @@ def test_the_queue_is_the_subscription_that_is_worked_off(
 def test_a_function_that_fails_is_told_but_not_a_service_that_is_full(alerts: Mapping[Mode, Alerts]) -> None:
     failed = {"metric.type": "run.googleapis.com/request_count", "metric.label.response_code_class": "5xx"}
     for mode in MODES:
-        assert woken(alerts[mode], failed | SWEEP) == {"functions/0"}
+        assert woken(alerts[mode], failed | COMPARE) == {"functions/0"}
         assert woken(alerts[mode], failed | SERVICE) == set()
     assert woken(alerts["async"], failed | REQUEST) == {"functions/0"}
     assert woken(alerts["sync"], failed | REQUEST) == set()  # it answers so where the service is full
+
+
+def test_a_sweep_that_nobody_calls_is_told(alerts: Mapping[Mode, Alerts]) -> None:
+    """No schedule, no failed call: it is the absence of calls that tells."""
+    for mode in MODES:
+        called = {
+            "metric.type": "run.googleapis.com/request_count",
+            "metric.label.response_code_class": "2xx",
+        }
+        assert woken(alerts[mode], called | SWEEP) == {"sweep/0"}
+        assert woken(alerts[mode], called | COMPARE) == set()
+    [condition] = alerts["async"]["sweep"]["conditions"]
+    assert (condition["absent"], condition["duration"]) == (True, 900)
 
 
 def test_executions_that_fail_are_told(alerts: Mapping[Mode, Alerts]) -> None:

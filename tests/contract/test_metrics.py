@@ -103,6 +103,7 @@ def test_thresholds_are_those_that_were_promised() -> None:
         "given-up": 0,
         "stuck": 1800,
         "functions": 0,
+        "sweep": None,
         "slow": 120,
         "dead-letters": 0,
         "msa-server": 0,

@@ -42,7 +42,7 @@ def served(folder: Path, threads: int) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def session() -> requests.Session:
     session = requests.Session()
-    retries = requests.adapters.Retry(connect=int(HANG), backoff_factor=0.05, backoff_max=0.2)
+    retries = requests.adapters.Retry(total=None, connect=int(HANG * 5), backoff_factor=0.05, backoff_max=0.2)
     session.mount("http://", requests.adapters.HTTPAdapter(max_retries=retries))
     return session
 

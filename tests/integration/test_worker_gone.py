@@ -22,8 +22,8 @@ class Kind(NamedTuple):
     files: int
 
 
-PAPER = Kind("chaos.paper_worker", files=5)
-REAL = Kind("worker", files=7)  # page and picture besides
+PAPER = Kind("chaos.paper_worker", files=7)
+REAL = Kind("worker", files=9)  # page and picture besides
 pytestmark = pytest.mark.parametrize("kind", [PAPER, pytest.param(REAL, marks=pytest.mark.extra)])
 
 

@@ -11,6 +11,7 @@ from pytorch_lightning.utilities import move_data_to_device
 
 from schemas.options import Options
 from worker.boltz2 import errors
+from worker.boltz2.fast import steering
 from worker.boltz2.randomness import seed_all
 from worker.boltz2.weights import Loaded
 from worker.boltz2.workspace import Workspace
@@ -35,8 +36,7 @@ def sample_structure(loaded: Loaded, workspace: Workspace, device: torch.device)
     loaded.net.predict_args = _predict_args(
         options.recycling_steps, options.sampling_steps, options.samples, parallel=parallel
     )
-    loaded.net.steering_args = _steering_args(potentials=bool(options.potentials))
-    _sample(loaded, workspace, device)
+    _sample(loaded, workspace, device, potentials=bool(options.potentials))
 
 
 def structures(options: Options) -> int:
@@ -64,19 +64,26 @@ def sample_affinity(loaded: Loaded, workspace: Workspace, device: torch.device) 
     loaded.net.predict_args = _predict_args(
         5, options.sampling_steps_affinity, options.samples_affinity, parallel=1
     )
-    loaded.net.steering_args = _steering_args(potentials=False, contacts=False)
-    _sample(loaded, workspace, device)
+    _sample(loaded, workspace, device, potentials=False, contacts=False)
 
 
-def _sample(loaded: Loaded, workspace: Workspace, device: torch.device) -> None:
-    """Sample as the Trainer would, in inference mode and mixed precision, the latter on a GPU alone."""
+def _sample(
+    loaded: Loaded, workspace: Workspace, device: torch.device, *, potentials: bool, contacts: bool = True
+) -> None:
+    """Sample as the Trainer would, in inference mode and mixed precision, the latter on a GPU alone.
+
+    Contacts, pockets and templates steer where the input has any, unless told not to.
+    """
     read = torch.load(workspace.features, weights_only=False, mmap=True)
+    features = read["features"]
+    contacts = contacts and steering.steers(features)
+    loaded.net.steering_args = _steering_args(potentials=potentials, contacts=contacts)
     seed_all(workspace.seed)
     torch.set_rng_state(read["generator"])
     with errors.failures_of(
         device, workspace.options.samples, steered=loaded.net.steering_args["fk_steering"]
     ):
-        batch = Boltz2InferenceDataModule.transfer_batch_to_device(None, read["features"], device, 0)
+        batch = Boltz2InferenceDataModule.transfer_batch_to_device(None, features, device, 0)
         with torch.inference_mode(), in_precision_of(device):
             prediction = loaded.net.predict_step(batch, 0)
         if prediction["exception"]:
@@ -105,8 +112,8 @@ def _predict_args(recycling: int, steps: int, samples: int, *, parallel: int) ->
     }
 
 
-def _steering_args(*, potentials: bool, contacts: bool = True) -> dict[str, Any]:
-    """Arguments that ``Boltz2.forward`` reads at each call; contacts and pockets steer unless told not to."""
+def _steering_args(*, potentials: bool, contacts: bool) -> dict[str, Any]:
+    """Arguments that ``Boltz2.forward`` reads at each call."""
     return asdict(
         BoltzSteeringParams(
             fk_steering=potentials, physical_guidance_update=potentials, contact_guidance_update=contacts

@@ -1,0 +1,183 @@
+"""What the model's own room leaves out of Boltz-2's arithmetic: every byte of a prediction stays the same.
+
+Predictions, and the state that torch's generator is left in, are compared with those of Boltz's own classes.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from boltz.model.potentials.potentials import get_potentials
+from support.inputs import BINDER, PEPTIDE
+
+from benchmarks.exactness import INPUTS
+from local import small_model
+from local.small_model import DEFAULT, ensure
+from schemas.options import Options
+from worker.boltz2 import featurise, sample, weights, write
+from worker.boltz2.fast import lines, steering
+from worker.boltz2.manifest import AFFINITY, STRUCTURE
+from worker.boltz2.predictor import Sample
+from worker.boltz2.weights import Loaded
+from worker.boltz2.workspace import Workspace
+
+CPU = torch.device("cpu")
+LEVERS = (steering,)
+FEW = Options(recycling_steps=0, sampling_steps=3, samples=2)
+MORE = {"marks": pytest.mark.extra}
+
+COMPLEX = f"""\
+{PEPTIDE}- dna: {{id: D, sequence: GATTACA}}
+- ligand: {{id: L, smiles: "CC(=O)Oc1ccccc1C(=O)O"}}
+"""
+CONTACT = f"""\
+{COMPLEX}constraints:
+- contact: {{token1: [A, 2], token2: [A, 9], max_distance: 6, force: true}}
+"""
+POCKET = f"""\
+{COMPLEX}constraints:
+- pocket: {{binder: L, contacts: [[A, 3], [A, 7]], max_distance: 6, force: true}}
+"""
+
+
+@contextmanager
+def boltz_alone() -> Iterator[None]:
+    """Leave nothing out meanwhile, of what is loaded and sampled."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(steering, "steers", lambda _features: True)
+        yield
+
+
+@pytest.fixture(scope="module")
+def cache() -> Path:
+    return ensure(DEFAULT)
+
+
+@pytest.fixture(scope="module")
+def ours(cache: Path) -> Loaded:
+    return weights.load(cache / STRUCTURE, CPU)
+
+
+@pytest.fixture(scope="module")
+def theirs(cache: Path) -> Loaded:
+    with boltz_alone():
+        return weights.load(cache / STRUCTURE, CPU)
+
+
+def featurised(document: str | Path, options: Options, cache: Path, folder: Path) -> Workspace:
+    """Write the features of an input; where it is a file, its neighbours lie beside it."""
+    path = document if isinstance(document, Path) else folder / "input.yaml"
+    if isinstance(document, str):
+        path.write_text(document)
+    workspace = Workspace(path, options, 7, folder / "out", cache / "mols")
+    featurise.featurise(workspace, ())
+    return workspace
+
+
+def sampled(loaded: Loaded, workspace: Workspace, call: Sample) -> dict[str, torch.Tensor]:
+    """Return all tensors of a prediction, and the generator's state after it."""
+    call(loaded, workspace, CPU)
+    raw = torch.load(workspace.raw, weights_only=False)
+    return flat(raw["prediction"]) | {"generator": raw["generator"]}
+
+
+def flat(nested: Mapping[Any, Any], prefix: str = "") -> dict[str, torch.Tensor]:
+    """Return what is in a dictionary of dictionaries, by names joined."""
+    tensors: dict[str, torch.Tensor] = {}
+    for name, value in nested.items():
+        if isinstance(value, dict):
+            tensors |= flat(value, f"{prefix}{name}.")
+        else:
+            tensors[f"{prefix}{name}"] = torch.as_tensor(value)
+    return tensors
+
+
+def differing(
+    ours: Loaded, theirs: Loaded, workspace: Workspace, call: Sample = sample.sample_structure
+) -> list[str]:
+    """Return the names of tensors whose bytes differ."""
+    own = sampled(ours, workspace, call)
+    with boltz_alone():
+        stock = sampled(theirs, workspace, call)
+    assert own.keys() == stock.keys()
+    assert {"coords", "plddt", "generator"} < own.keys()
+    return [name for name in own if not torch.equal(own[name], stock[name])]
+
+
+@pytest.mark.parametrize("lever", LEVERS, ids=lambda lever: lever.__name__.rpartition(".")[2])
+def test_boltz_is_the_one_whose_lines_were_read(lever: ModuleType) -> None:
+    assert list(lines.changed(lever.LINES)) == []
+
+
+def test_a_changed_line_is_seen_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert not lines.same({get_potentials: "0" * 16})
+    said = vars(caplog.records[0])
+    assert said["functions"] == ["boltz.model.potentials.potentials.get_potentials"]
+
+
+def few(**changed: object) -> Options:
+    return FEW.model_copy(update=changed)
+
+
+@pytest.mark.parametrize(
+    ("document", "options", "facts"),
+    [
+        pytest.param(COMPLEX, few(samples=4), (False, False), id="four samples"),
+        pytest.param(COMPLEX, few(samples=1), (False, False), id="one", **MORE),
+        pytest.param(COMPLEX, few(samples=7), (False, False), id="two passes", **MORE),
+        pytest.param(COMPLEX, few(potentials=True), (False, False), id="potentials", **MORE),
+        pytest.param(CONTACT, FEW, (True, False), id="contact", **MORE),
+        pytest.param(POCKET, FEW, (True, False), id="pocket", **MORE),
+        pytest.param(INPUTS / "template.yaml", FEW, (False, True), id="template", **MORE),
+        pytest.param(INPUTS / "forced_template.yaml", FEW, (True, True), id="forced template", **MORE),
+        pytest.param(
+            INPUTS / "alignment.yaml", few(recycling_steps=2), (False, False), id="alignment", **MORE
+        ),
+    ],
+)
+def test_a_prediction_keeps_its_bytes(
+    document: str | Path,
+    options: Options,
+    facts: tuple[bool, bool],
+    cache: Path,
+    ours: Loaded,
+    theirs: Loaded,
+    tmp_path: Path,
+) -> None:
+    workspace = featurised(document, options, cache, tmp_path)
+    features = torch.load(workspace.features, weights_only=False)["features"]
+    assert (steering.steers(features), bool(features["template_mask"].any())) == facts
+    assert differing(ours, theirs, workspace) == []
+
+
+@pytest.mark.extra
+@pytest.mark.parametrize("samples", [1, 4])
+def test_so_does_that_of_a_net_of_other_widths(
+    samples: int, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, width in (("_TOKEN_WIDTH", 64), ("_PAIR_WIDTH", 32), ("_ATOM_WIDTH", 48)):
+        monkeypatch.setattr(small_model, name, width)
+    small_model.write_checkpoint(tmp_path / STRUCTURE, affinity=False)
+    with boltz_alone():
+        theirs = weights.load(tmp_path / STRUCTURE, CPU)
+    workspace = featurised(COMPLEX, few(samples=samples), cache, tmp_path)
+    assert differing(weights.load(tmp_path / STRUCTURE, CPU), theirs, workspace) == []
+
+
+@pytest.mark.extra
+def test_so_does_an_affinity(cache: Path, ours: Loaded, tmp_path: Path) -> None:
+    options = few(sampling_steps_affinity=3, samples_affinity=2)
+    workspace = featurised(BINDER, options, cache, tmp_path)
+    sample.sample_structure(ours, workspace, CPU)
+    write.write(workspace)
+    featurise.featurise_affinity(workspace, ())
+    with boltz_alone():
+        theirs = weights.load(cache / AFFINITY, CPU, affinity_mw_correction=False)
+    own = weights.load(cache / AFFINITY, CPU, affinity_mw_correction=False)
+    assert differing(own, theirs, workspace, sample.sample_affinity) == []

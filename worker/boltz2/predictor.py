@@ -21,6 +21,7 @@ from schemas.job import ComputeDevice, Model
 from schemas.options import Options
 from schemas.stages import Stage
 from worker.boltz2 import compute_device, featurise, sample, weights, write
+from worker.boltz2.fast import dropout
 from worker.boltz2.manifest import AFFINITY, COMPONENTS, STRUCTURE, require
 from worker.boltz2.randomness import Fill
 from worker.boltz2.weights import Loaded
@@ -48,7 +49,7 @@ class Boltz2Predictor:
         self._children, self._device, self._on = children, device, _torch_device(on)
         sample.configure_libraries()
         self._described = _in_background(partial(weights.describe, self._cache))
-        load = partial(weights.load, self._cache / STRUCTURE, self._on, use_kernels=True)
+        load = partial(_load, self._cache / STRUCTURE, self._on, use_kernels=True)
         self._structure = _in_background(load)
         self._affinity: Future[Loaded] | None = None
         self._asking = threading.Lock()
@@ -143,9 +144,15 @@ class Boltz2Predictor:
         path = require(self._cache / AFFINITY)
         with self._asking:
             if self._affinity is None:
-                load = partial(weights.load, path, self._on, affinity_mw_correction=False)
+                load = partial(_load, path, self._on, affinity_mw_correction=False)
                 self._affinity = _in_background(load)
             return self._affinity
+
+
+def _load(path: Path, device: torch.device, **arguments: bool) -> Loaded:
+    loaded = weights.load(path, device, **arguments)
+    dropout.leave_out()
+    return loaded
 
 
 def _torch_device(asked: str) -> torch.device:

@@ -22,14 +22,15 @@ from local import small_model
 from local.small_model import DEFAULT, ensure
 from schemas.options import Options
 from worker.boltz2 import featurise, sample, weights, write
-from worker.boltz2.fast import dropout, lines, steering
+from worker.boltz2.fast import dropout, lines, steering, templates
+from worker.boltz2.fast.net import speed_up
 from worker.boltz2.manifest import AFFINITY, STRUCTURE
 from worker.boltz2.predictor import Sample
 from worker.boltz2.weights import Loaded
 from worker.boltz2.workspace import Workspace
 
 CPU = torch.device("cpu")
-LEVERS = (steering, dropout)
+LEVERS = (steering, dropout, templates)
 FEW = Options(recycling_steps=0, sampling_steps=3, samples=2)
 MORE = {"marks": pytest.mark.extra}
 
@@ -76,7 +77,7 @@ def theirs(cache: Path) -> Loaded:
 
 
 def fast(loaded: Loaded) -> Loaded:
-    dropout.leave_out()
+    speed_up(loaded.net)
     return loaded
 
 
@@ -163,7 +164,7 @@ def test_a_prediction_keeps_its_bytes(
 ) -> None:
     workspace = featurised(document, options, cache, tmp_path)
     features = torch.load(workspace.features, weights_only=False)["features"]
-    assert (steering.steers(features), bool(features["template_mask"].any())) == facts
+    assert (steering.steers(features), templates.templated(features)) == facts
     assert differing(ours, theirs, workspace) == []
 
 

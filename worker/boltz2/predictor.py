@@ -21,7 +21,7 @@ from schemas.job import ComputeDevice, Model
 from schemas.options import Options
 from schemas.stages import Stage
 from worker.boltz2 import compute_device, featurise, sample, weights, write
-from worker.boltz2.fast import dropout
+from worker.boltz2.fast.net import speed_up
 from worker.boltz2.manifest import AFFINITY, COMPONENTS, STRUCTURE, require
 from worker.boltz2.randomness import Fill
 from worker.boltz2.weights import Loaded
@@ -151,7 +151,7 @@ class Boltz2Predictor:
 
 def _load(path: Path, device: torch.device, **arguments: bool) -> Loaded:
     loaded = weights.load(path, device, **arguments)
-    dropout.leave_out()
+    speed_up(loaded.net)
     return loaded
 
 

@@ -11,7 +11,7 @@ from pytorch_lightning.utilities import move_data_to_device
 
 from schemas.options import Options
 from worker.boltz2 import errors
-from worker.boltz2.fast import steering
+from worker.boltz2.fast import steering, templates
 from worker.boltz2.randomness import seed_all
 from worker.boltz2.weights import Loaded
 from worker.boltz2.workspace import Workspace
@@ -76,7 +76,7 @@ def _sample(
     """
     read = torch.load(workspace.features, weights_only=False, mmap=True)
     features = read["features"]
-    contacts = contacts and steering.steers(features)
+    templated, contacts = templates.templated(features), contacts and steering.steers(features)
     loaded.net.steering_args = _steering_args(potentials=potentials, contacts=contacts)
     seed_all(workspace.seed)
     torch.set_rng_state(read["generator"])
@@ -84,6 +84,7 @@ def _sample(
         device, workspace.options.samples, steered=loaded.net.steering_args["fk_steering"]
     ):
         batch = Boltz2InferenceDataModule.transfer_batch_to_device(None, features, device, 0)
+        batch[templates.TEMPLATED] = templated
         with torch.inference_mode(), in_precision_of(device):
             prediction = loaded.net.predict_step(batch, 0)
         if prediction["exception"]:

@@ -22,7 +22,7 @@ from local import small_model
 from local.small_model import DEFAULT, ensure
 from schemas.options import Options
 from worker.boltz2 import featurise, sample, weights, write
-from worker.boltz2.fast import dropout, lines, steering, templates
+from worker.boltz2.fast import dropout, lines, rollout, steering, templates
 from worker.boltz2.fast.net import speed_up
 from worker.boltz2.manifest import AFFINITY, STRUCTURE
 from worker.boltz2.predictor import Sample
@@ -30,7 +30,7 @@ from worker.boltz2.weights import Loaded
 from worker.boltz2.workspace import Workspace
 
 CPU = torch.device("cpu")
-LEVERS = (steering, dropout, templates)
+LEVERS = (steering, dropout, templates, rollout)
 FEW = Options(recycling_steps=0, sampling_steps=3, samples=2)
 MORE = {"marks": pytest.mark.extra}
 

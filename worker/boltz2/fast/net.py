@@ -2,10 +2,11 @@
 
 from boltz.model.models.boltz2 import Boltz2
 
-from worker.boltz2.fast import dropout, templates
+from worker.boltz2.fast import dropout, rollout, templates
 
 
 def speed_up(net: Boltz2) -> None:
     """Have a net leave out what changes no result."""
     dropout.leave_out()
     templates.leave_out(net)
+    rollout.speed_up(net.structure_module)

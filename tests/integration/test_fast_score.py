@@ -1,0 +1,99 @@
+"""The score model made ready for one input, against Boltz's own, at the released model's widths."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from boltz.model.modules.diffusionv2 import DiffusionModule
+from boltz.model.modules.encodersv2 import get_indexing_matrix, single_to_keys
+
+from worker.boltz2.fast.score import Fixed, Score
+
+WIDTH, ATOM_WIDTH, HEADS, ATOM_HEADS, LAYERS = 384, 128, 16, 4, 2
+QUERIES, KEYS = 32, 128
+TOKENS, WINDOWS, PADDING = 50, 13, 5
+ATOMS = WINDOWS * QUERIES
+
+
+@pytest.fixture
+def model() -> Iterator[DiffusionModule]:
+    """Yield one of few layers, with one thread: several divide sums by the number of rows."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield (
+        DiffusionModule(
+            token_s=WIDTH,
+            atom_s=ATOM_WIDTH,
+            token_transformer_depth=LAYERS,
+            token_transformer_heads=HEADS,
+            atom_encoder_depth=LAYERS,
+            atom_encoder_heads=ATOM_HEADS,
+            atom_decoder_depth=LAYERS,
+            atom_decoder_heads=ATOM_HEADS,
+        )
+        .eval()
+        .apply(filled)
+    )
+    torch.set_num_threads(threads)
+
+
+def filled(module: torch.nn.Module) -> None:
+    """Fill weights that start at zero: they would predict the same for every input."""
+    for parameter in module.parameters(recurse=False):
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.02)
+
+
+def features(tokens: int) -> dict[str, torch.Tensor]:
+    """Return those that the score model reads; the last atoms are padding, and so may be tokens."""
+    real = ATOMS - PADDING
+    belongs = torch.zeros(1, ATOMS, TOKENS)
+    belongs[0, torch.arange(real), torch.arange(real) * tokens // real] = 1
+    return {
+        "ref_pos": torch.zeros(1, ATOMS, 3),
+        "atom_pad_mask": (torch.arange(ATOMS) < real)[None].float(),
+        "token_pad_mask": (torch.arange(TOKENS) < tokens)[None].float(),
+        "atom_to_token": belongs,
+    }
+
+
+def conditioning() -> dict[str, Any]:
+    """Return what stands for the conditioning that Boltz makes of the trunk."""
+    matrix = get_indexing_matrix(WINDOWS, QUERIES, KEYS, "cpu")
+    return {
+        "q": torch.randn(1, ATOMS, ATOM_WIDTH),
+        "c": torch.randn(1, ATOMS, ATOM_WIDTH),
+        "to_keys": partial(single_to_keys, indexing_matrix=matrix, W=QUERIES, H=KEYS),
+        "atom_enc_bias": torch.randn(1, WINDOWS, QUERIES, KEYS, LAYERS * ATOM_HEADS),
+        "atom_dec_bias": torch.randn(1, WINDOWS, QUERIES, KEYS, LAYERS * ATOM_HEADS),
+        "token_trans_bias": torch.randn(1, TOKENS, TOKENS, LAYERS * HEADS),
+    }
+
+
+@pytest.mark.parametrize(
+    ("samples", "tokens"),
+    [
+        (5, TOKENS),
+        pytest.param(1, TOKENS, marks=pytest.mark.extra),
+        pytest.param(2, TOKENS - 7, marks=pytest.mark.extra),
+    ],
+)
+def test_an_update_has_the_bytes_of_boltzs_own(model: DiffusionModule, samples: int, tokens: int) -> None:
+    feats, given = features(tokens), conditioning()
+    parts = {"s_trunk": torch.randn(1, TOKENS, WIDTH), "s_inputs": torch.randn(1, TOKENS, WIDTH)}
+    coordinates, times = torch.randn(samples, ATOMS, 3), torch.full((samples,), 0.37)
+    with torch.inference_mode():
+        boltz = model(
+            r_noisy=coordinates,
+            times=times,
+            feats=feats,
+            diffusion_conditioning=given,
+            multiplicity=samples,
+            **parts,
+        )
+        fixed = Fixed.of(model, feats, given)
+        score = Score(model, fixed, samples, diffusion_conditioning=given, **parts)
+        assert torch.equal(score(coordinates, times), boltz)

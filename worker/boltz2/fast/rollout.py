@@ -1,0 +1,55 @@
+"""The roll-out, by Boltz's own sampler, with a score model that is made ready for one input.
+
+The sampler stays Boltz's, with its steering and its random numbers: so inputs that are steered gain, too. Its
+noise levels are handed to it in host memory, since it reads three of them at each step
+(boltz/model/modules/diffusionv2.py, l. 372), for which a GPU would be waited for.
+"""
+
+from typing import Any
+
+from boltz.model.modules.diffusionv2 import AtomDiffusion
+from torch import Tensor
+
+from worker.boltz2.fast import lines, score
+from worker.boltz2.fast.score import Fixed, Score
+
+LINES = {
+    AtomDiffusion.preconditioned_network_forward: "176b91cac45ff243",
+    AtomDiffusion.sample: "628147a975cf5a90",
+    AtomDiffusion.sample_schedule: "a93f7e9e6c830b17",
+} | score.LINES
+
+
+def speed_up(process: AtomDiffusion) -> None:
+    """Have a net's diffusion compute once, for each input, what no step changes."""
+    if not lines.same(LINES):
+        return
+    sample, schedule = process.sample, process.sample_schedule
+
+    def ready(**given: Any) -> dict[str, Tensor]:  # noqa: ANN401 (Boltz's arguments)
+        if len(given["atom_mask"]) == 1:
+            process.score_model.forward = _forward(process)
+        try:
+            sampled: dict[str, Tensor] = sample(**given)
+        finally:
+            process.score_model.__dict__.pop("forward", None)
+        return sampled
+
+    process.sample = ready
+    process.sample_schedule = lambda steps=None: schedule(steps).cpu()
+
+
+def _forward(process: AtomDiffusion) -> Any:  # noqa: ANN401 (a function with Boltz's arguments)
+    """Return what stands for the score model's own ``forward`` during one roll-out."""
+    model = process.score_model
+    fixed: list[Fixed] = []
+    scores: dict[int, Score] = {}
+
+    def forward(*, r_noisy: Tensor, times: Tensor, feats: Any, multiplicity: int, **given: Any) -> Tensor:  # noqa: ANN401
+        if not fixed:
+            fixed.append(Fixed.of(model, feats, given["diffusion_conditioning"]))
+        if multiplicity not in scores:
+            scores[multiplicity] = Score(model, fixed[0], multiplicity, **given)
+        return scores[multiplicity](r_noisy, times)
+
+    return forward

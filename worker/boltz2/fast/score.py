@@ -1,0 +1,142 @@
+"""The score model for one input, with all that no step changes computed once.
+
+A roll-out asks the model 200 times, with other coordinates and noise levels. What depends on the input alone
+Boltz computes each time: it casts, lays out and masks the biases of pairs, makes the conditioning of atoms
+into scales and gates, multiplies by matrices of zeros and ones where an index would do, takes means, and
+embeds the tokens. Restates boltz/model/modules/diffusionv2.py, l. 115 to 176, and encodersv2.py, l. 157 to
+177, 450 to 492 and 534 to 565; Boltz's own modules are called wherever they fit.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from boltz.model.modules.diffusion_conditioning import DiffusionConditioning
+from boltz.model.modules.diffusionv2 import DiffusionModule
+from boltz.model.modules.encodersv2 import AtomAttentionDecoder, AtomAttentionEncoder, SingleConditioning
+from boltz.model.modules.transformersv2 import AtomTransformer, DiffusionTransformerLayer
+from torch import Tensor
+
+from worker.boltz2.fast import atoms
+from worker.boltz2.fast.atoms import AtomLayers, Keys
+from worker.boltz2.fast.attention import attend, hide, planes
+
+LINES = {
+    AtomAttentionDecoder.forward: "587c8c69019c9819",
+    AtomAttentionEncoder.forward: "58aea100ca861e56",
+    DiffusionConditioning.forward: "59808b95fbcb5549",
+    DiffusionModule.forward: "5692de8bb5844ea8",
+    SingleConditioning.forward: "ed017a3b5e6f44e7",
+} | atoms.LINES
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """What depends neither on the step nor on the samples: biases, keys, which atom is of which token."""
+
+    encoder: Tensor
+    tokens: Tensor
+    decoder: Tensor
+    keys: Keys
+    token_of: Tensor
+    real: Tensor
+    means: Tensor
+
+    @classmethod
+    def of(cls, model: DiffusionModule, feats: Mapping[str, Tensor], given: Mapping[str, Any]) -> "Fixed":
+        """Compute them from one input's features and its conditioning."""
+        keys = Keys(
+            given["to_keys"].keywords["indexing_matrix"],
+            model.atoms_per_window_queries,
+            model.atoms_per_window_keys,
+        )
+        windows = feats["atom_pad_mask"].float().view(-1, model.atoms_per_window_queries, 1)
+        unmasked = keys(windows, 1).squeeze(-1)
+        belongs = feats["atom_to_token"].float()
+        return cls(
+            _of_atoms(model.atom_attention_encoder.atom_encoder, given["atom_enc_bias"], unmasked),
+            _of_tokens(model, given["token_trans_bias"], feats["token_pad_mask"].float()),
+            _of_atoms(model.atom_attention_decoder.atom_decoder, given["atom_dec_bias"], unmasked),
+            keys,
+            belongs[0].argmax(dim=-1),
+            belongs[0].sum(dim=-1, keepdim=True),
+            (belongs / (belongs.sum(dim=1, keepdim=True) + 1e-6)).transpose(1, 2),
+        )
+
+
+def _of_atoms(transformer: AtomTransformer, bias: Tensor, unmasked: Tensor) -> Tensor:
+    """Return (layer, window, head, query, key)."""
+    layers = transformer.diffusion_transformer.layers
+    laid_out = planes(bias[0], len(layers))
+    hide(laid_out, unmasked, layers[0].pair_bias_attn.inf)
+    return laid_out
+
+
+def _of_tokens(model: DiffusionModule, bias: Tensor, unmasked: Tensor) -> Tensor:
+    """Return (layer, 1, head, token, token)."""
+    layers = model.token_transformer.layers
+    laid_out = planes(bias, len(layers))
+    hide(laid_out, unmasked, layers[0].pair_bias_attn.inf)
+    return laid_out
+
+
+class Score:
+    """The score model for one input: coordinates and noise levels in, their update out.
+
+    ``rows``: for how many samples the conditioning is computed; with 1, once for all of them, which is the
+    same at each noise level, but in products of another size, which a GPU may round otherwise.
+    """
+
+    def __init__(
+        self,
+        model: DiffusionModule,
+        fixed: Fixed,
+        rows: int,
+        *,
+        s_trunk: Tensor,
+        s_inputs: Tensor,
+        diffusion_conditioning: Mapping[str, Any],
+    ) -> None:
+        self._model, self._fixed, self._rows = model, fixed, rows
+        self._window = model.atoms_per_window_queries
+        self._q = diffusion_conditioning["q"].float()
+        c = diffusion_conditioning["c"].float().repeat_interleave(rows, 0).unflatten(1, (-1, self._window))
+        encoder, decoder = model.atom_attention_encoder, model.atom_attention_decoder
+        self._encode = AtomLayers(encoder.atom_encoder, c, fixed.encoder, fixed.keys)
+        self._decode = AtomLayers(decoder.atom_decoder, c, fixed.decoder, fixed.keys)
+        conditioner = model.single_conditioner
+        single = torch.cat([x.repeat_interleave(rows, 0) for x in (s_trunk, s_inputs)], dim=-1)
+        self._single = conditioner.single_embed(conditioner.norm_single(single))
+
+    def __call__(self, coordinates: Tensor, times: Tensor) -> Tensor:
+        """Return the update of (sample, atom, 3) at one noise level, given once for each sample."""
+        model, fixed = self._model, self._fixed
+        encoder, decoder = model.atom_attention_encoder, model.atom_attention_decoder
+        s = self._conditioned(times)
+        q = self._encode(self._q + encoder.r_to_q_trans(coordinates), self._window)
+        a = torch.bmm(fixed.means.expand(len(q), -1, -1), encoder.atom_to_token_trans(q))
+        a = a + model.s_to_a_linear(s)
+        for layer, bias in zip(model.token_transformer.layers, fixed.tokens, strict=True):
+            a = _token_layer(layer, a, s, bias)
+        spread = decoder.a_to_q_trans(model.a_norm(a)).index_select(1, fixed.token_of) * fixed.real
+        update: Tensor = decoder.atom_feat_to_atom_pos_update(self._decode(q + spread, self._window))
+        return update
+
+    def _conditioned(self, times: Tensor) -> Tensor:
+        """Return the tokens' conditioning at a noise level: (rows, token, width)."""
+        conditioner = self._model.single_conditioner
+        # of all samples, though few are kept: so few numbers torch computes otherwise one by one
+        levels = conditioner.norm_fourier(conditioner.fourier_embed(times))
+        s: Tensor = conditioner.fourier_to_single(levels)[: self._rows, None] + self._single
+        for transition in conditioner.transitions:
+            s = transition(s) + s
+        return s
+
+
+def _token_layer(layer: DiffusionTransformerLayer, a: Tensor, s: Tensor, bias: Tensor) -> Tensor:
+    """Apply a layer of the token transformer to (sample, token, width)."""
+    b = layer.adaln(a, s)
+    a = a + layer.output_projection(s) * attend(layer.pair_bias_attn, b, b, bias)
+    after: Tensor = layer.post_lnorm(a + layer.transition(a, s))
+    return after

@@ -95,5 +95,6 @@ def test_an_update_has_the_bytes_of_boltzs_own(model: DiffusionModule, samples: 
             **parts,
         )
         fixed = Fixed.of(model, feats, given)
-        score = Score(model, fixed, samples, diffusion_conditioning=given, **parts)
-        assert torch.equal(score(coordinates, times), boltz)
+        for rows in {1, samples}:
+            score = Score(model, fixed, rows, diffusion_conditioning=given, **parts)
+            assert torch.equal(score(coordinates, times), boltz), rows

@@ -7,6 +7,7 @@ noise levels are handed to it in host memory, since it reads three of them at ea
 
 from typing import Any
 
+import torch
 from boltz.model.modules.diffusionv2 import AtomDiffusion
 from torch import Tensor
 
@@ -42,14 +43,21 @@ def speed_up(process: AtomDiffusion) -> None:
 def _forward(process: AtomDiffusion) -> Any:  # noqa: ANN401 (a function with Boltz's arguments)
     """Return what stands for the score model's own ``forward`` during one roll-out."""
     model = process.score_model
+    shared = _rows_do_not_matter(process.device)
     fixed: list[Fixed] = []
     scores: dict[int, Score] = {}
 
     def forward(*, r_noisy: Tensor, times: Tensor, feats: Any, multiplicity: int, **given: Any) -> Tensor:  # noqa: ANN401
         if not fixed:
             fixed.append(Fixed.of(model, feats, given["diffusion_conditioning"]))
-        if multiplicity not in scores:
-            scores[multiplicity] = Score(model, fixed[0], multiplicity, **given)
-        return scores[multiplicity](r_noisy, times)
+        rows = 1 if shared else multiplicity
+        if rows not in scores:
+            scores[rows] = Score(model, fixed[0], rows, **given)
+        return scores[rows](r_noisy, times)
 
     return forward
+
+
+def _rows_do_not_matter(device: torch.device) -> bool:
+    """Return whether products of fewer rows round each row alike; a GPU was not asked."""
+    return device.type == "cpu" and torch.get_num_threads() == 1

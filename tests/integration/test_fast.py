@@ -5,7 +5,6 @@ Predictions, and the state that torch's generator is left in, are compared with 
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,6 +17,7 @@ from boltz.model.modules import trunkv2
 from support.inputs import BINDER, PEPTIDE
 
 from benchmarks.exactness import INPUTS
+from benchmarks.fast import boltz_alone
 from local import small_model
 from local.small_model import DEFAULT, ensure
 from schemas.options import Options
@@ -46,16 +46,6 @@ POCKET = f"""\
 {COMPLEX}constraints:
 - pocket: {{binder: L, contacts: [[A, 3], [A, 7]], max_distance: 6, force: true}}
 """
-
-
-@contextmanager
-def boltz_alone() -> Iterator[None]:
-    """Leave nothing out of what is sampled meanwhile."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(steering, "steers", lambda _features: True)
-        for module in (pairformer, trunkv2):
-            patch.setattr(module, "get_dropout_mask", get_dropout_mask)
-        yield
 
 
 @pytest.fixture(scope="module")

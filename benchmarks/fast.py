@@ -1,0 +1,115 @@
+"""Predictions with what changes no result left out, against Boltz's own: ``python -m benchmarks.fast``.
+
+The small model, one thread, Boltz-2's default steps, protein, DNA and ligand; both ways in one process, in
+turns. Seconds are of the processor, so that other work on the machine counts little: from the features' file
+to the prediction's. Boltz's own way has its own passes, too. Every byte must be the same.
+"""
+
+import argparse
+import hashlib
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+import torch
+from boltz.model.layers import pairformer
+from boltz.model.layers.dropout import get_dropout_mask
+from boltz.model.modules import trunkv2
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.startup import machine
+from local.small_model import DEFAULT, ensure
+from schemas.options import Options
+from worker.boltz2 import featurise, sample, weights
+from worker.boltz2.fast import steering
+from worker.boltz2.fast.net import speed_up
+from worker.boltz2.manifest import STRUCTURE
+from worker.boltz2.weights import Loaded
+from worker.boltz2.workspace import Workspace
+
+CPU = torch.device("cpu")
+DOCUMENT = """\
+sequences:
+- protein: {id: A, sequence: MKTAYIAKQRQISFV, msa: empty}
+- dna: {id: D, sequence: GATTACA}
+- ligand: {id: L, smiles: "CC(=O)Oc1ccccc1C(=O)O"}
+"""
+
+
+@contextmanager
+def boltz_alone(*, passes: bool = False) -> Iterator[None]:
+    """Leave nothing out of what is sampled meanwhile; ``passes``: those of the command's own five, too."""
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(steering, "steers", lambda _features: True))
+        for module in (pairformer, trunkv2):
+            stack.enter_context(patch.object(module, "get_dropout_mask", get_dropout_mask))
+        if passes:
+            stack.enter_context(patch.object(sample, "max_parallel_samples", lambda _: sample.MOST_AT_ONCE))
+        yield
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark; return 1 if a byte differs."""
+    options = _parser().parse_args(arguments)
+    torch.set_num_threads(1)
+    boltz, ours = (weights.load(ensure(DEFAULT) / STRUCTURE, CPU) for _ in range(2))
+    speed_up(ours.net)
+    table = Table("samples", "Boltz, s", "here, s", "faster")
+    same = True
+    for samples in options.samples:
+        rounds = [
+            _both(boltz, ours, Options(seed=7, samples=samples, sampling_steps=options.steps))
+            for _ in range(options.rounds)
+        ]
+        own, here = (statistics.median(each[way][0] for each in rounds) for way in range(2))
+        same &= len({digest for each in rounds for _, digest in each}) == 1
+        table.add_row(str(samples), f"{own:.2f}", f"{here:.2f}", f"{own / here:.2f} times")
+    console = Console()
+    console.print(machine(), highlight=False)
+    console.print(table)
+    console.print("the same bytes" if same else "BYTES DIFFER")
+    return 0 if same else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.fast",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--samples", type=int, nargs="+", default=[1, 4])
+    parser.add_argument("--steps", type=int, default=200, help="of the diffusion (default 200)")
+    parser.add_argument("--rounds", type=int, default=3, help="predictions of each way (default 3)")
+    return parser
+
+
+def _both(boltz: Loaded, ours: Loaded, options: Options) -> list[tuple[float, str]]:
+    """Return seconds of the processor, and a digest of what was predicted, of either way."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "input.yaml"
+        path.write_text(DOCUMENT)
+        workspace = Workspace(path, options, 7, Path(folder) / "out", ensure(DEFAULT) / "mols")
+        featurise.featurise(workspace, ())
+        with boltz_alone(passes=True):
+            first = _predicted(boltz, workspace)
+        return [first, _predicted(ours, workspace)]
+
+
+def _predicted(loaded: Loaded, workspace: Workspace) -> tuple[float, str]:
+    start = time.process_time()
+    sample.sample_structure(loaded, workspace, CPU)
+    seconds = time.process_time() - start
+    return seconds, hashlib.sha256(workspace.raw.read_bytes()).hexdigest()
+
+
+if __name__ == "__main__":
+    status = main()
+    sys.stdout.flush()
+    os._exit(status)  # as the worker does

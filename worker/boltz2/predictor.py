@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import torch
 
+from schemas.failure import Code, FailedError
 from schemas.job import ComputeDevice, Model
 from schemas.options import Options
 from schemas.stages import Stage
@@ -24,6 +25,7 @@ from worker.boltz2 import compute_device, featurise, sample, weights, write
 from worker.boltz2.fast.net import speed_up
 from worker.boltz2.manifest import AFFINITY, COMPONENTS, STRUCTURE, require
 from worker.boltz2.randomness import Fill
+from worker.boltz2.sample import Features, Predicted, read, save
 from worker.boltz2.weights import Loaded
 from worker.boltz2.workspace import Workspace
 from worker.child_pool import ChildPool
@@ -32,7 +34,7 @@ from worker.errors import DeviceLostError
 from worker.predictor import Examine, PredictedFiles, Written
 
 T = TypeVar("T")
-Sample = Callable[[Loaded, Workspace, torch.device], None]
+Sample = Callable[[Loaded, Workspace, Features, torch.device], Predicted]
 
 
 class Boltz2Predictor:
@@ -115,17 +117,23 @@ class Boltz2Predictor:
         return compute_device.describe(self._on, kernels=self._sound(self._structure).net.use_kernels)
 
     def _sample(
-        self, sample: Sample, model: "Future[Loaded]", workspace: Workspace, begin: Callable[[], object]
+        self, call: Sample, model: "Future[Loaded]", workspace: Workspace, begin: Callable[[], object]
     ) -> float:
-        """Sample in a turn of the device; return the seconds."""
+        """Sample in a turn of the device, files and copies beside it; return the turn's seconds."""
         loaded = self._sound(model)  # waited for before the turn: nothing is begun that cannot go on
+        features = read(workspace, self._on)
 
-        def work() -> float:
+        def work() -> tuple[Predicted, float]:
             start = time.perf_counter()
-            sample(loaded, workspace, self._on)
-            return time.perf_counter() - start
+            return call(loaded, workspace, features, self._on), time.perf_counter() - start
 
-        return self._device.turn(begin, work)
+        predicted, seconds = self._device.turn(begin, work)
+        try:
+            save(predicted, workspace, self._on)
+        except FailedError as error:
+            self._device.lost |= error.failure.code is Code.CUDA_ERROR
+            raise
+        return seconds
 
     def _fills(self, model: "Future[Loaded]") -> Sequence[Fill]:
         """Return what building the model fills: nothing on CUDA, where reading need not wait for it."""

@@ -83,7 +83,7 @@ def featurised(document: str | Path, options: Options, cache: Path, folder: Path
 
 def sampled(loaded: Loaded, workspace: Workspace, call: Sample) -> dict[str, torch.Tensor]:
     """Return all tensors of a prediction, and the generator's state after it."""
-    sample.save(call(loaded, workspace, sample.read(workspace, CPU), CPU), workspace, CPU)
+    call(loaded, workspace, CPU)
     raw = torch.load(workspace.raw, weights_only=False)
     return flat(raw["prediction"]) | {"generator": raw["generator"]}
 
@@ -175,7 +175,7 @@ def test_so_does_that_of_a_net_of_other_widths(
 def test_so_does_an_affinity(cache: Path, ours: Loaded, tmp_path: Path) -> None:
     options = few(sampling_steps_affinity=3, samples_affinity=2)
     workspace = featurised(BINDER, options, cache, tmp_path)
-    sampled(ours, workspace, sample.sample_structure)
+    sample.sample_structure(ours, workspace, CPU)
     write.write(workspace)
     featurise.featurise_affinity(workspace, ())
     affinity, theirs = (weights.load(cache / AFFINITY, CPU, affinity_mw_correction=False) for _ in range(2))

@@ -9,7 +9,7 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import gemmi
@@ -22,7 +22,6 @@ from support.paper import nothing
 from benchmarks.exactness import warm_predictor
 from local.small_model import DEFAULT, ensure
 from schemas.options import Options
-from worker.boltz2 import predictor as boltz2_predictor
 from worker.boltz2.manifest import AFFINITY, STRUCTURE
 from worker.boltz2.predictor import Boltz2Predictor
 from worker.errors import DeviceLostError
@@ -177,25 +176,6 @@ def test_an_input_begins_when_the_device_is_free_and_nothing_is_sampled_that_mus
     assert "features.pt" in seen  # what needs no device is done by then
     assert not (tmp_path / "raw.pt").exists()
     assert not predictor.lost
-
-
-def test_files_are_read_and_written_beside_the_turns_of_the_device(
-    predictor: Boltz2Predictor, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen = []
-
-    def noted(function: Callable[..., object]) -> Callable[..., object]:
-        def call(*given: object) -> object:
-            seen.append((function.__name__, threading.current_thread().name.startswith("device")))
-            return function(*given)
-
-        return call
-
-    for name in ("read", "save"):
-        monkeypatch.setattr(boltz2_predictor, name, noted(getattr(boltz2_predictor, name)))
-    begin = noted(nothing)
-    predictor.predict(inputs / "protein.yaml", QUICK, 1, tmp_path, begin)
-    assert seen == [("read", False), (nothing.__name__, True), ("save", False)]
 
 
 def test_sets_have_the_same_order_in_the_children_of_every_worker(predictor: Boltz2Predictor) -> None:

@@ -17,7 +17,6 @@ from typing import TypeVar
 
 import torch
 
-from schemas.failure import Code, FailedError
 from schemas.job import ComputeDevice, Model
 from schemas.options import Options
 from schemas.stages import Stage
@@ -25,7 +24,6 @@ from worker.boltz2 import compute_device, featurise, sample, weights, write
 from worker.boltz2.fast.net import speed_up
 from worker.boltz2.manifest import AFFINITY, COMPONENTS, STRUCTURE, require
 from worker.boltz2.randomness import Fill
-from worker.boltz2.sample import Features, Predicted, read, save
 from worker.boltz2.weights import Loaded
 from worker.boltz2.workspace import Workspace
 from worker.child_pool import ChildPool
@@ -34,7 +32,7 @@ from worker.errors import DeviceLostError
 from worker.predictor import Examine, PredictedFiles, Written
 
 T = TypeVar("T")
-Sample = Callable[[Loaded, Workspace, Features, torch.device], Predicted]
+Sample = Callable[[Loaded, Workspace, torch.device], None]
 
 
 class Boltz2Predictor:
@@ -117,23 +115,17 @@ class Boltz2Predictor:
         return compute_device.describe(self._on, kernels=self._sound(self._structure).net.use_kernels)
 
     def _sample(
-        self, call: Sample, model: "Future[Loaded]", workspace: Workspace, begin: Callable[[], object]
+        self, sample: Sample, model: "Future[Loaded]", workspace: Workspace, begin: Callable[[], object]
     ) -> float:
-        """Sample in a turn of the device, files and copies beside it; return the turn's seconds."""
+        """Sample in a turn of the device; return the seconds."""
         loaded = self._sound(model)  # waited for before the turn: nothing is begun that cannot go on
-        features = read(workspace, self._on)
 
-        def work() -> tuple[Predicted, float]:
+        def work() -> float:
             start = time.perf_counter()
-            return call(loaded, workspace, features, self._on), time.perf_counter() - start
+            sample(loaded, workspace, self._on)
+            return time.perf_counter() - start
 
-        predicted, seconds = self._device.turn(begin, work)
-        try:
-            save(predicted, workspace, self._on)
-        except FailedError as error:
-            self._device.lost |= error.failure.code is Code.CUDA_ERROR
-            raise
-        return seconds
+        return self._device.turn(begin, work)
 
     def _fills(self, model: "Future[Loaded]") -> Sequence[Fill]:
         """Return what building the model fills: nothing on CUDA, where reading need not wait for it."""

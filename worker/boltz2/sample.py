@@ -1,15 +1,16 @@
-"""One call of a loaded model: features from a file, a turn on the device, the prediction to a file."""
+"""One call of a loaded model: features from a file, on the device, the prediction to a file."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
+from boltz.data.module.inferencev2 import Boltz2InferenceDataModule
 from boltz.main import BoltzSteeringParams
+from pytorch_lightning.utilities import move_data_to_device
 
 from schemas.options import Options
-from worker.boltz2 import errors, transfer
+from worker.boltz2 import errors
 from worker.boltz2.fast import steering, templates
 from worker.boltz2.randomness import seed_all
 from worker.boltz2.weights import Loaded
@@ -28,48 +29,14 @@ def configure_libraries() -> None:
         os.environ.setdefault(key, "1")
 
 
-class Features(NamedTuple):
-    """Features that are read, torch's state to sample from, and what they say of the input."""
-
-    tensors: Mapping[str, Any]
-    generator: torch.Tensor
-    steered: bool
-    templated: bool
-
-
-class Predicted(NamedTuple):
-    """What the model returned, where the model is, and torch's state after it."""
-
-    tensors: Mapping[str, Any]
-    generator: torch.Tensor
-
-
-def read(workspace: Workspace, device: torch.device) -> Features:
-    """Read features, and have them near the device, beside its turns."""
-    content = torch.load(workspace.features, weights_only=False, mmap=True)
-    features = content["features"]
-    steered, templated = steering.steers(features), templates.templated(features)
-    return Features(transfer.ahead(features, device), content["generator"], steered, templated)
-
-
-def save(predicted: Predicted, workspace: Workspace, device: torch.device) -> None:
-    """Write a prediction to its file, beside the device's turns. Raises FailedError."""
-    with errors.failures_of(device):
-        prediction = transfer.to_host(predicted.tensors)
-    torch.save({"prediction": prediction, "generator": predicted.generator}, workspace.raw)
-
-
-def sample_structure(
-    loaded: Loaded, workspace: Workspace, features: Features, device: torch.device
-) -> Predicted:
+def sample_structure(loaded: Loaded, workspace: Workspace, device: torch.device) -> None:
     """Predict structure and confidence. Raises FailedError."""
     options = workspace.options
     parallel = max_parallel_samples(structures(options))
     loaded.net.predict_args = _predict_args(
         options.recycling_steps, options.sampling_steps, options.samples, parallel=parallel
     )
-    loaded.net.steering_args = _steering_args(potentials=bool(options.potentials), contacts=features.steered)
-    return _sample(loaded, workspace, features, device)
+    _sample(loaded, workspace, device, potentials=bool(options.potentials))
 
 
 def structures(options: Options) -> int:
@@ -88,9 +55,7 @@ def max_parallel_samples(count: int) -> int:
     return count - passes + 1
 
 
-def sample_affinity(
-    loaded: Loaded, workspace: Workspace, features: Features, device: torch.device
-) -> Predicted:
+def sample_affinity(loaded: Loaded, workspace: Workspace, device: torch.device) -> None:
     """Predict the affinity of the complex that was predicted before. Raises FailedError.
 
     As the command does, its samples go in one pass: n modulo 1, plus 1.
@@ -99,26 +64,34 @@ def sample_affinity(
     loaded.net.predict_args = _predict_args(
         5, options.sampling_steps_affinity, options.samples_affinity, parallel=1
     )
-    loaded.net.steering_args = _steering_args(potentials=False, contacts=False)
-    return _sample(loaded, workspace, features, device)
+    _sample(loaded, workspace, device, potentials=False, contacts=False)
 
 
-def _sample(loaded: Loaded, workspace: Workspace, features: Features, device: torch.device) -> Predicted:
-    """Sample as the Trainer would, in inference mode and mixed precision, the latter on a GPU alone."""
+def _sample(
+    loaded: Loaded, workspace: Workspace, device: torch.device, *, potentials: bool, contacts: bool = True
+) -> None:
+    """Sample as the Trainer would, in inference mode and mixed precision, the latter on a GPU alone.
+
+    Contacts, pockets and templates steer where the input has any, unless told not to.
+    """
+    read = torch.load(workspace.features, weights_only=False, mmap=True)
+    features = read["features"]
+    templated, contacts = templates.templated(features), contacts and steering.steers(features)
+    loaded.net.steering_args = _steering_args(potentials=potentials, contacts=contacts)
     seed_all(workspace.seed)
-    torch.set_rng_state(features.generator)
+    torch.set_rng_state(read["generator"])
     with errors.failures_of(
         device, workspace.options.samples, steered=loaded.net.steering_args["fk_steering"]
     ):
-        batch = transfer.to_device(features.tensors, device) | {templates.TEMPLATED: features.templated}
+        batch = Boltz2InferenceDataModule.transfer_batch_to_device(None, features, device, 0)
+        batch[templates.TEMPLATED] = templated
         with torch.inference_mode(), in_precision_of(device):
             prediction = loaded.net.predict_step(batch, 0)
         if prediction["exception"]:
             raise torch.OutOfMemoryError(f"{batch['token_pad_mask'].shape[1]} tokens")
-        if device.type == "cuda":
-            torch.cuda.current_stream(device).synchronize()
-    written = {name: value for name, value in prediction.items() if name not in _UNWRITTEN}
-    return Predicted(written, torch.get_rng_state())
+        written = {name: value for name, value in prediction.items() if name not in _UNWRITTEN}
+        result = move_data_to_device(written, torch.device("cpu"))  # waits for the device
+    torch.save({"prediction": result, "generator": torch.get_rng_state()}, workspace.raw)
 
 
 def in_precision_of(device: torch.device) -> torch.autocast:

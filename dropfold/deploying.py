@@ -33,8 +33,11 @@ AGENTS = {
 }
 """Agents of Google's that act for a deployment: their domains, and their roles on the project."""
 
+GPUS = "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion"
+"""Cloud Run's quota of L4 GPUs."""
+
 QUOTAS = {
-    "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion": 1,
+    GPUS: 1,
     "CpuAllocPerProjectRegion": 16_000,
     "MemAllocPerProjectRegion": 24 * 2**30,
 }

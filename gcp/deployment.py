@@ -66,7 +66,7 @@ class Deployment:
         return _wanting(observed(look), f"has {role}")
 
     def quota(self, quota: str, least: int) -> Finding:
-        """Check that a quota of Cloud Run grants as much; the finding says whether more may be asked for."""
+        """Check that a quota of Cloud Run grants as much; where not, say whether more may be asked for."""
 
         def look() -> str:
             parent = f"projects/{self._project}/locations/global/services/run.googleapis.com"
@@ -75,10 +75,9 @@ class Deployment:
             eligible = info.get("quotaIncreaseEligibility", {})
             more = "may be raised" if eligible.get("isEligible") else eligible.get("ineligibilityReason", "")
             enough = granted < 0 or granted >= least
-            return f"{'' if enough else 'too few: '}{granted} in {self._region}{more and f', {more}'}"
+            return "" if enough else f"{granted} in {self._region}{more and f', {more}'}"
 
-        finding = observed(look)
-        return finding._replace(found=Outcome.REFUSED) if finding.detail.startswith("too few") else finding
+        return _wanting(observed(look), f"{least} or more in {self._region}", "too few: ", Outcome.REFUSED)
 
     def image(self, image: str) -> Finding:
         """Check that an image, named by digest, is in its registry and of the platform that runs it."""
@@ -129,8 +128,8 @@ def _granted(info: dict[str, Any], region: str) -> int:
     return 0
 
 
-def _wanting(finding: Finding, well: str, before: str = "") -> Finding:
-    """Return a finding whose detail is what is wanting: nothing is well, anything is missing."""
+def _wanting(finding: Finding, well: str, before: str = "", wrong: Outcome = Outcome.MISSING) -> Finding:
+    """Return a finding whose detail is what is wanting: nothing is well, anything is ``wrong``."""
     if finding.found is not Outcome.OK:
         return finding
-    return Finding(Outcome.MISSING, before + finding.detail) if finding.detail else Finding(Outcome.OK, well)
+    return Finding(wrong, before + finding.detail) if finding.detail else Finding(Outcome.OK, well)

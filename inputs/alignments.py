@@ -28,6 +28,9 @@ _FIRST = 101
 """Number of the first sequence of a question; ColabFold's clients count from there."""
 
 _ROW = re.compile("[A-Za-z-]+", re.ASCII)
+_BETWEEN = "\0"
+"""Between the paired alignments of a complex, as in an answer of the server."""
+
 _INSERTIONS = str.maketrans("", "", string.ascii_lowercase)
 _NUMBER = re.compile("[1-9][0-9]{2,5}", re.ASCII)
 _UNPRINTABLE = re.compile(r"[^ -~]")
@@ -135,6 +138,16 @@ def joined(files: Iterable[Sequence[str]]) -> list[str]:
     if not all(together):
         raise AnswerError(f"no alignment of sequence {together.index('') + 1} of {len(together)}")
     return together
+
+
+def in_one(paired: Iterable[str]) -> str:
+    """Return the paired alignments of a complex as they are kept, in one object, as rows belong together."""
+    return _BETWEEN.join(paired)
+
+
+def apart(kept: str) -> list[str]:
+    """Return the paired alignment of each sequence, of those that are kept in one object."""
+    return kept.split(_BETWEEN)
 
 
 def merged(paired: str, unpaired: str) -> str:

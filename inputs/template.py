@@ -19,7 +19,7 @@ from schemas.failure import Code, Failure
 _TOLD = 20
 """Most chains that are named."""
 
-_NO_BLOCK = "does not begin with data_"
+_NO_BLOCK, _BLOCK = "does not begin with data_", "begins with data_, as mmCIF does"
 _ATOMS = "_atom_site."
 _ATOM, _RESIDUE, _NAME, _AUTHOR = ("label_atom_id", "label_comp_id", "label_asym_id", "auth_asym_id")
 
@@ -47,9 +47,10 @@ def check_beginning(file: str, content: bytes, document: BoltzInput, *, whole: b
     if whole:
         return check_file(file, io.StringIO(text, newline=None), document)
     first = _first(io.StringIO(text[: text.rfind("\n") + 1], newline=None))
-    return (
-        _refused(file, _NO_BLOCK) if kind(file).format == "mmCIF" and first and not _is_block(first) else None
-    )
+    mmcif = kind(file).format == "mmCIF"
+    if not first or _is_block(first) == mmcif:
+        return None
+    return _refused(file, _NO_BLOCK if mmcif else _BLOCK)
 
 
 def check_file(file: str, lines: Iterable[str], document: BoltzInput) -> Failure | None:
@@ -85,7 +86,11 @@ def without_chain(file: str, asked: str, there: Iterable[Chain], at: int) -> Fai
 
 def _pdb(lines: Iterable[str]) -> Iterator[Chain]:
     """Yield the chain of each alpha carbon. Raises _OtherFormatError."""
-    atoms = (line for line in lines if line.startswith(("ATOM  ", "HETATM")))
+    rest = iter(lines)
+    before = _first(rest)
+    if _is_block(before):
+        raise _OtherFormatError(_BLOCK)
+    atoms = (line for line in chain((before,), rest) if line.startswith(("ATOM  ", "HETATM")))
     first = next(atoms, None)
     if first is None:
         raise _OtherFormatError("has no line that begins with ATOM")

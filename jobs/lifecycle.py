@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 
+from jobs import failures
 from schemas.failure import RETRYABLE, Code, Failure
 from schemas.job import Change, Effect, Job, Lease, Result, State
 
@@ -201,43 +202,30 @@ def undelivered(job: Job, at: datetime) -> Job:
     since = steps[-1].at if steps else job.created_at
     if at - since < UNTAKEN:
         return advance(job.evolve(history=tuple(steps)), Trigger.UNDELIVERED, at)
-    failure = Failure(
-        code=Code.WORKER_LOST,
-        message=f"No worker took it within {UNTAKEN.total_seconds() / 3600:.0f} h.",
-        remedy="See in the logs what keeps the workers from work. Then upload the file again.",
-    )
-    return advance(job.evolve(errors=(failure,)), Trigger.GAVE_UP, at, failure.code)
+    return _end(job, Trigger.GAVE_UP, failures.never_taken(UNTAKEN), at)
 
 
 def supersede(job: Job, at: datetime) -> Job:
     """End a job whose object has a newer generation."""
-    failure = _overwritten(job)
-    return advance(job.evolve(errors=(failure,)), Trigger.SUPERSEDED, at, failure.code)
+    return _end(job, Trigger.SUPERSEDED, failures.overwritten(job), at)
 
 
 def cancel(job: Job, at: datetime, why: str) -> Job:
     """Cancel a job; ``why`` is the sentence that gives the reason."""
-    failure = _unwanted(why)
-    return advance(job.evolve(errors=(failure,)), Trigger.CANCELLED, at, failure.code)
+    return _end(job, Trigger.CANCELLED, failures.unwanted(why), at)
 
 
 def expire(job: Job, at: datetime, last_answer: str = "") -> Job:
     """End a job that waited too long: for its references, or for an MSA server with this last answer."""
     if job.state is State.ALIGNING:
-        failure = _unavailable(job, last_answer)
-        return advance(job.evolve(errors=(failure,)), Trigger.EXPIRED, at, failure.code)
-    missing = ", ".join(job.waits_for)
-    failure = Failure(
-        code=Code.MISSING_REFERENCE,
-        message=f"Waited {WAIT_LIMIT.total_seconds() / 3600:.0f} h for {missing}",
-        remedy="Upload the missing file, then upload the input again.",
-    )
-    return advance(job.evolve(errors=(failure,)), Trigger.EXPIRED, at)
+        return _end(job, Trigger.EXPIRED, failures.not_aligned(job, WAIT_LIMIT, last_answer), at)
+    missing = failures.missing(job, WAIT_LIMIT)
+    return advance(job.evolve(errors=(missing,)), Trigger.EXPIRED, at)
 
 
-def refuse(job: Job, failures: tuple[Failure, ...], at: datetime) -> Job:
+def refuse(job: Job, errors: tuple[Failure, ...], at: datetime) -> Job:
     """Reject a waiting job for failures of the files that it waited for."""
-    return advance(job.evolve(errors=failures), Trigger.REFUSED, at, failures[0].code)
+    return advance(job.evolve(errors=errors), Trigger.REFUSED, at, errors[0].code)
 
 
 def take_in(job: Job, at: datetime) -> Job:
@@ -265,45 +253,21 @@ def unalign(job: Job, aligns: tuple[str, ...], at: datetime) -> Job:
     """Send a claimed job back for alignments that are gone; fail it where that goes on and on."""
     if sum(change.event == Trigger.UNALIGNED for change in job.history) < MAX_ATTEMPTS:
         return advance(job.evolve(aligns=aligns), Trigger.UNALIGNED, at)
-    failure = Failure(
-        code=Code.MSA_UNAVAILABLE,
-        message=f"Alignments were made {MAX_ATTEMPTS} times, and each time the worker did not find them.",
-        remedy="Give functions and worker the same MSA_SERVER_… and ALIGNMENTS_BUCKET; upload it again.",
-    )
-    return advance(job.evolve(errors=(failure,)), Trigger.GAVE_UP, at, failure.code)
+    return _end(job, Trigger.GAVE_UP, failures.never_found(MAX_ATTEMPTS), at)
 
 
 def supersede_unread(job: Job, at: datetime) -> Job:
     """End a new job whose object was overwritten before it was read."""
-    failure = _overwritten(job)
+    failure = failures.overwritten(job)
     return begin(job.evolve(errors=(failure,)), State.SUPERSEDED, at, failure.code)
 
 
 def cancel_unread(job: Job, at: datetime, why: str) -> Job:
     """End a new job whose object was deleted before it was read."""
-    failure = _unwanted(why)
+    failure = failures.unwanted(why)
     return begin(job.evolve(errors=(failure,)), State.CANCELLED, at, failure.code)
 
 
-def _unavailable(job: Job, last_answer: str) -> Failure:
-    last = f" Its last answer: {last_answer}." if last_answer else ""
-    return Failure(
-        code=Code.MSA_UNAVAILABLE,
-        message=f"{job.msa_server} made no alignment in {WAIT_LIMIT.total_seconds() / 3600:.0f} h.{last}",
-        remedy="Upload it again once `dropfold doctor` finds the server, name an MSA file, or write "
-        "`msa: empty`.",
-    )
-
-
-def _overwritten(job: Job) -> Failure:
-    source = job.source
-    return Failure(
-        code=Code.SUPERSEDED,
-        message=f"Generation {source.generation} of {source.name} was overwritten before its job ended.",
-        remedy="Nothing to do: the newer upload has a job and a receipt of its own.",
-    )
-
-
-def _unwanted(why: str) -> Failure:
-    remedy = "Upload the file again if the prediction is wanted after all."
-    return Failure(code=Code.CANCELLED, message=why, remedy=remedy)
+def _end(job: Job, event: Trigger, failure: Failure, at: datetime) -> Job:
+    """End a job for one reason."""
+    return advance(job.evolve(errors=(failure,)), event, at, failure.code)

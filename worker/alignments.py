@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from inputs.alignments import MsaServer, merged, unaligned, with_alignments
+from inputs.alignments import MsaServer, apart, merged, unaligned, with_alignments
 from inputs.grammar import BoltzInput
 from schemas.failure import Code, FailedError, Failure
 from schemas.job import Alignment
@@ -87,7 +87,7 @@ def lay(document: BoltzInput, fetched: Fetched, server: MsaServer, folder: Path)
     """Write the merged MSAs into a folder. For a child: alignments are large, and others wrote them."""
     sequences, made, files = unaligned(document), [], {}
     needed = server.needed(sequences)
-    blocks = fetched.paired.read_text().split("\0") if fetched.paired else [""] * len(sequences)
+    blocks = apart(fetched.paired.read_text()) if fetched.paired else [""] * len(sequences)
     for at, sequence in enumerate(sequences):
         content = merged(blocks[at], fetched.unpaired[at].read_text())
         files[sequence] = f"dropfold-{at}.csv"

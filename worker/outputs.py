@@ -23,6 +23,7 @@ from schemas.options import Options
 from schemas.outputs import ARRAYS, SUFFIXES
 from schemas.reason import reason
 from schemas.scores import AFFINITY, CONFIDENCE, INTERFACE_PAE, SCORES
+from worker.checks.order import best_pairs_first
 
 _PDB_WIDTH = 80
 
@@ -79,10 +80,9 @@ def scores(files: Mapping[str, Path], interfaces: Iterable[Interface] = ()) -> d
 
 def _of_interface(interfaces: Iterable[Interface]) -> dict[str, Any]:
     """Return the scores of the pair of polymers with the best ipSAE, if there is one."""
-    polymers = [pair for pair in interfaces if pair.ipsae is not None]
-    if not polymers:
+    best = next(iter(best_pairs_first(interfaces)), None)
+    if best is None or best.ipsae is None:
         return {}
-    best = max(polymers, key=lambda pair: pair.ipsae or 0.0)
     made = {"ipsae", "ipsae_min", "pdockq2", "lis", "lia"}
     return best.model_dump(include=made, exclude_none=True) | {INTERFACE_PAE.name: best.mean_pae}
 

@@ -20,7 +20,6 @@ Examples:
 Changes nothing. What an API does not offer, as emulators do not know rights, is "not checked here".
 Exit status: 0 nothing is wrong, 1 something is, 2 wrong usage.
 """
-QUOTA = "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion"
 READ = ("storage.objects.get", "storage.objects.list")
 
 
@@ -162,6 +161,6 @@ def _workers(settings: Settings, health: Health) -> Iterator[Check]:
     yield Check("workers", partial(health.worker, region, job, settings.cloud_run_endpoint), worker)
     yield Check(
         "quota of L4 GPUs",
-        partial(health.quota, QUOTA, region, settings.cloud_quotas_endpoint),
+        partial(health.quota, deploying.GPUS, region, settings.cloud_quotas_endpoint),
         "docs/operations.md, Quotas, says how to ask for GPUs",
     )

@@ -13,13 +13,13 @@ import click
 from rich.progress import track
 
 from dropfold import download, wait
-from dropfold.agreement import Agreement, Comparison
 from dropfold.cloud import Cloud, pass_cloud
 from dropfold.commands.results import read
 from dropfold.commands.stats import Since
 from dropfold.names import is_id, prefix
-from dropfold.repetition import FOLDER, Repeater, Repetition, UnrepeatableError
-from dropfold.rerun import HEADS, Rerun, record, row
+from dropfold.replay.agreement import Agreement, Comparison
+from dropfold.replay.repetition import FOLDER, Repeater, Repetition, UnrepeatableError
+from dropfold.replay.rerun import HEADS, Rerun, record, row
 from dropfold.terminal import ERR, table, tell, write
 from dropfold.upload import Outcome, Uploader
 from schemas.job import Job, Output, State, job_id
@@ -154,7 +154,7 @@ def _compared(cloud: Cloud, rerun: Rerun) -> Comparison:
     if job.state is not State.SUCCEEDED:
         reasons = (f"{failure.code}: {failure.message}" for failure in job.errors)
         return Comparison(Agreement.DIFFERS, why=(f"{job.state} this time", *reasons))
-    from dropfold.comparison import compare  # noqa: PLC0415  numpy and gemmi, which nothing else here needs
+    from dropfold.replay.comparison import compare  # noqa: PLC0415  numpy and gemmi, which nothing else here needs
 
     with tempfile.TemporaryDirectory() as folder:
         fetch = partial(_fetched, cloud.outputs, Path(folder))

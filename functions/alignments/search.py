@@ -13,6 +13,7 @@ from functions.alignments.server import (
     Server,
     TroubleError,
 )
+from inputs.alignments import in_one
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 10.0, 600.0
 """How long a server that has trouble is left alone: at first, unless settings say otherwise, and at most."""
@@ -102,7 +103,7 @@ class Search:
         self._make_unpaired({name: each for name, each in both if name in names}, in_time)
         if needed.paired and needed.paired in names:
             paired = self.server.paired(sequences, in_time)
-            self._keep([needed.paired], paired and ["\0".join(paired)])
+            self._keep([needed.paired], paired and [in_one(paired)])
 
     def _make_unpaired(self, missing: Mapping[str, str], in_time: InTime) -> None:
         """Ask for several at once, as Boltz does; where that fails, for each alone, to find the culprit."""

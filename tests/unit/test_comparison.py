@@ -7,8 +7,8 @@ import pytest
 from support.predictions import a_prediction
 from support.receipts import an_end
 
-from dropfold.agreement import Agreement, Comparison, Deviation
-from dropfold.comparison import NEAR, TOLERANCES, compare, conditions
+from dropfold.replay.agreement import Agreement, Comparison, Deviation
+from dropfold.replay.comparison import NEAR, TOLERANCES, compare, conditions
 from schemas.checks import Checks, Verdict
 from schemas.checksum import crc32c
 from schemas.job import ComputeDevice, Model, Output

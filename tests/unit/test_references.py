@@ -181,7 +181,10 @@ def test_an_msa_that_was_replaced_meanwhile_fails_the_job_at_the_worker(tmp_path
         ("t.cif", b"# comment\n\n  DATA_x\n_cell.length_a 1\n", "has no table _atom_site of atoms"),
         ("t.cif", b"hello\n" * TEMPLATE_BEGINNING, "does not begin with data_"),
         ("t.cif", b"\x1f\x8b\x08\x00data_x\n_atom_site.id\n", "t.cif is packed by gzip"),
-        ("t.pdb", CIF, "The template t.pdb is no PDB file: it has no line that begins with ATOM"),
+        ("t.pdb", b"hello", "The template t.pdb is no PDB file: it has no line that begins with ATOM"),
+        ("t.pdb", CIF, "The template t.pdb is no PDB file: it begins with data_, as mmCIF does"),
+        ("t.pdb", mmcif(chain(codes(TRP_CAGE), "A")).encode(), "it begins with data_, as mmCIF does"),
+        ("t.pdb", b"data_x\n" * TEMPLATE_BEGINNING, "it begins with data_, as mmCIF does"),
         ("t.pdb", b"\xff\xfe\x00" * 1000, "no PDB file"),
     ],
 )

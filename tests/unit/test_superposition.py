@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from support.predictions import a_prediction
 
-from dropfold.agreement import Deviation
-from dropfold.superposition import OtherAtomsError, deviation, superposed
+from dropfold.replay.agreement import Deviation
+from dropfold.replay.superposition import OtherAtomsError, deviation, superposed
 
 SHIFT = gemmi.Vec3(30, -20, 10)
 TURN = gemmi.Mat33([[0, -1, 0], [1, 0, 0], [0, 0, 1]])

@@ -31,19 +31,13 @@ def interfaces(
     if plddt.shape != (len(tokens.chains),) or pae.shape != plddt.shape * 2:
         return ()
     iptm = _iptm(files[outputs.confidence(rank)], list(dict.fromkeys(tokens.chains)))
-    return tuple(
-        Interface(chains=chains, iptm=iptm.get(chains), **_rounded(scores))
-        for first, second, *scores in pairs(pae, tokens)
-        for chains in [(first, second)]
-    )
+    return tuple(_rounded(pair, iptm.get(pair.chains)) for pair in pairs(pae, tokens))
 
 
-def _rounded(scores: Sequence[float | None]) -> dict[str, float | int | None]:
-    names = ("mean_pae", "ipsae", "ipsae_min", "pdockq2", "lis", "lia")
-    return {
-        name: None if score is None else round(score, DIGITS)
-        for name, score in zip(names, scores, strict=True)
-    }
+def _rounded(pair: Interface, iptm: float | None) -> Interface:
+    made = pair.model_dump(exclude={"chains", "iptm"}, exclude_none=True)
+    rounded = {name: round(score, DIGITS) for name, score in made.items()}
+    return pair.model_copy(update=rounded | {"iptm": iptm})
 
 
 def _array(path: Path, kind: str) -> Floats:
@@ -58,12 +52,7 @@ def _tokens(placed: Sequence[Placed], kinds: Mapping[str, Kind], plddt: Floats) 
             chains.append(residue.chain)
             places.append(place)
     known = {chain: kinds.get(chain, "ligand") for chain in dict.fromkeys(chains)}
-    return Tokens(
-        chains,
-        {chain: "other" if kind == "ligand" else kind for chain, kind in known.items()},
-        np.array(places, dtype=float),
-        np.multiply(plddt, 100.0),
-    )
+    return Tokens(chains, known, np.array(places, dtype=float), np.multiply(plddt, 100.0))
 
 
 def _points(residue: Placed, kind: Kind) -> Iterator[Sequence[float]]:

@@ -11,35 +11,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Kind = Literal["protein", "nucleic", "other"]
+from schemas.checks import Interface
+from worker.checks.atoms import Kind
+from worker.checks.found import Bools, Floats, Ints
 
 IPSAE_PAE, LIS_PAE = 10.0, 12.0
 """Angstrom of PAE below which a pair of tokens counts."""
 
 CONTACT = 8.0
 """Angstrom between two CB atoms up to which residues are an interface, for pDockQ2."""
-
-
-class Pair(NamedTuple):
-    """Scores of two chains; those that are made for polymers, or for proteins, are None for others.
-
-    ``ipsae`` is the larger of both directions, ``ipsae_min`` the smaller. ``lia`` counts pairs of tokens.
-    """
-
-    first: str
-    second: str
-    mean_pae: float
-    ipsae: float | None = None
-    ipsae_min: float | None = None
-    pdockq2: float | None = None
-    lis: float | None = None
-    lia: int | None = None
 
 
 @dataclass(frozen=True)
@@ -56,19 +39,22 @@ class Tokens:
     plddt: Floats
 
 
-def pairs(pae: Floats, tokens: Tokens) -> Iterator[Pair]:
-    """Yield the scores of each pair of chains, in their order. ``pae`` is token by token, in angstrom."""
+def pairs(pae: Floats, tokens: Tokens) -> Iterator[Interface]:
+    """Yield the scores of each pair of chains, in their order. ``pae`` is token by token, in angstrom.
+
+    ``iptm``, which is not made from it, is left out.
+    """
     chains = np.array(tokens.chains)
     of = {chain: np.flatnonzero(chains == chain) for chain in dict.fromkeys(tokens.chains)}
     for first, second in combinations(of, 2):
         there, back = pae[np.ix_(of[first], of[second])], pae[np.ix_(of[second], of[first])]
-        pair = Pair(first, second, float((there.mean() + back.mean()) / 2))
+        scores: dict[str, float] = {"mean_pae": float((there.mean() + back.mean()) / 2)}
         kinds = {tokens.kinds[first], tokens.kinds[second]}
-        if "other" not in kinds:
-            pair = _polymers(pair, there, back, least=2.0 if "nucleic" in kinds else 1.0)
+        if "ligand" not in kinds:
+            scores |= _of_polymers(there, back, least=2.0 if "nucleic" in kinds else 1.0)
         if kinds == {"protein"}:
-            pair = pair._replace(pdockq2=_larger_pdockq2(there, back, tokens, of[first], of[second]))
-        yield pair
+            scores["pdockq2"] = _larger_pdockq2(there, back, tokens, of[first], of[second])
+        yield Interface.model_validate({"chains": (first, second), **scores})
 
 
 def d0(count: Floats, least: float = 1.0) -> Floats:
@@ -93,7 +79,7 @@ def lis(pae: Floats) -> float:
     return float((1 - near / LIS_PAE).mean()) if near.size else 0.0
 
 
-def pdockq2(pae: Floats, near: npt.NDArray[np.bool_], rows: Floats, columns: Floats) -> float:
+def pdockq2(pae: Floats, near: Bools, rows: Floats, columns: Floats) -> float:
     """Return pDockQ2 of one direction, 0 to 1; ``rows`` and ``columns`` are pLDDT, ``near`` are contacts."""
     if not near.any():
         return 0.0
@@ -102,19 +88,13 @@ def pdockq2(pae: Floats, near: npt.NDArray[np.bool_], rows: Floats, columns: Flo
     return float(1.31 / (1 + np.exp(-0.075 * (scaled - 84.733))) + 0.005)
 
 
-def _polymers(pair: Pair, there: Floats, back: Floats, least: float) -> Pair:
+def _of_polymers(there: Floats, back: Floats, least: float) -> dict[str, float]:
     both = ipsae(there, least), ipsae(back, least)
-    count = int((there < LIS_PAE).sum() + (back < LIS_PAE).sum())
-    return pair._replace(ipsae=max(both), ipsae_min=min(both), lis=(lis(there) + lis(back)) / 2, lia=count)
+    near = int((there < LIS_PAE).sum() + (back < LIS_PAE).sum())
+    return {"ipsae": max(both), "ipsae_min": min(both), "lis": (lis(there) + lis(back)) / 2, "lia": near}
 
 
-def _larger_pdockq2(
-    there: Floats,
-    back: Floats,
-    tokens: Tokens,
-    first: npt.NDArray[np.intp],
-    second: npt.NDArray[np.intp],
-) -> float:
+def _larger_pdockq2(there: Floats, back: Floats, tokens: Tokens, first: Ints, second: Ints) -> float:
     apart = tokens.places[first][:, None] - tokens.places[second][None]
     near = np.linalg.norm(apart, axis=-1) <= CONTACT
     ours, theirs = tokens.plddt[first], tokens.plddt[second]

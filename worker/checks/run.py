@@ -46,7 +46,6 @@ class Checked(NamedTuple):
 
     found: Sequence[Found]
     asked: Sequence[Asked]
-    atoms: Atoms
     unchecked: Sequence[str]
 
 
@@ -87,12 +86,12 @@ def _sample(asking: Asking, rank: int, expected: Sequence[Wanted], unknown: Sequ
 def examine(document: BoltzInput, atoms: Atoms) -> Checked:
     """Return what all checks find in a structure of this document."""
     if not atoms.residues:
-        return Checked((), (), atoms, ())
+        return Checked((), (), ())
     chain, unbound = links(atoms, cyclic(document))
     results, unknown = asked(atoms, document)
     found = [*_all(atoms, chain, np.concatenate([bonds(chain), asked_bonds(atoms, document)]))]
     found += [findings(check, results) for check in ("bond asked", "contact", "pocket")]
-    return Checked(found, results, atoms, [*unbound, *unknown])
+    return Checked(found, results, [*unbound, *unknown])
 
 
 def _all(atoms: Atoms, chain: list[Link], between: Ints) -> Iterator[Found]:

@@ -12,12 +12,12 @@ from schemas.checks import (
     CheckedSample,
     Checks,
     ChecksReport,
-    Interface,
     Outlier,
     SampleVerdict,
     Verdict,
 )
 from schemas.options import Options
+from worker.checks.order import best_pairs_first
 
 NAMED = 3
 """Outliers of a check that are named in its sentence."""
@@ -65,14 +65,10 @@ def summary(report: ChecksReport, options: Options) -> Checks:
             )
             for sample in report.samples
         ),
-        interfaces=tuple(sorted(best.interfaces, key=_best_first)[:MAX_INTERFACES]),
+        interfaces=tuple(best_pairs_first(best.interfaces)[:MAX_INTERFACES]),
         constraints=best.constraints[:MAX_CONSTRAINTS],
         affinity=report.affinity,
     )
-
-
-def _best_first(interface: Interface) -> tuple[float, float]:
-    return -(interface.ipsae if interface.ipsae is not None else -1.0), interface.mean_pae
 
 
 def _reasons(sample: CheckedSample, options: Options) -> Iterator[str]:

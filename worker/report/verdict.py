@@ -1,6 +1,6 @@
 """What checks found in the structures of a prediction, as its page and picture show it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from schemas.checks import (
@@ -13,6 +13,7 @@ from schemas.checks import (
     Outlier,
     Verdict,
 )
+from worker.checks.order import best_pairs_first
 from worker.report.prediction import Prediction
 
 LISTED = 20
@@ -85,9 +86,4 @@ def _shown(sample: CheckedSample) -> Shown:
     listed = sample.outliers[:LISTED]
     unlisted = max(len(sample.outliers), sum(sample.counts.values())) - len(listed)
     constraints = sorted(sample.constraints, key=lambda each: each.met)[:MAX_CONSTRAINTS]
-    return Shown(sample, listed, unlisted, constraints, _best_first(sample.interfaces)[:MAX_INTERFACES])
-
-
-def _best_first(interfaces: Iterable[Interface]) -> list[Interface]:
-    """Sort by ipSAE; pairs that have none come last, the smallest error first."""
-    return sorted(interfaces, key=lambda pair: (pair.ipsae is None, -(pair.ipsae or 0), pair.mean_pae))
+    return Shown(sample, listed, unlisted, constraints, best_pairs_first(sample.interfaces)[:MAX_INTERFACES])

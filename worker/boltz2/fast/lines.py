@@ -4,6 +4,7 @@ import hashlib
 import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 
 logger = logging.getLogger(__name__)
 
@@ -11,6 +12,7 @@ Lines = Mapping[Callable[..., object], str]
 """Digests by function."""
 
 
+@cache
 def digest(function: Callable[..., object]) -> str:
     """Return the first 16 hexadecimal digits of the SHA-256 of a function's source."""
     return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:16]

@@ -8,7 +8,7 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
-from dropfold.agreement import Deviation
+from dropfold.replay.agreement import Deviation
 
 BACKBONE = frozenset({"CA", "C1'"})
 """Atoms of polymers by which structures are superposed: one of each amino acid, one of each nucleotide."""

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from dropfold.agreement import Agreement, Comparison, Deviation
 from dropfold.download import STRUCTURES
-from dropfold.superposition import OtherAtomsError, deviation
+from dropfold.replay.agreement import Agreement, Comparison, Deviation
+from dropfold.replay.superposition import OtherAtomsError, deviation
 from schemas import outputs
 from schemas.job import Output
 from schemas.receipt import Receipt

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dropfold.download import MAX_ALIGNMENT_BYTES
-from inputs.alignments import merged, needed
+from inputs.alignments import apart, merged, needed
 from inputs.grammar import BoltzInput, Protein
 from schemas.job import Alignment
 from schemas.storage import ObjectGoneError, ObjectTooLargeError
@@ -46,7 +46,7 @@ def lay(
 def _contents(objects: Objects, made: Sequence[Alignment], sequences: Sequence[str]) -> Iterator[str]:
     """Yield each alignment as the worker merges it: paired rows are one object for all of them."""
     paired = needed(made[0].object.partition("/")[0], sequences).paired
-    blocks = dict(enumerate(_text(objects, made[0], paired).split("\0") if paired else ()))
+    blocks = dict(enumerate(apart(_text(objects, made[0], paired)) if paired else ()))
     for at, each in enumerate(made):
         yield merged(blocks.get(at, ""), _text(objects, each, each.object))
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from dropfold import download, made_alignments
+from dropfold import download
 from dropfold.files import LocalFile
 from dropfold.metadata import metadata
+from dropfold.replay import made_alignments
 from inputs.read import MAX_INPUT_BYTES, BoltzInput, InvalidInputError, read_input, references
 from inputs.sidecars import beside
 from inputs.suffixes import kind

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dropfold.agreement import Agreement, Change, Comparison
+from dropfold.replay.agreement import Agreement, Change, Comparison
 from schemas.receipt import Receipt
 from schemas.scores import SCORES
 

@@ -1,0 +1,1 @@
+"""Results computed once more, and compared with the first: ``dropfold replay``."""

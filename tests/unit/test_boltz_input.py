@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from support.inputs import one_protein
 
 from inputs import read as boltz_input
-from inputs.parse_yaml import MAX_LETTERS, MAX_NODES, _events, read_yaml
+from inputs.parse_yaml import MAX_LETTERS, MAX_NODES, _events, read_yaml, residues_in
 from inputs.read import (
     MAX_INPUT_BYTES,
     BoltzInput,
@@ -202,6 +202,7 @@ def test_everything_that_is_not_plain_is_reported_at_once() -> None:
         ("a:\n\tb: 1", "line 2, column 1"),
         ("[" * 21, "line 1, column 21"),
         ("a: [" + "1," * 20_000 + "]", "line 1"),
+        ("%YAML 1.1\n%TAG !x! y\n---\na: 1", "line 2, column 1"),
     ],
 )
 def test_yaml_that_is_broken_or_not_plain_is_refused_at_its_line_and_column(text: str, where: str) -> None:
@@ -851,6 +852,14 @@ def test_a_large_file_of_too_many_residues_is_refused_before_it_is_parsed(
 def test_the_look_for_residues_goes_no_further_than_a_file_may(unit: str) -> None:
     looked = list(_events(unit * 100_000))
     assert len(looked) <= 3 * MAX_NODES
+
+
+@pytest.mark.parametrize("line_break", ["", "\n", "\x85", "\u2028", "\u2029"])
+def test_directives_that_take_libyaml_long_are_not_read(line_break: str) -> None:
+    text = f"{line_break}%TAG !a! b\n---\nsequence: MMM\n"
+    assert residues_in(text) == 0
+    [failure] = failures(text)
+    assert failure.remedy.startswith("Remove the line")
 
 
 def test_no_more_smiles_are_read_than_there_may_be_tokens() -> None:

@@ -167,7 +167,9 @@ def _refuse_trouble(reply: requests.Response) -> None:
         raise TroubleError(f"status {status}: it does not know the credentials, or has blocked this address")
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         raise TroubleError(f"status {status}: a redirect, which is not followed")
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and "result/download" not in reply.url:
+    # 500 for a result is the server's own word for one that it made and cannot read; more is a proxy's.
+    unreadable = status == HTTPStatus.INTERNAL_SERVER_ERROR and "result/download" in reply.url
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not unreadable:
         raise TroubleError(f"status {status}: {words(_content(reply))}")
 
 

@@ -128,6 +128,7 @@ TROUBLE: dict[str, tuple[dict[str, Reply], str, float]] = {
     "blocked": ({"POST /ticket/": Reply(b"<html>403 Forbidden", 403)}, "has blocked this address", 0),
     "credentials": ({"POST /ticket/": Reply(b"", 401)}, "status 401", 0),
     "down": ({"POST /ticket/": Reply(b"<html>\n<b>oops</b>", 502)}, "status 502: <html> <b>oops</b>", 0),
+    "down at the end": ({"GET /result/": Reply(b"no upstream", 503)}, "status 503: no upstream", 0),
     "a page": ({"POST /ticket/": Reply(b"<html>hello")}, "status 200 and no ticket: <html>hello", 0),
     "no status": ({"POST /ticket/": Reply(b'{"error":"bad"}', 404)}, "status 404 and no ticket", 0),
     "a strange id": ({"POST /ticket/": Reply(b'{"id":"../x","status":"PENDING"}')}, "no ticket", 0),

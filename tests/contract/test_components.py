@@ -13,6 +13,7 @@ from inputs.tokens import atoms
 from tools.ccd import text
 
 
+@pytest.mark.extra
 def test_the_list_is_that_of_the_dictionary() -> None:
     # When this fails: biotite was raised, or its reading changed. `python -m tools.ccd`, and commit.
     assert lzma.decompress(FILE.read_bytes()).decode() == text()

@@ -198,7 +198,12 @@ GROWING: tuple[Grow, ...] = (
     *(bonds, contacts, pocket, templates, template_chains),
     *(wrong_codes, wrong_chains, wrong_atoms, wrong_types, wrong_ids, unknown_keys, long_texts, long_smiles),
 )
-PAIRS = [*((each, each) for each in GROWING), *itertools.combinations(GROWING, 2)]
+PAIRS = [
+    *((each, each) for each in GROWING),
+    *zip(GROWING, (*GROWING[1:], GROWING[0]), strict=True),
+    *(pytest.param(pair, marks=pytest.mark.extra) for pair in itertools.combinations(GROWING, 2)),
+]
+"""Each by itself, and beside the one that follows; beside all others in ``make test-all``."""
 
 
 def grown(grow: Iterable[Grow], size: int) -> Tree:

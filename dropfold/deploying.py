@@ -36,12 +36,16 @@ AGENTS = {
 GPUS = "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion"
 """Cloud Run's quota of L4 GPUs."""
 
+CPUS, MEMORY = "CpuAllocPerProjectRegion", "MemAllocPerProjectRegion"
 QUOTAS = {
-    GPUS: 1,
-    "CpuAllocPerProjectRegion": 16_000,
-    "MemAllocPerProjectRegion": 24 * 2**30,
+    "nvidia-l4": {GPUS: 1, CPUS: 16_000, MEMORY: 24 * 2**30},
+    "nvidia-rtx-pro-6000": {
+        "NvidiaRtxPro6000GpuAllocNoZonalRedundancyPerProjectRegion": 1000,
+        CPUS: 32_000,
+        MEMORY: 88 * 2**30,
+    },
 }
-"""Quotas of Cloud Run, and the least with which one worker runs beside the functions."""
+"""Quotas of Cloud Run, and the least with which one worker of an accelerator runs beside the functions."""
 
 WITH_GPUS = ("asia-south1", "asia-southeast1", "europe-west1", "europe-west4", "us-central1", "us-east4")
 MAY_BUILD = ("europe-west1", "us-central1")
@@ -58,6 +62,7 @@ class Target(NamedTuple):
     region: str
     image: str = ""
     database: str = "(default)"
+    accelerator: str = "nvidia-l4"
 
 
 class Deployment(Protocol):
@@ -86,7 +91,7 @@ def checks(target: Target, deployment: Deployment) -> Iterator[Check]:
         "APIs", partial(deployment.apis, APIS), f"`gcloud services enable {' '.join(APIS)} {project}`"
     )
     yield Check(f"region {region}", partial(_region, region), "set `region` in terraform.tfvars")
-    for quota, least in QUOTAS.items():
+    for quota, least in QUOTAS[target.accelerator].items():
         ask = (
             f"`gcloud beta quotas preferences create --service=run.googleapis.com {project} "
             f"--quota-id={quota} --preferred-value={least} --dimensions=region={region} --email=YOU`"

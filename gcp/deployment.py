@@ -1,13 +1,17 @@
-"""Looks at what a deployment needs in a project, before and after it is applied, by Google's REST APIs."""
+"""Looks at what a deployment needs in a project, before and after it is applied.
+
+By Google's REST APIs, but for quotas: each is asked one question, and a client would be one more library.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import google.auth
-import requests
 from google.api_core.exceptions import from_http_response
+from google.auth.credentials import Credentials
 from google.auth.transport.requests import AuthorizedSession
 
+from gcp import quotas
 from gcp.health import SECONDS, observed
 from schemas.finding import Finding, Outcome
 
@@ -25,18 +29,22 @@ def public(host: str) -> str:
 
 
 def opened(project: str, region: str) -> "Deployment":
-    """Return the checks with a person's credentials. Raises DefaultCredentialsError where there are none."""
-    credentials, _ = google.auth.default(scopes=[SCOPE])
-    return Deployment(project, region, AuthorizedSession(credentials))
+    """Return the checks with a person's credentials. Raises DefaultCredentialsError where there are none.
+
+    A person's count against the quota of some project: this one, whatever the credentials name.
+    """
+    credentials, _ = google.auth.default(scopes=[SCOPE], quota_project_id=project)
+    return Deployment(project, region, credentials)
 
 
 class Deployment:
     """A project and a region. No method raises Google's errors."""
 
     def __init__(
-        self, project: str, region: str, session: requests.Session, address: Callable[[str], str] = public
+        self, project: str, region: str, credentials: Credentials, address: Callable[[str], str] = public
     ) -> None:
-        self._project, self._region, self._session, self._address = project, region, session, address
+        self._project, self._region, self._credentials, self._address = project, region, credentials, address
+        self._session = AuthorizedSession(credentials)
 
     def apis(self, names: Sequence[str]) -> Finding:
         """Check that APIs are enabled; the finding names those that are not."""
@@ -69,13 +77,10 @@ class Deployment:
         """Check that a quota of Cloud Run grants as much; where not, say whether more may be asked for."""
 
         def look() -> str:
-            parent = f"projects/{self._project}/locations/global/services/run.googleapis.com"
-            info = self._ask("cloudquotas.googleapis.com", f"v1/{parent}/quotaInfos/{quota}")
-            granted = _granted(info, self._region)
-            eligible = info.get("quotaIncreaseEligibility", {})
-            more = "may be raised" if eligible.get("isEligible") else eligible.get("ineligibilityReason", "")
-            enough = granted < 0 or granted >= least
-            return "" if enough else f"{granted} in {self._region}{more and f', {more}'}"
+            endpoint = self._address("cloudquotas.googleapis.com")
+            amount, more = quotas.granted(quota, self._project, self._region, endpoint, self._credentials)
+            enough = amount < 0 or amount >= least
+            return "" if enough else f"{amount} in {self._region}{more and f', {more}'}"
 
         return _wanting(observed(look), f"{least} or more in {self._region}", "too few: ", Outcome.REFUSED)
 
@@ -118,14 +123,6 @@ class Deployment:
         if not answer.ok:
             raise from_http_response(answer)
         return answer.json()
-
-
-def _granted(info: dict[str, Any], region: str) -> int:
-    """Return what a quota grants in a region; without a value, as 0 is written, 0; -1 is no limit."""
-    for each in info.get("dimensionsInfos", ()):
-        if region in each.get("applicableLocations", ()):
-            return int(each.get("details", {}).get("value", 0))
-    return 0
 
 
 def _wanting(finding: Finding, well: str, before: str = "", wrong: Outcome = Outcome.MISSING) -> Finding:

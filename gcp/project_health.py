@@ -3,14 +3,11 @@
 from functools import partial
 
 import google.auth
-from google.cloud import cloudquotas_v1
 
-from gcp import msa_server
+from gcp import msa_server, quotas
 from gcp.cloud_run import WorkerJob
 from gcp.health import SECONDS, Health, observed
 from schemas.finding import Finding, Outcome
-
-RUN = "run.googleapis.com"
 
 
 class ProjectHealth(Health):
@@ -31,8 +28,7 @@ class ProjectHealth(Health):
 
     def quota(self, quota: str, region: str, endpoint: str) -> Finding:
         """Check how much a quota of Cloud Run grants in a region."""
-        service = f"projects/{self._clients.project}/locations/global/services/{RUN}"
-        finding = observed(partial(_granted, f"{service}/quotaInfos/{quota}", region, endpoint))
+        finding = observed(partial(_granted, quota, self._clients.project, region, endpoint))
         if finding.found is Outcome.MISSING:  # a quota is never missing: this API does not know it
             return Finding(Outcome.UNKNOWN, finding.detail)
         return Finding(Outcome.REFUSED, f"none in {region}") if finding.detail == "0" else finding
@@ -48,9 +44,6 @@ def _credentials() -> str:
     return f"found, {account or type(credentials).__module__.rpartition('.')[2]}"
 
 
-def _granted(name: str, region: str, endpoint: str) -> str:
+def _granted(quota: str, project: str, region: str, endpoint: str) -> str:
     """Return how much a quota grants in a region; -1 is no limit."""
-    client = cloudquotas_v1.CloudQuotasClient(transport="rest", client_options={"api_endpoint": endpoint})
-    info = client.get_quota_info(name=name, retry=None, timeout=SECONDS)
-    granted = (each.details.value for each in info.dimensions_infos if region in each.applicable_locations)
-    return str(next(granted, 0))
+    return str(quotas.granted(quota, project, region, endpoint).amount)

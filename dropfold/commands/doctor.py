@@ -81,6 +81,13 @@ class Health(Protocol):
     default="(default)",
     help="With --deploy: the ledger's database.",
 )
+@click.option(
+    "--accelerator",
+    type=click.Choice(list(deploying.QUOTAS)),
+    default="nvidia-l4",
+    show_default=True,
+    help="With --deploy: the workers' GPU.",
+)
 @pass_cloud
 def command(cloud: Cloud, /, deploy: bool, **target: str) -> None:
     """Say what is wrong, and what to do.

@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import requests
 from click.testing import CliRunner
+from google.auth.credentials import AnonymousCredentials
 from support import plan
 from support.http_server import Quiet, answered_by
 
@@ -30,6 +30,7 @@ def quota(value: int | None) -> Mapping[str, object]:
     return {"dimensionsInfos": infos, "quotaIncreaseEligibility": eligible}
 
 
+LEAST = deploying.QUOTAS["nvidia-l4"]
 WELL: Mapping[str, Any] = {
     "v1/projects/p/services:batchGet": {
         "services": [{"config": {"name": name}, "state": "ENABLED"} for name in deploying.APIS]
@@ -42,7 +43,8 @@ WELL: Mapping[str, Any] = {
     },
     **{
         f"v1/projects/p/locations/global/services/run.googleapis.com/quotaInfos/{name}": quota(least)
-        for name, least in deploying.QUOTAS.items()
+        for quotas in (*deploying.QUOTAS.values(), LEAST)
+        for name, least in quotas.items()
     },
     f"v2/p/dropfold/worker/manifests/sha256:{'0' * 64}": {"config": {"digest": "sha256:c"}},
     "v2/p/dropfold/worker/blobs/sha256:c": {"os": "linux", "architecture": "amd64"},
@@ -68,22 +70,31 @@ class Google(Quiet):
 def deployment() -> Iterator[Deployment]:
     ANSWERS.clear()
     ANSWERS.update(WELL)
-    with answered_by(Google) as address, requests.Session() as session:
-        yield Deployment("p", REGION, session, lambda _host: address)
+    with answered_by(Google) as address:
+        yield Deployment("p", REGION, AnonymousCredentials(), lambda _host: address)
 
 
-def doctored(deployment: Deployment) -> tuple[int, list[str]]:
+def doctored(deployment: Deployment, *more: str) -> tuple[int, list[str]]:
     cloud = SimpleNamespace(deployment=lambda _project, _region: deployment)
-    asked = ["--deploy", "--project", "p", "--region", REGION, "--image", IMAGE]
+    asked = ["--deploy", "--project", "p", "--region", REGION, *more]
     done = CliRunner().invoke(doctor.command, asked, obj=cloud)
     return done.exit_code, done.stdout.splitlines()
 
 
 def test_a_project_that_has_all_is_well(deployment: Deployment) -> None:
-    status, lines = doctored(deployment)
+    status, lines = doctored(deployment, "--image", IMAGE)
     assert status == 0
     assert [line for line in lines if not line.startswith("ok")] == []
     assert len(lines) == 9
+
+
+def test_another_accelerator_needs_more_than_what_an_l4_does(deployment: Deployment) -> None:
+    status, lines = doctored(deployment, "--accelerator", "nvidia-rtx-pro-6000")
+    assert status == 1
+    assert [line.split()[2] for line in lines if line.startswith("refused")] == [
+        "CpuAllocPerProjectRegion:",
+        "MemAllocPerProjectRegion:",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +134,7 @@ def test_what_is_wanting_is_told_with_the_command_that_mends_it(
     path: str, answer: object, says: str, remedy: str, deployment: Deployment
 ) -> None:
     ANSWERS[path] = answer
-    status, lines = doctored(deployment)
+    status, lines = doctored(deployment, "--image", IMAGE)
     assert status == 1
     told = " ".join(lines)
     assert re.search(says, told)
@@ -137,8 +148,16 @@ def test_what_is_looked_at_is_what_the_plan_makes() -> None:
         apis.count(".googleapis.com") == len(deploying.APIS) + 2
     )  # secrets and networks, where there are any
     assert len(plan.local_values()["indexes"]) == deploying.INDEXES
-    accelerator = plan.local_values()["accelerators"]["nvidia-l4"]
-    assert accelerator["quota"] in deploying.QUOTAS
+    functions = plan.local_values()["functions"].values()
+    for name, accelerator in plan.local_values()["accelerators"].items():
+        least = deploying.QUOTAS[name]
+        assert least[accelerator["quota"]] == accelerator["quota_unit"]
+        processors = accelerator["cpu"] + sum(each["instances"] for each in functions)
+        mebibytes = accelerator["memory"] * 1024 + sum(
+            each["instances"] * each["memory"] for each in functions
+        )
+        assert processors * 1000 <= least[deploying.CPUS] <= processors * 1000 + 1000
+        assert mebibytes <= least[deploying.MEMORY] / 2**20 <= mebibytes + 4096
     regions = plan.variables()["region"]["validation"][0]["condition"]
     assert all(f'"{region}"' in regions for region in deploying.WITH_GPUS)
 

@@ -39,6 +39,7 @@ locals {
     BOLTZ_CACHE       = var.boltz_cache
     CHILD_MEMORY_MIB  = local.child_memory_mib
     DEVICE            = "cuda"
+    PUBSUB_ENDPOINT   = "${var.region}-pubsub.googleapis.com:443" # exactly once holds among those who pull in one region
     WORK_DIR          = "/work"
     WORK_SUBSCRIPTION = local.work
     TASK_SECONDS      = local.task_seconds

@@ -42,8 +42,9 @@ class Clients:
 
     @made_once
     def subscriber(self) -> pubsub_v1.SubscriberClient:
-        """The client that pulls from Pub/Sub."""
-        return pubsub_v1.SubscriberClient()
+        """The client that pulls from Pub/Sub; exactly once is promised to those that pull in one region."""
+        endpoint = self._settings.pubsub_endpoint
+        return pubsub_v1.SubscriberClient(client_options={"api_endpoint": endpoint} if endpoint else None)
 
     def ledger(self) -> FirestoreLedger:
         """Return the ledger."""

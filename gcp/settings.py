@@ -24,6 +24,11 @@ class Project(BaseSettings):
         description="most tokens of an input; what a worker's memory holds is in operations.md",
     )
     completed_topic: str = Field("predictions-completed", description="topic of jobs that have ended")
+    pubsub_endpoint: str = Field(
+        "",
+        pattern=r"^([a-z0-9.-]+(:\d+)?)?$",
+        description="address that messages are pulled from; empty: the global one, in whatever region",
+    )
 
     msa_server_url: str = Field(
         "",

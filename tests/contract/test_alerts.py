@@ -9,6 +9,8 @@ import pytest
 from support import plan
 from support.terraform import evaluated
 
+from local import topology
+
 Mode = Literal["sync", "async"]
 Alerts = Mapping[str, Mapping[str, Any]]
 Line = dict[str, str]
@@ -90,6 +92,15 @@ def test_the_queue_is_the_subscription_that_is_worked_off(
         depth = woken(alerts[mode], line | {"metric.type": f"{kind}/num_undelivered_messages"})
         age = woken(alerts[mode], line | {"metric.type": f"{kind}/oldest_unacked_message_age"})
         assert (depth, age) == (({"queue/0"}, {"stuck/0"}) if name == queue else (set(), set()))
+
+
+def test_what_the_queue_s_filter_leaves_out_never_fills_it(alerts: Mapping[Mode, Alerts]) -> None:
+    """Pub/Sub may count it until it acknowledges it itself: a request for capacity of each sweep."""
+    known = topology.load()
+    assert known.subscriptions["work"].filter == 'attributes.ce-type = "dev.dropfold.prediction.requested.v1"'
+    [depth] = alerts["async"]["queue"]["conditions"]
+    left_out = (depth["period"] + depth["duration"]) / known.schedules["sweep"].every
+    assert left_out * 10 < depth["threshold"]
 
 
 def test_a_function_that_fails_is_told_but_not_a_service_that_is_full(alerts: Mapping[Mode, Alerts]) -> None:

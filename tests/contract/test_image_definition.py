@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from packaging.utils import canonicalize_name
 
+from worker.scratch import FALL_BACK
+
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile.production").read_text()
 CPU, CUDA = "worker/requirements.cpu.lock", "worker/requirements.cuda.lock"
@@ -113,6 +115,13 @@ def ignored() -> list[str]:
 def test_the_worker_is_the_default_command_and_not_root() -> None:
     assert re.findall(r"^USER (.*)$", DOCKERFILE, re.MULTILINE) == ["10001:10001"]
     assert re.findall(r"^CMD (.*)$", DOCKERFILE, re.MULTILINE) == ['["python", "-m", "worker"]']
+
+
+def test_what_is_written_to_lies_where_cloud_run_lets_that_user_write() -> None:
+    """A volume at WORK_DIR may be another user's; /tmp is anybody's, in memory."""
+    written = dict(re.findall(r"\b(HOME|NUMBA_CACHE_DIR)=(\S+)", DOCKERFILE.rpartition("\nFROM ")[2]))
+    assert written["HOME"] == "/tmp"  # noqa: S108  Cloud Run's
+    assert all(Path(each).is_relative_to(written["HOME"]) for each in (written["NUMBA_CACHE_DIR"], FALL_BACK))
 
 
 def test_base_and_weights_are_pinned_by_digest() -> None:

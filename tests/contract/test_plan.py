@@ -349,6 +349,23 @@ def test_a_worker_does_not_predict_without_its_gpu() -> None:
         assert plan.local_values()[name]["DEVICE"] == "cuda"
 
 
+def test_workers_pull_where_exactly_once_is_promised() -> None:
+    """Among those who pull in one region: https://cloud.google.com/pubsub/docs/exactly-once-delivery."""
+    pulled = plan.local_values()["worker_env"]
+    assert {name for name, body in TOPOLOGY.subscriptions.items() if body.exactly_once} == {"work"}
+    assert pulled["WORK_SUBSCRIPTION"] == "${local.work}"
+    assert pulled["PUBSUB_ENDPOINT"] == "${var.region}-pubsub.googleapis.com:443"
+
+
+def test_files_of_jobs_lie_in_the_volume_that_is_mounted_for_them() -> None:
+    for template, env in ((JOB, "worker_env"), (SERVICE, "service_env")):
+        [container] = template["containers"]
+        [volume] = template["volumes"]
+        at = plan.local_values()[env]["WORK_DIR"]
+        assert container["volume_mounts"] == [{"name": volume["name"], "mount_path": at}]
+        assert volume["empty_dir"] == [{"medium": "MEMORY", "size_limit": "${local.work_size}"}]
+
+
 def test_a_task_outlives_the_longest_prediction_and_the_worker_knows_its_end() -> None:
     seconds = plan.local_values()["task_seconds"]
     limit = {

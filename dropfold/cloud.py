@@ -172,6 +172,6 @@ def _explained(error: ValidationError) -> str:
         for detail in error.errors()
         if detail["type"] != "missing"
     ]
-    remedy = "`. .local/env` does for a local stack, `terraform output environment` tells them for a project"
+    remedy = '`. .local/env` does for a local stack, `eval "$(terraform output -raw environment)"` for yours'
     told = [f"set {', '.join(missing)} in the environment ({remedy})"] if missing else []
     return f"{'; '.join([*told, *wrong])}."

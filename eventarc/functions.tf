@@ -179,6 +179,7 @@ resource "google_cloudfunctions2_function" "function" {
     entry_point       = each.key
     service_account   = google_service_account.identity["build"].id
     docker_repository = google_artifact_registry_repository.functions.id
+    worker_pool       = var.build_worker_pool
 
     source {
       storage_source {

@@ -1,6 +1,6 @@
 output "drop" {
   description = "How to drop a file."
-  value       = "dropfold drop FILE.yaml --to FOLDER/ (with the variables of `environment`), or gcloud storage cp FILE.yaml gs://${google_storage_bucket.input.name}/FOLDER/"
+  value       = "dropfold drop FILE.yaml --to FOLDER/ (told by `environment`), or gcloud storage cp FILE.yaml gs://${google_storage_bucket.input.name}/FOLDER/"
 }
 
 output "results" {
@@ -9,12 +9,12 @@ output "results" {
 }
 
 output "environment" {
-  description = "Variables with which `dropfold` works on this project."
-  value = merge(
-    { for name in ["GOOGLE_CLOUD_PROJECT", "INPUT_BUCKET", "OUTPUT_BUCKET", "FIRESTORE_DATABASE", "REQUESTED_TOPIC", "COMPLETED_TOPIC"] : name => local.project_env[name] },
+  description = "What tells the command `dropfold` of this project: eval \"$(terraform output -raw environment)\"."
+  value = join("\n", [for name, value in merge(
+    { for name in ["GOOGLE_CLOUD_PROJECT", "INPUT_BUCKET", "OUTPUT_BUCKET", "FIRESTORE_DATABASE", "REQUESTED_TOPIC", "COMPLETED_TOPIC", "MAX_TOKENS"] : name => local.project_env[name] },
     { for name in ["MSA_SERVER_URL", "MSA_SERVER_DATABASE", "MSA_SERVER_PAIRING", "ALIGNMENTS_BUCKET"] : name => local.msa_server_env[name] if var.msa_server != null },
     { CLOUD_RUN_JOB_NAME = google_cloud_run_v2_job.worker.name, CLOUD_RUN_REGION = var.region },
-  )
+  ) : "export ${name}='${replace(value, "'", "'\\''")}'"])
 }
 
 output "image_repository" {

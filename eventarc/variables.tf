@@ -317,6 +317,17 @@ variable "budget" {
   }
 }
 
+variable "build_worker_pool" {
+  description = "Private pool of Cloud Build, in the region, that builds the functions: projects/PROJECT/locations/REGION/workerPools/NAME. null for Google's own."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.build_worker_pool == null ? true : can(regex("^projects/[^/]+/locations/[^/]+/workerPools/[^/]+$", var.build_worker_pool))
+    error_message = "build_worker_pool must be projects/PROJECT/locations/REGION/workerPools/NAME."
+  }
+}
+
 variable "deletion_protection" {
   description = "Whether database, job and service refuse to be destroyed, and buckets as long as they hold objects."
   type        = bool

@@ -190,6 +190,31 @@ def test_the_page_names_each_quota_that_the_plan_checks() -> None:
     assert {quota for quota in quotas if quota not in section} == set()
 
 
+def test_the_first_commands_ask_only_what_they_have_enabled() -> None:
+    """A quota of Cloud Run is asked for before the plan enables anything."""
+    enabled = set(re.findall(r"(\w+)\.googleapis\.com", PREPARED))
+    step = OPERATIONS.partition("**2. Look at the quotas.**")[2].partition("**3.")[0]
+    asked = set(re.findall(r"--service=(\w+)\.googleapis\.com", PREPARED + step))
+    assert asked == {"eventarc", "pubsub", "run"}
+    assert asked <= enabled
+    assert '"eventarcpublishing.googleapis.com"' in plan.resources()["google_project_service.api"]["for_each"]
+
+
+def test_the_page_says_that_billing_is_linked_and_shows_it() -> None:
+    assert re.search("^gcloud billing projects describe ", PREPARED, re.MULTILINE)
+    assert "billingEnabled: true" in PREPARED
+
+
+def test_functions_may_be_built_by_a_pool_of_one_s_own() -> None:
+    """Where Google lets the project build nowhere near GPUs, or an organisation wants its own pool."""
+    [build] = plan.resources()["google_cloudfunctions2_function.function"]["build_config"]
+    assert build["worker_pool"] == "${var.build_worker_pool}"
+    assert plan.variables()["build_worker_pool"]["default"] in {None, "null", "${null}"}
+    regions = OPERATIONS.partition("**Regions.**")[2].partition("\n## ")[0]
+    assert "`build_worker_pool`" in regions
+    assert "cannot run builds in this region" in regions
+
+
 @pytest.mark.parametrize(
     "path", sorted((plan.PLAN / "examples").glob("*.tfvars")), ids=lambda path: path.stem
 )

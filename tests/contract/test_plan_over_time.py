@@ -1,9 +1,16 @@
 """What the plan does after its first apply, and on another machine: nothing that nobody asked for."""
 
+import hashlib
+import io
+import os
 import re
+import zipfile
+from pathlib import Path
 
 from support import plan
 from support.plan import ROOT
+
+from tools.functions_bundle import stage
 
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 SECURITY = (ROOT / "docs" / "security.md").read_text()
@@ -19,10 +26,35 @@ def test_no_launch_stage_is_asked_for() -> None:
     assert [file.name for file in plan.FILES if "launch_stage" in file.read_text()] == []
 
 
-def test_the_bundle_has_the_same_digest_whatever_the_umask() -> None:
-    bundle = plan.resources("data")["data.archive_file.bundle"]
-    assert bundle["output_file_mode"] == "0644"
+def test_the_bundle_has_the_same_digest_whatever_the_umask(tmp_path: Path) -> None:
+    asked = plan.resources("data")["data.archive_file.bundle"].get("output_file_mode")
+    digests, modes = set(), set()
+    for umask in (0o002, 0o022):
+        folder = tmp_path / f"{umask:o}"
+        before = os.umask(umask)
+        try:
+            stage(folder)
+        finally:
+            os.umask(before)
+        modes.add((folder / "main.py").stat().st_mode)
+        digests.add(packed(folder, asked))
+    assert len(modes) == 2  # else the umask changes nothing here
+    assert len(digests) == 1
     assert "one checkout" in section(OPERATIONS, "From a pipeline")
+
+
+def packed(folder: Path, mode: str | None) -> str:
+    """Return the digest of an archive as Terraform's provider makes it: in order, timeless, with modes.
+
+    https://github.com/hashicorp/terraform-provider-archive, internal/provider/zip_archiver.go.
+    """
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as written:
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(str(file.relative_to(folder)))
+            entry.external_attr = (int(mode, 8) if mode else file.stat().st_mode) << 16
+            written.writestr(entry, file.read_bytes())
+    return hashlib.sha256(archive.getvalue()).hexdigest()
 
 
 def test_each_provider_is_locked_to_one_version() -> None:
@@ -37,6 +69,42 @@ def test_each_provider_is_locked_to_one_version() -> None:
     for name, provider in asked.items():
         least = provider["version"].removeprefix("~> ").split(".")
         assert locked[name].split(".")[: len(least) - 1] == least[:-1], name
+
+
+def test_the_archives_of_providers_are_those_that_are_known() -> None:
+    """Nobody was found to agree about those of `external`: the first init adds one."""
+    lock = (plan.PLAN / ".terraform.lock.hcl").read_text()
+    digests = {
+        name: re.findall(r'^    "zh:([0-9a-f]{64})",$', block, re.MULTILINE)
+        for name, block in re.findall(r'provider "[^"]+/(\w+)" \{(.*?)^\}', lock, re.DOTALL | re.MULTILINE)
+    }
+    assert {name: len(set(found)) for name, found in digests.items()} == {
+        "archive": 12,
+        "external": 0,
+        "google": 12,
+    }
+    pipeline = section(OPERATIONS, "From a pipeline")
+    assert re.search("^terraform providers lock( -platform=[a-z]+_[a-z0-9]+)+$", pipeline, re.MULTILINE)
+
+
+def test_a_build_that_is_refused_has_a_role_to_try() -> None:
+    """Google's two guides differ in what the identity that builds may read."""
+    assert (
+        "`roles/storage.objectAdmin`" in OPERATIONS.partition("### Alert: functions")[2].partition("###")[0]
+    )
+
+
+def test_pages_say_what_another_filter_loses() -> None:
+    [about] = [plan.variables()["webhook"]["description"]]
+    assert "Another filter is another subscription" in about
+    assert "Another `filter` is another subscription" in (ROOT / "docs" / "webhook.md").read_text()
+
+
+def test_a_task_s_time_is_decided() -> None:
+    """Cloud Run would give twelve hours in preview, and ends what runs for its maintenance."""
+    [decision] = (ROOT / "docs" / "decisions").glob("016-*")
+    said = decision.read_text()
+    assert all(words in said for words in ("600 s", "twelve in preview", "maintenance", "TASK_SECONDS"))
 
 
 def test_the_image_that_is_deployed_is_never_cleaned_up() -> None:

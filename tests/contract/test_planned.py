@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support import plan
-from support.terraform import Change, Stack, stack
+from support.terraform import Change, Stack, run, stack
 
 from local import topology
 
@@ -133,6 +133,19 @@ def test_the_waits_are_waited_for_and_each_trigger_is_finished(applied: Stack) -
     said = applied.calls.read_text().splitlines()
     assert sorted(line for line in said if line.startswith("sleep")) == ["sleep 120", "sleep 600"]
     assert sum("subscriptions update" in line for line in said) == len(topology.load().triggers)
+
+
+def test_a_shell_takes_over_what_tells_the_command_of_the_project(applied: Stack) -> None:
+    lines = applied("output", "-raw", "environment")
+    told = run("sh", "-c", 'eval "$1"; env', "sh", lines).splitlines()
+    assert {
+        "GOOGLE_CLOUD_PROJECT=my-project",
+        "INPUT_BUCKET=my-project-in",
+        "FIRESTORE_DATABASE=(default)",
+        "MAX_TOKENS=1500",
+        "MSA_SERVER_DATABASE=uniref30_2302+envdb_202108",
+        "CLOUD_RUN_JOB_NAME=dropfold-worker",
+    } <= set(told)
 
 
 def test_an_api_more_replaces_nothing(applied: Stack) -> None:

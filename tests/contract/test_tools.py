@@ -75,6 +75,17 @@ def test_terraform_reads_the_topology_as_the_local_stack_does(tmp_path: Path) ->
     assert topology.Topology.model_validate(read) == topology.load()
 
 
+def test_buckets_are_named_as_is_asked_and_what_may_be_asked_is_short_enough(tmp_path: Path) -> None:
+    """Names are global and cannot be changed: somebody else may have the project's."""
+    assert evaluated("local.bucket", tmp_path) == "my-project"
+    assert evaluated("local.bucket", tmp_path, "-var=bucket_prefix=acme-structures") == "acme-structures"
+    assert evaluated("local.bucket", tmp_path, "-var=alone=false") == "my-project-dropfold"
+    names = [bucket["name"] for bucket in plan.of_type("google_storage_bucket").values()]
+    assert all(name.startswith("${local.bucket}-") for name in names)
+    longest = max(len(name.removeprefix("${local.bucket}")) for name in names)
+    assert 51 + longest <= 63  # https://cloud.google.com/storage/docs/buckets#naming
+
+
 MSA_SERVER = {"url": "https://msa.example.com", "database": "d", "contact": "ada@example.com"}
 
 
@@ -91,6 +102,16 @@ MSA_SERVER = {"url": "https://msa.example.com", "database": "d", "contact": "ada
             ],
         ),
         (["keep_alignments_days=1"], ["keep_alignments_days must be 3 or more"]),
+        (["budget=500.5"], ["budget must be a whole number"]),
+        (["budget=0"], ["budget must be a whole number, 1 or more"]),
+        (["bucket_prefix=Acme"], ["bucket_prefix must be 2 to 51 lower-case letters"]),
+        ([f"bucket_prefix={'a' * 52}"], ["bucket_prefix must be 2 to 51 lower-case letters"]),
+        (["build_worker_pool=pool"], ["build_worker_pool must be projects/PROJECT/locations/REGION"]),
+        (["accelerator=nvidia-a100"], ["accelerator must be nvidia-l4 or nvidia-rtx-pro-6000"]),
+        (["region=europe-west3"], ["Cloud Run offers L4 GPUs in"]),
+        (["keep_logs_days=0"], ["keep_logs_days must be from 1 to 3650"]),
+        (["name=Dropfold"], ["name must be 2 to 16 lower-case letters"]),
+        (['webhook={url="http://example.com"}'], ["webhook.url must begin with https://"]),
         *(
             ([f"msa_server={json.dumps(MSA_SERVER | given)}"], [says])
             for given, says in [

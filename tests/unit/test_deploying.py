@@ -88,6 +88,23 @@ def test_a_project_that_has_all_is_well(deployment: Deployment) -> None:
     assert len(lines) == 9
 
 
+ENABLED_BY_HAND = ("cloudquotas", "cloudresourcemanager", "eventarc", "iam", "pubsub", "run", "storage")
+"""What docs/operations.md has enabled before its first look."""
+
+
+def test_the_page_shows_the_table_of_a_new_project(deployment: Deployment) -> None:
+    enabled = [{"config": {"name": f"{api}.googleapis.com"}, "state": "ENABLED"} for api in ENABLED_BY_HAND]
+    gpus = f"v1/projects/p/locations/global/services/run.googleapis.com/quotaInfos/{deploying.GPUS}"
+    indexes = "v1/projects/p/databases/(default)/collectionGroups/jobs/indexes"
+    ANSWERS.update({gpus: quota(None), indexes: 403, "v1/projects/p:getIamPolicy": {}})
+    ANSWERS["v1/projects/p/services:batchGet"] = {"services": enabled}
+    _, lines = doctored(deployment)
+    page = (plan.ROOT / "docs" / "operations.md").read_text()
+    shown = page.partition("```text\n")[2].partition("```")[0].splitlines()
+    assert len(shown) == len(lines) == 8
+    assert [line[: len(begin)] for line, begin in zip(lines, shown, strict=True)] == shown
+
+
 def test_another_accelerator_needs_more_than_what_an_l4_does(deployment: Deployment) -> None:
     status, lines = doctored(deployment, "--accelerator", "nvidia-rtx-pro-6000")
     assert status == 1

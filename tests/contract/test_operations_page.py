@@ -6,12 +6,14 @@ from collections.abc import Iterator
 
 import click
 import pytest
+import yaml
 from support import plan
 from support.plan import ROOT
 from support.terraform import Stack, stack
 
 from dropfold.__main__ import main
 from local import topology
+from tools import functions_bundle
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -148,6 +150,49 @@ def test_lines_that_commands_look_for_are_logged() -> None:
     }
     assert len(looked_for) >= 6
     assert {action for action in looked_for if f'"action": "{action}"' not in source} == set()
+
+
+# --- from a pipeline
+
+
+PIPELINE = PAGE.partition("## From a pipeline")[2].partition("\n## ")[0]
+WHERE_NEEDED = {
+    "roles/secretmanager.admin",
+    "roles/compute.networkAdmin",
+    "roles/billing.projectCostsManager",
+}
+
+
+def test_what_applies_is_granted_the_roles_of_the_table() -> None:
+    granted = re.search(r"^for ROLE in ([^;]+); do .*serviceAccount:apply@", PIPELINE, re.MULTILINE)
+    assert granted
+    rows = re.findall("^\\| (`roles/.*?) \\|", PIPELINE, re.MULTILINE)
+    told = {role for row in rows for role in re.findall(r"roles/[\w.]+", row)}
+    assert {f"roles/{role}" for role in granted[1].split()} == told - WHERE_NEEDED
+    assert told >= WHERE_NEEDED
+
+
+def test_the_pipeline_plans_for_a_pull_request_and_applies_what_is_merged_as_the_page_says() -> None:
+    text = (plan.PLAN / "examples" / "pipeline.yml").read_text()
+    example = yaml.load(text, yaml.BaseLoader)  # noqa: S506  which makes nothing but text, so that `on` stays one
+    jobs = example["jobs"]
+    assert jobs.keys() == {"plan", "apply"}
+    assert example["on"]["push"]["branches"] == ["main"]
+    assert example["permissions"] == {"contents": "read", "id-token": "write"}
+    assert "secrets." not in str(example)
+    for name, event in (("plan", "pull_request"), ("apply", "push")):
+        assert jobs[name]["if"] == f"github.event_name == '{event}'"
+        [signs_in] = [step["with"] for step in jobs[name]["steps"] if "with" in step]
+        account = signs_in["service_account"].partition("@")[0]
+        assert account == name
+        assert f"service-accounts create {account} " in PIPELINE
+        called = [step["run"] for step in jobs[name]["steps"] if "run" in step]
+        assert all(call.startswith("terraform -chdir=eventarc ") for call in called)
+        assert all((plan.PLAN / file).exists() for file in re.findall(r"-var-file=(\S+)", " ".join(called)))
+    packed = {f"{package}/**" for package in functions_bundle.PACKAGES}
+    assert {*packed, "eventarc/**", "tools/functions_bundle.py", "constraints.txt"} == {
+        *example["on"]["pull_request"]["paths"]
+    }
 
 
 # --- what one sees

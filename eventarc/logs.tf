@@ -3,6 +3,9 @@
 
 locals {
   our_logs = "(resource.labels.job_name=\"${var.name}-worker\" OR resource.labels.service_name=~\"^${var.name}-(on-|service$)\")"
+
+  # Where a page that shows lines finds them; empty for _Default. By names, so that it is known when it is planned.
+  log_view = var.keep_logs_days == null ? "" : "projects/${var.project}/locations/${var.region}/buckets/${var.name}/views/_AllLogs"
 }
 
 resource "google_logging_project_bucket_config" "logs" {

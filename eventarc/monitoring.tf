@@ -99,6 +99,8 @@ resource "google_monitoring_dashboard" "dropfold" {
     metric     = local.metric_type
     queue      = local.queue
     predicts   = replace(local.predicts, "\"", "\\\"")
+    our_logs   = replace(local.our_logs, "\"", "\\\"")
+    log_view   = local.log_view
     sync       = var.gpu_worker_mode == "sync"
     msa_server = var.msa_server != null
   })

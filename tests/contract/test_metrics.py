@@ -53,7 +53,12 @@ def dashboard() -> dict[str, object]:
     text = re.sub("^%{.*}\n", "", (PLAN / "dashboard.json.tftpl").read_text(), flags=re.MULTILINE)
     page = json.loads(
         Template(text).substitute(
-            name="n", queue="work", predicts="of who predicts", metric="logging.googleapis.com/user/n"
+            name="n",
+            queue="work",
+            predicts="of who predicts",
+            metric="logging.googleapis.com/user/n",
+            our_logs="of ours",
+            log_view="of the bucket",
         )
     )
     assert isinstance(page, dict)

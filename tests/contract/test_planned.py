@@ -63,6 +63,19 @@ def test_terraform_can_plan_an_example_from_nothing(
     assert json.loads(planned["google_monitoring_dashboard.dropfold"]["dashboard_json"])
 
 
+@pytest.mark.parametrize(
+    ("example", "bucket"),
+    [("minimal", None), ("production", "projects/my-project/locations/europe-west1/buckets/dropfold")],
+)
+def test_the_dashboard_shows_errors_of_this_deployment_where_its_logs_lie(
+    example: str, bucket: str | None, example_plan: Callable[[str], Planned]
+) -> None:
+    page = json.loads(example_plan(example)["google_monitoring_dashboard.dropfold"]["dashboard_json"])
+    [panel] = [widget["logsPanel"] for widget in page["gridLayout"]["widgets"] if "logsPanel" in widget]
+    assert panel.get("resourceNames") == ([f"{bucket}/views/_AllLogs"] if bucket else None)
+    assert 'resource.labels.job_name="dropfold-worker"' in panel["filter"]
+
+
 def test_without_an_msa_server_nothing_of_it_is_in_the_plan(example_plan: Callable[[str], Planned]) -> None:
     planned = example_plan("minimal")
     assert {

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from support.plan import ROOT, Body
 from functions.settings import AlignSettings
 from gcp.cloud_run import LONGEST_LIFE
 from inputs.size import USUAL_TOKENS
+from jobs.lifecycle import UNTAKEN
 from local import topology
 from tools.settings_page import ENTRY_POINTS
 from worker.child_pool import CHILDREN
@@ -255,6 +257,16 @@ def test_a_call_ends_itself_before_cloud_run_gives_up_on_it() -> None:
     assert 'THREADED_TIMEOUT_ENABLED = "true"' in given
     assert "CLOUD_RUN_TIMEOUT_SECONDS = each.value.seconds - 5" in given
     assert all(function["seconds"] > 5 for function in FUNCTIONS.values())
+
+
+def test_what_a_full_service_refuses_is_asked_for_again_for_a_day() -> None:
+    """Its deliveries are used up in less than two hours, which a long queue takes; `on_dead` asks anew."""
+    launch = TOPOLOGY.subscriptions["launch"]
+    assert launch.max_delivery_attempts and launch.maximum_backoff  # noqa: PT018  one thought
+    one_round = timedelta(seconds=launch.max_delivery_attempts * launch.maximum_backoff)
+    assert 2 * one_round < UNTAKEN == timedelta(days=1)
+    page = " ".join((ROOT / "docs" / "service.md").read_text().split())
+    assert "`on_dead` asks anew, and so on until nobody took the job for a day" in page
 
 
 def test_jobs_are_pushed_to_a_service_only_where_there_is_one() -> None:

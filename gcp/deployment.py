@@ -28,20 +28,20 @@ def public(host: str) -> str:
     return f"https://{host}"
 
 
-def opened(project: str, region: str) -> "Deployment":
+def opened(project: str, region: str, address: Callable[[str], str] = public) -> "Deployment":
     """Return the checks with a person's credentials. Raises DefaultCredentialsError where there are none.
 
     A person's count against the quota of some project: this one, whatever the credentials name.
     """
     credentials, _ = google.auth.default(scopes=[SCOPE], quota_project_id=project)
-    return Deployment(project, region, credentials)
+    return Deployment(project, region, credentials, address)
 
 
 class Deployment:
     """A project and a region. No method raises Google's errors."""
 
     def __init__(
-        self, project: str, region: str, credentials: Credentials, address: Callable[[str], str] = public
+        self, project: str, region: str, credentials: Credentials, address: Callable[[str], str]
     ) -> None:
         self._project, self._region, self._credentials, self._address = project, region, credentials, address
         self._session = AuthorizedSession(credentials)

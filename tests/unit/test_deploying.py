@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 import pytest
 from click.testing import CliRunner
 from google.auth.credentials import AnonymousCredentials
+from google.oauth2.credentials import Credentials
 from support import plan
 from support.http_server import Quiet, answered_by
 
 from dropfold import deploying
 from dropfold.commands import doctor
-from gcp.deployment import Deployment
+from gcp.deployment import Deployment, opened
 from schemas.finding import Outcome
 
 IMAGE = "us-central1-docker.pkg.dev/p/dropfold/worker@sha256:" + "0" * 64
@@ -53,6 +54,8 @@ WELL: Mapping[str, Any] = {
     },
 }
 ANSWERS: dict[str, Any] = {}
+PAYING = set[str | None]()
+"""Projects against whose quotas requests were counted."""
 
 
 class Google(Quiet):
@@ -60,6 +63,7 @@ class Google(Quiet):
 
     def respond(self) -> None:
         """Answer a request."""
+        PAYING.add(self.headers.get("x-goog-user-project"))
         found = ANSWERS[urlsplit(self.path).path.lstrip("/")]
         refused = isinstance(found, int)
         body = {"error": {"code": found, "message": "no"}} if refused else found
@@ -86,6 +90,23 @@ def test_a_project_that_has_all_is_well(deployment: Deployment) -> None:
     assert status == 0
     assert [line for line in lines if not line.startswith("ok")] == []
     assert len(lines) == 9
+
+
+def test_what_a_person_asks_is_counted_against_the_project_that_is_asked_about(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else Google refuses, where a person's credentials name no project or another one."""
+
+    def a_person_s(scopes: object, quota_project_id: str) -> tuple[Credentials, None]:
+        assert scopes
+        return Credentials(token="t", quota_project_id=quota_project_id), None  # noqa: S106  opens nothing
+
+    monkeypatch.setattr("google.auth.default", a_person_s)
+    ANSWERS.update(WELL)
+    PAYING.clear()
+    with answered_by(Google) as address:
+        status, _ = doctored(opened("p", REGION, lambda _host: address))
+    assert (status, PAYING) == (0, {"p"})
 
 
 ENABLED_BY_HAND = ("cloudquotas", "cloudresourcemanager", "eventarc", "iam", "pubsub", "run", "storage")

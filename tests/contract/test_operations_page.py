@@ -164,7 +164,7 @@ WHERE_NEEDED = {
 
 
 def test_what_applies_is_granted_the_roles_of_the_table() -> None:
-    granted = re.search(r"^for ROLE in ([^;]+); do .*serviceAccount:apply@", PIPELINE, re.MULTILINE)
+    granted = re.search(r"^for ROLE in ([^;]+); do .*serviceAccount:deploy-apply@", PIPELINE, re.MULTILINE)
     assert granted
     rows = re.findall("^\\| (`roles/.*?) \\|", PIPELINE, re.MULTILINE)
     told = {role for row in rows for role in re.findall(r"roles/[\w.]+", row)}
@@ -184,7 +184,8 @@ def test_the_pipeline_plans_for_a_pull_request_and_applies_what_is_merged_as_the
         assert jobs[name]["if"] == f"github.event_name == '{event}'"
         [signs_in] = [step["with"] for step in jobs[name]["steps"] if "with" in step]
         account = signs_in["service_account"].partition("@")[0]
-        assert account == name
+        assert account == f"deploy-{name}"
+        assert 6 <= len(account) <= 30  # else Google takes no such account
         assert f"service-accounts create {account} " in PIPELINE
         called = [step["run"] for step in jobs[name]["steps"] if "run" in step]
         assert all(call.startswith("terraform -chdir=eventarc ") for call in called)

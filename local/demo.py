@@ -85,7 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make demo ARGS='…'", description=__doc__)
-    parser.add_argument("--timeout", type=float, default=240, help="seconds to wait for the results")
+    parser.add_argument("--timeout", type=float, default=600, help="seconds to wait for the results")
     parser.add_argument("--svg", type=Path, help="keep a picture of what the terminal shows")
     return parser
 

@@ -38,7 +38,7 @@ LIES: dict[str, Callable[[tuple[str, ...]], Reply]] = {
     "an archive that is cut off": lambda question: Reply(archive(files(question))[:-40]),
     "files that lead out of the folder": lambda _question: Reply(archive({}, escaping)),
     "a page of HTML": lambda _question: Reply(b"<html>Welcome</html>"),
-    "its own failure": lambda _question: Reply(b"oops", HTTPStatus.BAD_GATEWAY),
+    "its own failure": lambda _question: Reply(b"oops", HTTPStatus.INTERNAL_SERVER_ERROR),
 }
 """What is downloaded instead of the answer to a question."""
 

@@ -100,6 +100,7 @@ def test_it_has_the_project_s_own_command_and_is_made_again_where_its_definition
     assert make(project).stdout.endswith("Environment ready in .venv\n")
 
 
+@pytest.mark.extra
 def test_a_package_that_pip_does_not_get_is_named_with_what_to_do_and_tried_again(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,6 +196,7 @@ def test_where_python_is_of_another_version_uv_gets_one_once(project: Path, down
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
 
 
+@pytest.mark.extra
 @pytest.mark.usefixtures("downloads")
 def test_a_python_that_uv_does_not_get_is_told_with_what_to_install(project: Path) -> None:
     # What uv got for requirements of before does not count.

@@ -33,7 +33,9 @@ settings.load_profile("steady")
 # A shell that runs the tests in the background has them ignore Ctrl-C, and so every program that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-BENCHMARKS = Path(__file__).parent / "benchmarks"
+LEFT_OUT = tuple(Path(__file__).parent / folder for folder in ("benchmarks", "chaos"))
+"""Folders of tests that ``make test`` does without."""
+
 CACHE = Path(__file__).parents[1] / ".local" / "cache" / "emulators"
 CHILDREN_DO = "worker.boltz2.featurise"
 NEED_EMULATORS = {"pubsub_host", "firestore_host", "storage_host", "stack", "paper", "real", "house"}
@@ -45,9 +47,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Import the tests of benchmarks only where they are asked for."""
-    ours = collection_path.is_relative_to(BENCHMARKS)  # a path that is named is asked for by its files
-    return True if ours and not config.getoption("--all") else None
+    """Import the tests of benchmarks, and of what breaks, only where they are asked for."""
+    asked = config.getoption("--all") or config.getoption("--whole", False)
+    ours = any(collection_path.is_relative_to(folder) for folder in LEFT_OUT)
+    return True if ours and not asked else None  # a file that is named is asked for, too
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from support.stack import Stack, using
 
 PROTEIN = one_protein(CHIGNOLIN)
 PLACES = 10
+pytestmark = pytest.mark.extra
 
 
 @pytest.fixture
@@ -51,7 +52,6 @@ def stem(job_id: str, structure: str) -> str:
     return structure.replace(job_id, "JOB")
 
 
-@pytest.mark.extra
 def test_more_files_than_places_all_end_in_one_receipt_each(stack: Stack, folder: str) -> None:
     letters = "ACDEFGHIKLMNPQ"
     assert len(letters) > PLACES

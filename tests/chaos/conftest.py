@@ -1,6 +1,6 @@
 """Stacks to break, which scenarios run, and a line about each.
 
-``make test`` runs those that are marked ``representative``; ``--whole``, which is ``make chaos``, runs all.
+``make test-all`` runs those that are not marked ``whole``; ``--whole``, which is ``make chaos``, runs all.
 """
 
 from collections.abc import Iterator

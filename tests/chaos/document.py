@@ -26,7 +26,7 @@ HEAD = """\
 # What is broken, and what has to be found after
 
 Every uploaded file ends in exactly one receipt and one event id, whatever dies, repeats or arrives late.
-`make chaos` shows it by breaking things on a local stack; `make test` runs a part of that. This page is
+`make chaos` shows it by breaking things on a local stack; `make test-all` runs a part of that. This page is
 written by `tests/chaos/document.py`; [development.md](development.md) says how to add to it.
 
 After each scenario, once the leases of the dead have run out and the sweep has run, for each upload

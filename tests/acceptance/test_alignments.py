@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from google.cloud import storage
-from support.stack import Event, Stack, dropfold
+from support.stack import Event, Stack, dropfold, using
 
 INSULIN = {"A": "GIVEQCCTSICSLYQLENYCN", "B": "FVNQHLCGSHLVEALYLVCGERGFFYTPKT"}
 INSULIN_YAML = f"""\
@@ -22,9 +22,9 @@ TARGET = "MQIFVKTLTGKTITLE"
 SCREENED = 6
 
 
-@pytest.fixture(autouse=True)
-def _with_msa_server(stack: Stack) -> None:
-    if not stack.environment["MSA_SERVER_URL"]:
+@pytest.fixture(scope="module", autouse=True)
+def _with_msa_server(own_stack: Stack) -> None:
+    if not own_stack.environment["MSA_SERVER_URL"]:
         pytest.skip("a stack with real weights has no MSA server unless the caller names one")
 
 
@@ -38,14 +38,15 @@ def searches(stack: Stack, *sequences: str) -> list[dict[str, object]]:
 
 
 @pytest.fixture(scope="module")
-def aligned(stack: Stack) -> Event:
+def aligned(own_stack: Stack) -> Event:
     """Return the end of an input whose complex names no alignment, and which is gone by now."""
     folder = f"run-{uuid.uuid4().hex[:8]}"
-    upload = stack.inputs.blob(f"{folder}/insulin.yaml")
-    upload.upload_from_string(INSULIN_YAML)
-    [event] = stack.completions.wait(folder, 1)[upload.name]
-    assert event.data["state"] == "SUCCEEDED", stack.receipt(event)["error"]
-    upload.delete()
+    with using(own_stack.environment):
+        upload = own_stack.inputs.blob(f"{folder}/insulin.yaml")
+        upload.upload_from_string(INSULIN_YAML)
+        [event] = own_stack.completions.wait(folder, 1)[upload.name]
+        assert event.data["state"] == "SUCCEEDED", own_stack.receipt(event)["error"]
+        upload.delete()
     return event
 
 

@@ -89,7 +89,7 @@ class Aligner:
         if not lacking:
             self._resume_all(job.aligns, in_time)
         elif job.wait_until and job.wait_until < now:
-            self._change(lifecycle.expire(job, now, self.search.trouble.reason), "waited too long")
+            self._change(lifecycle.expire(job, now, self.search.last_answer(lacking)), "waited too long")
         elif not self.search.rests(lacking):
             self._have_made(job, lacking, in_time)
 

@@ -28,6 +28,12 @@ MAX_LETTERS = 4000
 """Letters of one question, or one sequence: an answer has up to 32,768 rows as long as these."""
 
 
+LONGEST_SEARCH_SECONDS = 65 * 60.0
+"""Time after which a search that goes on is trouble that people hear of: servers end theirs after an hour."""
+
+ENDLESS = "a search that does not end"
+
+
 class OutOfTimeError(Exception):
     """The pass has to end before the search does; the next one finds the same ticket."""
 
@@ -58,7 +64,8 @@ class Search:
     retry: float = RETRY_SECONDS
     trouble: Rest = field(default_factory=Rest)
     _failed: dict[tuple[str, ...], Rest] = field(default_factory=dict)
-    _unfinished: set[tuple[str, ...]] = field(default_factory=set)
+    _unfinished: dict[tuple[str, ...], float] = field(default_factory=dict)
+    """Searches that outlasted a pass, since when (``time.monotonic``)."""
 
     def rests(self, names: tuple[str, ...]) -> bool:
         """Return whether the server is left alone, or the search for these alignments."""
@@ -68,12 +75,15 @@ class Search:
         """Search for the alignments of these names, among those of the sequences, and keep them.
 
         One that outlasted a pass is looked at and not waited for: it holds up nobody else. Raises
-        AlignmentError, which says whether it is final, and OutOfTimeError.
+        AlignmentError, which says whether it is final, and OutOfTimeError; TroubleError for a search that
+        goes on and on: the server is not left alone for it, since others are answered.
         """
         try:
             self._make(sequences, names, _never if names in self._unfinished else in_time)
         except OutOfTimeError:
-            self._unfinished.add(names)
+            began = self._unfinished.setdefault(names, time.monotonic())
+            if time.monotonic() - began > LONGEST_SEARCH_SECONDS:
+                raise TroubleError(ENDLESS) from None
             raise
         except TroubleError as error:
             doubled = self.first_pause * 2 ** min(self.trouble.times, MAX_DOUBLINGS)
@@ -82,12 +92,19 @@ class Search:
             raise
         except AlignmentError as error:
             self.trouble = Rest()
-            self._unfinished.discard(names)
+            self._unfinished.pop(names, None)
             self._note(names, error)
             raise
         self.trouble = Rest()
-        self._unfinished.discard(names)
+        self._unfinished.pop(names, None)
         self._failed.pop(names, None)
+
+    def last_answer(self, names: tuple[str, ...]) -> str:
+        """Return the server's last answer to the search for these alignments, or to all; "" for none."""
+        of_the_search = self._failed.get(names, Rest()).reason or (
+            ENDLESS if names in self._unfinished else ""
+        )
+        return self.trouble.reason or of_the_search
 
     def _note(self, names: tuple[str, ...], error: AlignmentError) -> None:
         """Count a failed search, and say on the error whether it was the last."""

@@ -15,7 +15,7 @@ from functions.alignments import align, search
 from functions.alignments.align import Aligner
 from functions.alignments.colabfold import ColabFold
 from functions.alignments.kept import Kept
-from functions.alignments.search import Search
+from functions.alignments.search import ENDLESS, LONGEST_SEARCH_SECONDS, Search
 from functions.alignments.server import AlignmentError, InTime, RefusedError, SearchFailedError, TroubleError
 from functions.intake import Intake
 from functions.reconcile import Comparison
@@ -336,6 +336,28 @@ def test_a_search_that_does_not_end_is_looked_at_and_holds_up_nobody(inbox: Alig
     inbox.server.slow = lambda _: False
     inbox.aligner.run()
     assert inbox.now(endless).state is State.QUEUED
+
+
+def test_a_search_of_more_than_an_hour_is_trouble_that_people_hear_of_and_holds_up_nobody(
+    inbox: AligningInbox, clock: Clock
+) -> None:
+    endless = inbox.aligning("a.yaml", protein(ALPHA))
+    inbox.server.slow = lambda asked: ALPHA in asked
+    inbox.aligner.run()
+    clock.now += LONGEST_SEARCH_SECONDS
+    inbox.aligner.run()
+    assert not any(TROUBLE in name for name in inbox.kept.objects)
+    clock.now += 1
+    other = inbox.aligning("b.yaml", protein(BETA))
+    inbox.aligner.run()
+    assert (inbox.now(endless).state, inbox.now(other).state) == (State.ALIGNING, State.QUEUED)
+    inbox.aligner.run()
+    told = MsaTrouble.decode(inbox.kept.objects[f"{MSA.prefix}/{TROUBLE}"][1])
+    assert told
+    assert told.reason == ENDLESS
+    inbox.ledger.replace(inbox.now(endless).evolve(wait_until=datetime.now(UTC)))
+    inbox.aligner.run()
+    assert inbox.now(endless).errors[0].message.endswith(f"Its last answer: {ENDLESS}.")
 
 
 def test_another_instance_finds_what_is_made_and_goes_on(inbox: AligningInbox) -> None:

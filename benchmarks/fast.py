@@ -13,10 +13,11 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from unittest.mock import patch
 
 import torch
@@ -36,6 +37,7 @@ from worker.boltz2.manifest import STRUCTURE
 from worker.boltz2.weights import Loaded
 from worker.boltz2.workspace import Workspace
 
+T = TypeVar("T")
 CPU = torch.device("cpu")
 DOCUMENT = """\
 sequences:
@@ -62,6 +64,16 @@ def boltz_alone(*, passes: bool = False) -> Iterator[None]:
         if passes:
             stack.enter_context(patch.object(sample, "max_parallel_samples", lambda _: sample.MOST_AT_ONCE))
         yield
+
+
+def peak(work: Callable[[], T]) -> tuple[T, int]:
+    """Return what work returns, and the most bytes that tensors took together beyond those before it."""
+    with torch.profiler.profile(
+        activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
+    ) as watched:
+        result = work()
+    events = watched.profiler.kineto_results.events()
+    return result, max(accumulate(each.nbytes() for each in events if each.name() == "[memory]"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

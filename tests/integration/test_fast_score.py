@@ -6,9 +6,14 @@ from typing import Any
 
 import pytest
 import torch
+from boltz.model.modules.diffusion_conditioning import DiffusionConditioning
 from boltz.model.modules.diffusionv2 import DiffusionModule
 from boltz.model.modules.encodersv2 import get_indexing_matrix, single_to_keys
 
+from benchmarks.fast import peak
+from worker.boltz2.fast.atoms import Modulation
+from worker.boltz2.fast.attention import planes
+from worker.boltz2.fast.conditioning import lay_out
 from worker.boltz2.fast.score import Fixed, Score
 
 WIDTH, ATOM_WIDTH, HEADS, ATOM_HEADS, LAYERS = 384, 128, 16, 4, 2
@@ -73,6 +78,13 @@ def conditioning() -> dict[str, Any]:
     }
 
 
+def taken_apart(given: dict[str, Any]) -> dict[str, Any]:
+    """Return a conditioning with the lists of biases that ours makes instead of Boltz's."""
+    windows = {name: given[name][0] for name in ("atom_enc_bias", "atom_dec_bias")}
+    joined = windows | {"token_trans_bias": given["token_trans_bias"]}
+    return given | {name: [planes(bias) for bias in all_.chunk(LAYERS, -1)] for name, all_ in joined.items()}
+
+
 @pytest.mark.parametrize(
     ("samples", "tokens"),
     [
@@ -94,7 +106,46 @@ def test_an_update_has_the_bytes_of_boltzs_own(model: DiffusionModule, samples: 
             multiplicity=samples,
             **parts,
         )
-        fixed = Fixed.of(model, feats, given)
+        apart = taken_apart(given)
+        fixed = Fixed.of(model, feats, apart)
+        assert apart["token_trans_bias"] == []  # or Boltz would hold on to them
         for rows in {1, samples}:
             score = Score(model, fixed, rows, diffusion_conditioning=given, **parts)
             assert torch.equal(score(coordinates, times), boltz), rows
+
+
+def test_rows_of_a_conditioning_that_are_the_same_are_kept_once(model: DiffusionModule) -> None:
+    layer = model.atom_attention_encoder.atom_encoder.diffusion_transformer.layers[0]
+    row = torch.randn(1, 1, QUERIES, ATOM_WIDTH)
+    with torch.inference_mode():
+        for c, rows in ((row.expand(3, -1, -1, -1), 1), (torch.cat([row, row + 1]), 2)):
+            kept = Modulation.of(layer.adaln, layer.output_projection, c)
+            assert {len(each) for each in (kept.scale, kept.shift, kept.gate)} == {rows}
+            assert kept.scale.untyped_storage().nbytes() == rows * row.nbytes
+
+
+def test_biases_have_the_bytes_of_boltzs_own_and_are_held_once() -> None:
+    """With the released widths; what biases are made of is given, so that they alone count."""
+    torch.manual_seed(0)
+    net = DiffusionConditioning(
+        token_s=WIDTH, token_z=128, atom_s=ATOM_WIDTH, atom_z=16, token_transformer_heads=HEADS
+    ).eval()
+    atoms = (torch.zeros(1), torch.zeros(1), torch.randn(1, 2, QUERIES, KEYS, 16), None)
+    net.atom_encoder.forward = lambda **_: atoms
+    net.pairwise_conditioner.forward = lambda z, _: z
+    given = (torch.zeros(1), *torch.randn(2, 1, 64, 64, 128), {})
+    with torch.inference_mode():
+        (boltz, before), (ours, now) = _peaks(net, given)
+    joined = [torch.stack(ours[-1]), *(torch.stack(each)[:, None] for each in ours[-3:-1])]
+    assert all(
+        torch.equal(apart, each.view(*each.shape[:-1], len(apart), -1).movedim((-2, -1), (0, -3)))
+        for apart, each in zip(joined, (boltz[-1], *boltz[-3:-1]), strict=True)
+    )
+    assert now < 0.75 * before
+
+
+def _peaks(net: DiffusionConditioning, given: tuple[Any, ...]) -> Iterator[tuple[Any, int]]:
+    """Yield what comes of a conditioning, and the most bytes of tensors: Boltz's, then ours."""
+    yield peak(lambda: net(*given))
+    lay_out(net)
+    yield peak(lambda: net(*given))

@@ -3,6 +3,7 @@
 Restates boltz/model/modules/transformersv2.py, l. 27 to 65, 97 to 137 and 175 to 262, for windows of atoms.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -46,7 +47,10 @@ class Keys:
 
 @dataclass(frozen=True)
 class Modulation:
-    """What an AdaLN and the gate behind it make of the conditioning: (rows, window, atom, width)."""
+    """What an AdaLN and the gate behind it make of the conditioning: (rows, window, atom, width).
+
+    They are kept for the whole roll-out, so rows that are the same are kept once.
+    """
 
     norm: torch.nn.Module
     scale: Tensor
@@ -57,12 +61,18 @@ class Modulation:
     def of(cls, adaln: AdaLN, output: torch.nn.Module, c: Tensor) -> "Modulation":
         """Compute them from the atoms' conditioning."""
         s = adaln.s_norm(c)
-        return cls(adaln.a_norm, adaln.s_scale(s).sigmoid(), adaln.s_bias(s), output(c))
+        return cls(adaln.a_norm, *map(_once, (adaln.s_scale(s).sigmoid(), adaln.s_bias(s), output(c))))
 
     def before(self, a: Tensor) -> Tensor:
         """Normalise, scale and shift: (samples, window, atom, width)."""
         normed: Tensor = self.norm(a)
         return self.scale * normed + self.shift
+
+
+def _once(rows: Tensor) -> Tensor:
+    """Return one row for all that are the same, as those of samples are where products round alike."""
+    alone = rows[:1]
+    return alone.clone() if len(rows) > 1 and torch.equal(rows, alone.expand_as(rows)) else rows
 
 
 class AtomLayer:
@@ -88,7 +98,7 @@ class AtomLayer:
 class AtomLayers:
     """A transformer of atoms, for all samples of one input."""
 
-    def __init__(self, transformer: AtomTransformer, c: Tensor, biases: Tensor, keys: Keys) -> None:
+    def __init__(self, transformer: AtomTransformer, c: Tensor, biases: Sequence[Tensor], keys: Keys) -> None:
         layers = transformer.diffusion_transformer.layers
         self._keys = keys
         self._layers = [AtomLayer(layer, c, bias) for layer, bias in zip(layers, biases, strict=True)]

@@ -7,17 +7,13 @@ from torch import Tensor
 LINES = {AttentionPairBias.forward: "d78391e056ba3b3d"}
 
 
-def planes(bias: Tensor, layers: int) -> Tensor:
-    """Return the biases of all layers of a transformer, one plane for each head: (layer, ..., head, i, j).
-
-    ``bias`` is (..., i, j, layer x head), and Boltz reads it so at each step: numbers that lie far apart.
-    """
-    apart = bias.view(*bias.shape[:-1], layers, -1).movedim((-2, -1), (0, -3))
-    return torch.empty(apart.shape, device=bias.device).copy_(apart)
+def planes(bias: Tensor) -> Tensor:
+    """Return a layer's bias in float32, one plane for each head: (..., head, i, j) of (..., i, j, head)."""
+    return bias.movedim(-1, -3).float().contiguous()
 
 
 def hide(bias: Tensor, unmasked: Tensor, infinity: float) -> None:
-    """Add to planes of a bias, in place, what keeps a key unseen.
+    """Add to the planes of a bias, in place, what keeps a key unseen.
 
     ``unmasked`` is 1 or 0 for each key; after the softmax, a key that is hidden counts 0 in either order.
     """

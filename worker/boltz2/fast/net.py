@@ -9,4 +9,4 @@ def speed_up(net: Boltz2) -> None:
     """Have a net leave out what changes no result."""
     dropout.leave_out()
     templates.leave_out(net)
-    rollout.speed_up(net.structure_module)
+    rollout.speed_up(net)

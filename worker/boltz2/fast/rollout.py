@@ -8,23 +8,26 @@ noise levels are handed to it in host memory, since it reads three of them at ea
 from typing import Any
 
 import torch
+from boltz.model.models.boltz2 import Boltz2
 from boltz.model.modules.diffusionv2 import AtomDiffusion
 from torch import Tensor
 
-from worker.boltz2.fast import lines, score
+from worker.boltz2.fast import conditioning, lines, score
 from worker.boltz2.fast.score import Fixed, Score
 
 LINES = {
     AtomDiffusion.preconditioned_network_forward: "176b91cac45ff243",
     AtomDiffusion.sample: "628147a975cf5a90",
     AtomDiffusion.sample_schedule: "a93f7e9e6c830b17",
-} | score.LINES
+} | (conditioning.LINES | score.LINES)
 
 
-def speed_up(process: AtomDiffusion) -> None:
+def speed_up(net: Boltz2) -> None:
     """Have a net's diffusion compute once, for each input, what no step changes."""
     if not lines.same(LINES):
         return
+    conditioning.lay_out(net.diffusion_conditioning)
+    process = net.structure_module
     sample, schedule = process.sample, process.sample_schedule
 
     def ready(**given: Any) -> dict[str, Tensor]:  # noqa: ANN401 (Boltz's arguments)

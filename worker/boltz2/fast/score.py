@@ -7,25 +7,23 @@ embeds the tokens. Restates boltz/model/modules/diffusionv2.py, l. 115 to 176, a
 177, 450 to 492 and 534 to 565; Boltz's own modules are called wherever they fit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from boltz.model.modules.diffusion_conditioning import DiffusionConditioning
 from boltz.model.modules.diffusionv2 import DiffusionModule
 from boltz.model.modules.encodersv2 import AtomAttentionDecoder, AtomAttentionEncoder, SingleConditioning
-from boltz.model.modules.transformersv2 import AtomTransformer, DiffusionTransformerLayer
+from boltz.model.modules.transformersv2 import DiffusionTransformer, DiffusionTransformerLayer
 from torch import Tensor
 
 from worker.boltz2.fast import atoms
 from worker.boltz2.fast.atoms import AtomLayers, Keys
-from worker.boltz2.fast.attention import attend, hide, planes
+from worker.boltz2.fast.attention import attend, hide
 
 LINES = {
     AtomAttentionDecoder.forward: "587c8c69019c9819",
     AtomAttentionEncoder.forward: "58aea100ca861e56",
-    DiffusionConditioning.forward: "59808b95fbcb5549",
     DiffusionModule.forward: "5692de8bb5844ea8",
     SingleConditioning.forward: "ed017a3b5e6f44e7",
 } | atoms.LINES
@@ -35,9 +33,9 @@ LINES = {
 class Fixed:
     """What depends neither on the step nor on the samples: biases, keys, which atom is of which token."""
 
-    encoder: Tensor
-    tokens: Tensor
-    decoder: Tensor
+    encoder: Sequence[Tensor]
+    tokens: Sequence[Tensor]
+    decoder: Sequence[Tensor]
     keys: Keys
     token_of: Tensor
     real: Tensor
@@ -45,7 +43,7 @@ class Fixed:
 
     @classmethod
     def of(cls, model: DiffusionModule, feats: Mapping[str, Tensor], given: Mapping[str, Any]) -> "Fixed":
-        """Compute them from one input's features and its conditioning."""
+        """Compute them from one input's features and its conditioning, whose biases are taken out of it."""
         keys = Keys(
             given["to_keys"].keywords["indexing_matrix"],
             model.atoms_per_window_queries,
@@ -55,9 +53,17 @@ class Fixed:
         unmasked = keys(windows, 1).squeeze(-1)
         belongs = feats["atom_to_token"].float()
         return cls(
-            _of_atoms(model.atom_attention_encoder.atom_encoder, given["atom_enc_bias"], unmasked),
-            _of_tokens(model, given["token_trans_bias"], feats["token_pad_mask"].float()),
-            _of_atoms(model.atom_attention_decoder.atom_decoder, given["atom_dec_bias"], unmasked),
+            _taken(
+                given["atom_enc_bias"],
+                model.atom_attention_encoder.atom_encoder.diffusion_transformer,
+                unmasked,
+            ),
+            _taken(given["token_trans_bias"], model.token_transformer, feats["token_pad_mask"].float()),
+            _taken(
+                given["atom_dec_bias"],
+                model.atom_attention_decoder.atom_decoder.diffusion_transformer,
+                unmasked,
+            ),
             keys,
             belongs[0].argmax(dim=-1),
             belongs[0].sum(dim=-1, keepdim=True),
@@ -65,20 +71,13 @@ class Fixed:
         )
 
 
-def _of_atoms(transformer: AtomTransformer, bias: Tensor, unmasked: Tensor) -> Tensor:
-    """Return (layer, window, head, query, key)."""
-    layers = transformer.diffusion_transformer.layers
-    laid_out = planes(bias[0], len(layers))
-    hide(laid_out, unmasked, layers[0].pair_bias_attn.inf)
-    return laid_out
-
-
-def _of_tokens(model: DiffusionModule, bias: Tensor, unmasked: Tensor) -> Tensor:
-    """Return (layer, 1, head, token, token)."""
-    layers = model.token_transformer.layers
-    laid_out = planes(bias, len(layers))
-    hide(laid_out, unmasked, layers[0].pair_bias_attn.inf)
-    return laid_out
+def _taken(biases: list[Tensor], transformer: DiffusionTransformer, unmasked: Tensor) -> Sequence[Tensor]:
+    """Take the layers' biases out of a list, and hide in them what is masked: (few, head, i, j) each."""
+    taken = tuple(biases)
+    biases.clear()
+    for bias, layer in zip(taken, transformer.layers, strict=True):
+        hide(bias, unmasked, layer.pair_bias_attn.inf)
+    return taken
 
 
 class Score:

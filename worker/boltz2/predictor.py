@@ -49,8 +49,8 @@ class Boltz2Predictor:
         self._children, self._device, self._on = children, device, _torch_device(on)
         sample.configure_libraries()
         self._described = _in_background(partial(weights.describe, self._cache))
-        load = partial(_load, self._cache / STRUCTURE, self._on, use_kernels=True)
-        self._structure = _in_background(load)
+        loading = partial(load, self._cache / STRUCTURE, self._on, use_kernels=True)
+        self._structure = _in_background(loading)
         self._affinity: Future[Loaded] | None = None
         self._asking = threading.Lock()
 
@@ -144,12 +144,13 @@ class Boltz2Predictor:
         path = require(self._cache / AFFINITY)
         with self._asking:
             if self._affinity is None:
-                load = partial(_load, path, self._on, affinity_mw_correction=False)
-                self._affinity = _in_background(load)
+                loading = partial(load, path, self._on, affinity_mw_correction=False)
+                self._affinity = _in_background(loading)
             return self._affinity
 
 
-def _load(path: Path, device: torch.device, **arguments: bool) -> Loaded:
+def load(path: Path, device: torch.device, **arguments: bool) -> Loaded:
+    """Load a checkpoint (worker/boltz2/weights.py), and have it leave out what changes no result."""
     loaded = weights.load(path, device, **arguments)
     speed_up(loaded.net)
     return loaded

@@ -4,26 +4,29 @@ Predictions, and the state that torch's generator is left in, are compared with 
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Never
 
 import pytest
 import torch
 from boltz.model.layers import pairformer
 from boltz.model.layers.dropout import get_dropout_mask
 from boltz.model.modules import trunkv2
+from boltz.model.modules.diffusionv2 import DiffusionModule
 from support.inputs import BINDER, PEPTIDE
 
 from benchmarks.exactness import INPUTS
 from benchmarks.fast import boltz_alone
 from local import small_model
 from local.small_model import DEFAULT, ensure
+from schemas.failure import Code, FailedError
 from schemas.options import Options
 from worker.boltz2 import featurise, sample, weights, write
-from worker.boltz2.fast import dropout, lines, rollout, steering, templates
+from worker.boltz2.fast import conditioning, dropout, lines, own_way, rollout, steering, templates
 from worker.boltz2.fast.net import speed_up
+from worker.boltz2.fast.score import Score
 from worker.boltz2.manifest import AFFINITY, STRUCTURE
 from worker.boltz2.predictor import Sample
 from worker.boltz2.weights import Loaded
@@ -123,6 +126,11 @@ def test_a_changed_line_is_seen_and_said(caplog: pytest.LogCaptureFixture) -> No
     assert said["functions"] == ["boltz.model.layers.dropout.get_dropout_mask"]
 
 
+def own_ways(caplog: pytest.LogCaptureFixture) -> int:
+    """Return how often the log says that Boltz's own way was taken."""
+    return sum(vars(line).get("action") == "model.own_way" for line in caplog.records)
+
+
 def few(**changed: object) -> Options:
     return FEW.model_copy(update=changed)
 
@@ -151,11 +159,13 @@ def test_a_prediction_keeps_its_bytes(
     ours: Loaded,
     theirs: Loaded,
     tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     workspace = featurised(document, options, cache, tmp_path)
     features = torch.load(workspace.features, weights_only=False)["features"]
     assert (steering.steers(features), templates.templated(features)) == facts
     assert differing(ours, theirs, workspace) == []
+    assert own_ways(caplog) == 0
 
 
 @pytest.mark.extra
@@ -189,3 +199,82 @@ def test_the_comparison_sees_a_random_number_that_was_not_drawn(
     workspace = featurised(PEPTIDE, FEW, cache, tmp_path)
     monkeypatch.setattr(dropout, "draw", lambda *_shape: None)
     assert {"coords", "generator"} < set(differing(ours, theirs, workspace))
+
+
+def out_of_memory(*_given: object, **_named: object) -> Never:
+    """Fail as torch does."""
+    raise torch.OutOfMemoryError("CUDA out of memory.")
+
+
+def fails_at(count: int, error: Exception) -> Callable[..., torch.Tensor]:
+    """Return a score that fails when it is asked for the last of so many times."""
+    call, calls = Score.__call__, iter(range(1, count + 1))
+
+    def score(self: Score, coordinates: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+        if next(calls) == count:
+            raise error
+        return call(self, coordinates, times)
+
+    return score
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "instead"),
+    [
+        pytest.param(own_way, "free_memory", lambda _device: 1000, id="too little memory"),
+        pytest.param(conditioning, "biases", out_of_memory, id="no memory for biases"),
+        pytest.param(
+            Score, "__call__", fails_at(2, torch.OutOfMemoryError("out of memory")), id="none for a step"
+        ),
+        pytest.param(Score, "__call__", fails_at(3, KeyError("a")), id="a defect"),
+    ],
+)
+def test_where_ours_cannot_be_done_the_prediction_is_boltzs_own_and_the_log_says_so_once(
+    owner: object,
+    name: str,
+    instead: Callable[..., object],
+    cache: Path,
+    ours: Loaded,
+    theirs: Loaded,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    workspace = featurised(PEPTIDE, FEW, cache, tmp_path)
+    monkeypatch.setattr(owner, name, instead)
+    assert differing(ours, theirs, workspace) == []
+    assert own_ways(caplog) == 1
+
+
+def test_an_input_that_has_no_room_in_boltzs_own_way_either_is_told_so(
+    cache: Path, ours: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = featurised(PEPTIDE, FEW, cache, tmp_path)
+    tried = []
+
+    def refuses(name: str) -> Callable[..., Never]:
+        def fail(*_given: object, **_named: object) -> Never:
+            tried.append(name)
+            out_of_memory()
+
+        return fail
+
+    monkeypatch.setattr(Score, "__call__", refuses("ours"))
+    monkeypatch.setattr(DiffusionModule, "forward", refuses("Boltz's"))
+    with pytest.raises(FailedError) as failed:
+        sample.sample_structure(ours, workspace, CPU)
+    assert failed.value.failure.code is Code.OUT_OF_MEMORY
+    assert tried == ["ours", "Boltz's"]
+
+
+def test_what_is_no_number_is_not_tried_again() -> None:
+    with pytest.raises(RuntimeError, match="singular"):
+        own_way.unless_it_fails(lambda: torch.linalg.inv(torch.zeros(2, 2)))
+
+
+@pytest.mark.parametrize(("free", "enough"), [(199, False), (200, True), (None, True)])
+def test_a_device_has_room_where_a_step_has_as_much_as_ours_holds(
+    free: int | None, enough: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_way, "free_memory", lambda _device: free)
+    assert own_way.has_room(100, CPU) is enough

@@ -13,7 +13,7 @@ from boltz.model.modules.encodersv2 import get_indexing_matrix, single_to_keys
 from benchmarks.fast import peak
 from worker.boltz2.fast.atoms import Modulation
 from worker.boltz2.fast.attention import planes
-from worker.boltz2.fast.conditioning import lay_out
+from worker.boltz2.fast.conditioning import Biases, held, lay_out
 from worker.boltz2.fast.score import Fixed, Score
 
 WIDTH, ATOM_WIDTH, HEADS, ATOM_HEADS, LAYERS = 384, 128, 16, 4, 2
@@ -79,10 +79,11 @@ def conditioning() -> dict[str, Any]:
 
 
 def taken_apart(given: dict[str, Any]) -> dict[str, Any]:
-    """Return a conditioning with the lists of biases that ours makes instead of Boltz's."""
+    """Return a conditioning with biases for each layer, instead of Boltz's."""
     windows = {name: given[name][0] for name in ("atom_enc_bias", "atom_dec_bias")}
     joined = windows | {"token_trans_bias": given["token_trans_bias"]}
-    return given | {name: [planes(bias) for bias in all_.chunk(LAYERS, -1)] for name, all_ in joined.items()}
+    layers = {name: [planes(bias) for bias in every.chunk(LAYERS, -1)] for name, every in joined.items()}
+    return given | {name: Biases(each, tuple) for name, each in layers.items()}
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ def test_an_update_has_the_bytes_of_boltzs_own(model: DiffusionModule, samples: 
         )
         apart = taken_apart(given)
         fixed = Fixed.of(model, feats, apart)
-        assert apart["token_trans_bias"] == []  # or Boltz would hold on to them
+        assert apart["token_trans_bias"].layers == []  # or Boltz would hold on to them
         for rows in {1, samples}:
             score = Score(model, fixed, rows, diffusion_conditioning=given, **parts)
             assert torch.equal(score(coordinates, times), boltz), rows
@@ -133,19 +134,26 @@ def test_biases_have_the_bytes_of_boltzs_own_and_are_held_once() -> None:
     atoms = (torch.zeros(1), torch.zeros(1), torch.randn(1, 2, QUERIES, KEYS, 16), None)
     net.atom_encoder.forward = lambda **_: atoms
     net.pairwise_conditioner.forward = lambda z, _: z
-    given = (torch.zeros(1), *torch.randn(2, 1, 64, 64, 128), {})
+    pairs = torch.randn(2, 1, 64, 64, 128)
+    given: dict[str, Any] = {"s_trunk": None, "z_trunk": pairs[0], "relative_position_encoding": pairs[1]}
+    given |= {"feats": {"ref_pos": torch.zeros(1, 2 * QUERIES, 3)}}
     with torch.inference_mode():
         (boltz, before), (ours, now) = _peaks(net, given)
-    joined = [torch.stack(ours[-1]), *(torch.stack(each)[:, None] for each in ours[-3:-1])]
+    joined = [torch.stack(each.layers) for each in ours[-3:]]
     assert all(
         torch.equal(apart, each.view(*each.shape[:-1], len(apart), -1).movedim((-2, -1), (0, -3)))
-        for apart, each in zip(joined, (boltz[-1], *boltz[-3:-1]), strict=True)
+        for apart, each in zip(joined, (boltz[-3][0], boltz[-2][0], boltz[-1]), strict=True)
     )
     assert now < 0.75 * before
+    laid_out = sum(bias.nbytes for each in ours[-3:] for bias in each.layers)
+    kept = (
+        36 * given["feats"]["ref_pos"][..., :1].nbytes * ATOM_WIDTH
+    )  # by 6 layers: two scales, shifts, gates
+    assert held(net, given) == laid_out + kept
 
 
-def _peaks(net: DiffusionConditioning, given: tuple[Any, ...]) -> Iterator[tuple[Any, int]]:
+def _peaks(net: DiffusionConditioning, given: dict[str, Any]) -> Iterator[tuple[Any, int]]:
     """Yield what comes of a conditioning, and the most bytes of tensors: Boltz's, then ours."""
-    yield peak(lambda: net(*given))
+    yield peak(lambda: net(**given))
     lay_out(net)
-    yield peak(lambda: net(*given))
+    yield peak(lambda: net(**given))

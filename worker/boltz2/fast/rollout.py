@@ -5,6 +5,8 @@ noise levels are handed to it in host memory, since it reads three of them at ea
 (boltz/model/modules/diffusionv2.py, l. 372), for which a GPU would be waited for.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +14,8 @@ from boltz.model.models.boltz2 import Boltz2
 from boltz.model.modules.diffusionv2 import AtomDiffusion
 from torch import Tensor
 
-from worker.boltz2.fast import conditioning, lines, score
+from worker.boltz2.fast import conditioning, lines, own_way, score
+from worker.boltz2.fast.conditioning import PARTS, Biases
 from worker.boltz2.fast.score import Fixed, Score
 
 LINES = {
@@ -28,19 +31,43 @@ def speed_up(net: Boltz2) -> None:
         return
     conditioning.lay_out(net.diffusion_conditioning)
     process = net.structure_module
-    sample, schedule = process.sample, process.sample_schedule
+    asked: Callable[..., dict[str, Tensor]] = process.sample
+    schedule = process.sample_schedule
 
     def ready(**given: Any) -> dict[str, Tensor]:  # noqa: ANN401 (Boltz's arguments)
-        if len(given["atom_mask"]) == 1:
-            process.score_model.forward = _forward(process)
-        try:
-            sampled: dict[str, Tensor] = sample(**given)
-        finally:
-            process.score_model.__dict__.pop("forward", None)
-        return sampled
+        laid_out = given["diffusion_conditioning"][PARTS[-1]]
+        if not isinstance(laid_out, Biases):
+            return asked(**given)
+        rewind = _rewinding(process.device)
+        if sampled := own_way.unless_it_fails(lambda: _sampled(process, partial(asked, **given))):
+            return sampled
+        rewind()
+        return asked(**given | {"diffusion_conditioning": dict(zip(PARTS, laid_out.boltz(), strict=True))})
 
     process.sample = ready
     process.sample_schedule = lambda steps=None: schedule(steps).cpu()
+
+
+def _sampled(process: AtomDiffusion, sample: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Sample with what stands for the score model during one roll-out."""
+    process.score_model.forward = _forward(process)
+    try:
+        return sample()
+    finally:
+        del process.score_model.forward
+
+
+def _rewinding(device: torch.device) -> Callable[[], None]:
+    """Return what sets torch's generators back to where they are now."""
+    host = torch.get_rng_state()
+    there = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+
+    def rewind() -> None:
+        torch.set_rng_state(host)
+        if there is not None:
+            torch.cuda.set_rng_state(there, device)
+
+    return rewind
 
 
 def _forward(process: AtomDiffusion) -> Any:  # noqa: ANN401 (a function with Boltz's arguments)

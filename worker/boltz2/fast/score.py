@@ -20,6 +20,7 @@ from torch import Tensor
 from worker.boltz2.fast import atoms
 from worker.boltz2.fast.atoms import AtomLayers, Keys
 from worker.boltz2.fast.attention import attend, hide
+from worker.boltz2.fast.conditioning import Biases
 
 LINES = {
     AtomAttentionDecoder.forward: "587c8c69019c9819",
@@ -71,10 +72,9 @@ class Fixed:
         )
 
 
-def _taken(biases: list[Tensor], transformer: DiffusionTransformer, unmasked: Tensor) -> Sequence[Tensor]:
-    """Take the layers' biases out of a list, and hide in them what is masked: (few, head, i, j) each."""
-    taken = tuple(biases)
-    biases.clear()
+def _taken(biases: Biases, transformer: DiffusionTransformer, unmasked: Tensor) -> Sequence[Tensor]:
+    """Take a transformer's biases, and hide in them what is masked: (few, head, i, j) for each layer."""
+    taken = biases.take()
     for bias, layer in zip(taken, transformer.layers, strict=True):
         hide(bias, unmasked, layer.pair_bias_attn.inf)
     return taken

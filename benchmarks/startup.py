@@ -159,7 +159,9 @@ def ours() -> Load:
     """Return the way of the worker."""
     from worker.boltz2 import predictor  # noqa: PLC0415
 
-    return lambda checkpoint, device: predictor.load(checkpoint, device, **CHECKPOINTS[checkpoint.name]).net
+    return lambda checkpoint, device: (
+        predictor.load(checkpoint, device, "exact", **CHECKPOINTS[checkpoint.name]).net
+    )
 
 
 def nothing_left_out() -> Load:

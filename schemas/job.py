@@ -98,6 +98,10 @@ class Output(Record):
     crc32c: str
 
 
+Speed = Literal["exact", "fast"]
+"""How a model computes: to the bytes of ``boltz predict``, or faster, with other last digits."""
+
+
 class Model(Record):
     """The model that computed the result. ``random_weights`` marks a result that means nothing."""
 
@@ -105,6 +109,7 @@ class Model(Record):
     version: str
     weights_digest: str
     random_weights: bool
+    speed: Speed = "exact"
 
 
 class Alignment(Record):

@@ -49,13 +49,14 @@ def fingerprint(prepared: Prepared, options: Options, model: Model) -> str:
 
     The input counts by its meaning (comments, order of keys and line ends do not), files that it refers to by
     their bytes, options with the seed, the model with the digest of its weights. Potentials count as they
-    were decided. A new option counts where it is not at its default: that has to mean what was done before
-    there was the option.
+    were decided, and so does another speed than exact. A new option counts where it is not at its default:
+    that has to mean what was done before there was the option.
     """
     done = options.model_copy(update={"potentials": bool(options.potentials)})
     counted = done.model_dump(include=FIRST_OPTIONS) | done.model_dump(exclude_defaults=True)
     files = {name: sha256(prepared.input_file.parent / name) for name in references(prepared.document)}
     computed_by = {"name": model.name, "version": model.version, "weights": model.weights_digest}
+    computed_by |= {"speed": model.speed} if model.speed != "exact" else {}
     computed_by |= {"elements": "of the molecules"} if _guessed_before(prepared.document) else {}
     return hashlib.sha256(to_json([prepared.document, files, counted, computed_by])).hexdigest()
 

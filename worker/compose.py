@@ -52,7 +52,7 @@ def warm(settings: PredictionSettings) -> Iterator[Warm]:
     no_gc.collect_again()
     with ChildPool(settings.read_seconds, *PRELOAD, memory=settings.child_memory) as children:
         device = Device(settings.prediction_seconds)
-        predictor = Boltz2Predictor(settings.boltz_cache, children, device, settings.device)
+        predictor = Boltz2Predictor(settings.boltz_cache, children, device, settings.device, settings.speed)
         yield Warm(predictor, children, device)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import Field
 
 from gcp.settings import Project
+from schemas.job import Speed
 from schemas.options import Options
 from schemas.rights import Right
 from worker.scratch import FALL_BACK
@@ -27,6 +28,7 @@ class PredictionSettings(Project):
 
     boltz_cache: Path = Field(description="folder of the weights")
     device: str = Field("auto", description="auto (CUDA if there is one), cpu or cuda")
+    speed: Speed = Field("exact", description="exact, or fast: other last digits (docs/performance.md)")
     work_dir: Path = Field(
         FALL_BACK,
         description="folder for the files of jobs in flight; where nothing can be written, the default",

@@ -19,12 +19,13 @@ from support.inputs import BINDER, PEPTIDE
 
 from benchmarks.exactness import INPUTS
 from benchmarks.fast import boltz_alone
+from dropfold.replay.superposition import superposed
 from local import small_model
 from local.small_model import DEFAULT, ensure
 from schemas.failure import Code, FailedError
 from schemas.options import Options
 from worker.boltz2 import featurise, sample, weights, write
-from worker.boltz2.fast import conditioning, dropout, lines, own_way, rollout, steering, templates
+from worker.boltz2.fast import conditioning, dropout, lines, own_way, precision, rollout, steering, templates
 from worker.boltz2.fast.net import speed_up
 from worker.boltz2.fast.score import Score
 from worker.boltz2.manifest import AFFINITY, STRUCTURE
@@ -190,6 +191,38 @@ def test_so_does_an_affinity(cache: Path, ours: Loaded, tmp_path: Path) -> None:
     featurise.featurise_affinity(workspace, ())
     affinity, theirs = (weights.load(cache / AFFINITY, CPU, affinity_mw_correction=False) for _ in range(2))
     assert differing(fast(affinity), theirs, workspace, sample.sample_affinity) == []
+
+
+@pytest.mark.parametrize("samples", [2])
+def test_a_fast_prediction_is_near_the_exact_one(
+    samples: int, cache: Path, ours: Loaded, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its tolerance: 0.01 Å once superposed, 0.001 in each score; released weights: docs/performance.md."""
+    less_exact = weights.load(cache / STRUCTURE, CPU)
+    speed_up(less_exact.net, "fast")
+    workspace = featurised(COMPLEX, few(samples=samples, sampling_steps=20), cache, tmp_path)
+    exact, fast = (sampled(each, workspace, sample.sample_structure) for each in (ours, less_exact))
+    assert not torch.equal(exact["coords"], fast["coords"])
+    assert torch.equal(exact["generator"], fast["generator"])
+    real = exact["masks"][0].bool().numpy()
+    for one, other in zip(exact["coords"].numpy(), fast["coords"].numpy(), strict=True):
+        apart = superposed(other, one, by=real)[real] - one[real]
+        assert (apart**2).sum(axis=-1).mean() ** 0.5 < 0.01
+    for score in ("plddt", "confidence_score", "iptm", "ptm", "complex_pde"):
+        assert torch.allclose(exact[score], fast[score], rtol=0, atol=0.001), score
+    assert own_ways(caplog) == 0
+
+
+@pytest.mark.parametrize(
+    ("device", "reduced", "meanwhile"),
+    [("cuda", True, "high"), ("cuda", False, "highest"), ("cpu", True, "highest")],
+)
+def test_products_are_of_less_precision_on_a_gpu_alone_and_where_it_was_asked_for(
+    device: str, reduced: bool, meanwhile: str
+) -> None:
+    with precision.of_products(torch.device(device), reduced=reduced):
+        assert torch.get_float32_matmul_precision() == meanwhile
+    assert torch.get_float32_matmul_precision() == "highest"
 
 
 @pytest.mark.extra

@@ -88,6 +88,25 @@ def test_two_lives_with_a_result_computed_anew_an_endless_input_and_a_copy(
     check_log(second, pipeline, {endless: State.FAILED, copy: State.SUCCEEDED})
 
 
+@pytest.mark.extra
+def test_a_fast_result_says_so_and_no_exact_one_is_copied_for_it(
+    pipeline: Pipeline, start_worker: StartWorker
+) -> None:
+    exact = pipeline.drop("exact.yaml", TINY)
+    first = start_worker()
+    assert pipeline.ends(exact) == [State.SUCCEEDED]
+    first.send(signal.SIGTERM)
+    assert first.ends() == 0
+    fast = pipeline.drop("fast.yaml", TINY)
+    start_worker(SPEED="fast")
+    assert pipeline.ends(fast) == [State.SUCCEEDED]
+    again = pipeline.drop("again.yaml", TINY)
+    assert pipeline.ends(again) == [State.SUCCEEDED]
+    receipts = [pipeline.receipt(job) for job in (exact, fast, again)]
+    assert [receipt.cached_from for receipt in receipts] == [None, None, fast]
+    assert [receipt.model.speed for receipt in receipts if receipt.model] == ["exact", "fast", "fast"]
+
+
 def check_log(worker: WorkerProcess, pipeline: Pipeline, ends: dict[str, State]) -> None:
     """Hold the log of a worker that ended to what operators read: JSON lines with the fields to filter by."""
     assert len(worker.said("model loaded")) == 1

@@ -86,6 +86,7 @@ def test_what_an_earlier_release_may_have_written_with_wrong_elements_is_compute
         {"options": Options(seed=5, potentials=True)},
         {"model": MODEL.model_copy(update={"weights_digest": "sha256:2"})},
         {"model": MODEL.model_copy(update={"version": "2.2.2"})},
+        {"model": MODEL.model_copy(update={"speed": "fast"})},
     ],
 )
 def test_whatever_changes_the_result_changes_the_fingerprint(

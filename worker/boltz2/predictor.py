@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import torch
 
-from schemas.job import ComputeDevice, Model
+from schemas.job import ComputeDevice, Model, Speed
 from schemas.options import Options
 from schemas.stages import Stage
 from worker.boltz2 import compute_device, featurise, sample, weights, write
@@ -38,18 +38,22 @@ Sample = Callable[[Loaded, Workspace, torch.device], None]
 class Boltz2Predictor:
     """Boltz-2 ready to predict. The structure model loads beside the caller, the affinity model when needed.
 
-    ``cache`` is a BOLTZ_CACHE folder; ``device`` is "auto" (CUDA if there is one), "cpu" or "cuda".
-    Raises FileNotFoundError, in one line, if the folder lacks a part.
+    ``cache`` is a BOLTZ_CACHE folder; ``on`` is "auto" (CUDA if there is one), "cpu" or "cuda". With the
+    ``speed`` "fast", results have other last digits. Raises FileNotFoundError, in one line, if the folder
+    lacks a part.
     """
 
-    def __init__(self, cache: Path, children: ChildPool, device: Device, on: str = "auto") -> None:
+    def __init__(
+        self, cache: Path, children: ChildPool, device: Device, on: str = "auto", speed: Speed = "exact"
+    ) -> None:
         self._cache = cache.absolute()
         for part in (COMPONENTS, STRUCTURE):
             require(self._cache / part)
         self._children, self._device, self._on = children, device, _torch_device(on)
+        self._speed: Speed = speed
         sample.configure_libraries()
         self._described = _in_background(partial(weights.describe, self._cache))
-        loading = partial(load, self._cache / STRUCTURE, self._on, use_kernels=True)
+        loading = partial(load, self._cache / STRUCTURE, self._on, speed, use_kernels=True)
         self._structure = _in_background(loading)
         self._affinity: Future[Loaded] | None = None
         self._asking = threading.Lock()
@@ -57,7 +61,7 @@ class Boltz2Predictor:
     @property
     def model(self) -> Model:
         """Name, version and digest of the model; waits for the digest, which is taken beside the loading."""
-        return self._sound(self._described)
+        return self._sound(self._described).model_copy(update={"speed": self._speed})
 
     @property
     def lost(self) -> bool:
@@ -144,15 +148,18 @@ class Boltz2Predictor:
         path = require(self._cache / AFFINITY)
         with self._asking:
             if self._affinity is None:
-                loading = partial(load, path, self._on, affinity_mw_correction=False)
+                loading = partial(load, path, self._on, self._speed, affinity_mw_correction=False)
                 self._affinity = _in_background(loading)
             return self._affinity
 
 
-def load(path: Path, device: torch.device, **arguments: bool) -> Loaded:
-    """Load a checkpoint (worker/boltz2/weights.py), and have it leave out what changes no result."""
+def load(path: Path, device: torch.device, speed: Speed, **arguments: bool) -> Loaded:
+    """Load a checkpoint (worker/boltz2/weights.py), and have it leave out what changes no result.
+
+    With the speed "fast", also what changes last digits.
+    """
     loaded = weights.load(path, device, **arguments)
-    speed_up(loaded.net)
+    speed_up(loaded.net, speed)
     return loaded
 
 

@@ -1,5 +1,7 @@
 """Attention with a bias that is ready to be added (boltz/model/layers/attentionv2.py, l. 62 to 111)."""
 
+from collections.abc import Iterator
+
 import torch
 from boltz.model.layers.attentionv2 import AttentionPairBias
 from torch import Tensor
@@ -25,14 +27,26 @@ def attend(attention: AttentionPairBias, s: Tensor, keys: Tensor, bias: Tensor) 
 
     Every ``few`` of the many have the same bias: samples of one input.
     """
-    many, heads, width = len(s), attention.num_heads, attention.head_dim
-    q, k, v = (
-        project(x).view(many, -1, heads, width)
-        for project, x in ((attention.proj_q, s), (attention.proj_k, keys), (attention.proj_v, keys))
-    )
-    gate = attention.proj_g(s).sigmoid()
-    weights = torch.einsum("bihd,bjhd->bhij", q, k).div_(width**0.5)
+    q, k, v = _projected(attention, s, keys)
+    weights = torch.einsum("bihd,bjhd->bhij", q, k).div_(attention.head_dim**0.5)
     weights.view(-1, *bias.shape).add_(bias)
-    out = torch.einsum("bhij,bjhd->bihd", weights.softmax(dim=-1), v)
-    attended: Tensor = attention.proj_o(gate * out.reshape(many, -1, heads * width))
+    return _gated(attention, s, torch.einsum("bhij,bjhd->bihd", weights.softmax(dim=-1), v))
+
+
+def attend_fused(attention: AttentionPairBias, s: Tensor, keys: Tensor, bias: Tensor) -> Tensor:
+    """Do the same by torch's fused attention, where all have one bias: other last digits."""
+    q, k, v = (each.transpose(1, 2) for each in _projected(attention, s, keys))
+    out = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+    return _gated(attention, s, out.transpose(1, 2))
+
+
+def _projected(attention: AttentionPairBias, s: Tensor, keys: Tensor) -> Iterator[Tensor]:
+    """Yield queries, keys and values, (many, i or j, head, width of a head)."""
+    for project, x in ((attention.proj_q, s), (attention.proj_k, keys), (attention.proj_v, keys)):
+        yield project(x).view(len(x), -1, attention.num_heads, attention.head_dim)
+
+
+def _gated(attention: AttentionPairBias, s: Tensor, out: Tensor) -> Tensor:
+    """Gate and project what was attended to, (many, i, head, width of a head)."""
+    attended: Tensor = attention.proj_o(attention.proj_g(s).sigmoid() * out.flatten(2))
     return attended

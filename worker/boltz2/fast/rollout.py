@@ -14,7 +14,7 @@ from boltz.model.models.boltz2 import Boltz2
 from boltz.model.modules.diffusionv2 import AtomDiffusion
 from torch import Tensor
 
-from worker.boltz2.fast import conditioning, lines, own_way, score
+from worker.boltz2.fast import conditioning, lines, own_way, precision, score
 from worker.boltz2.fast.conditioning import PARTS, Biases
 from worker.boltz2.fast.score import Fixed, Score
 
@@ -25,8 +25,11 @@ LINES = {
 } | (conditioning.LINES | score.LINES)
 
 
-def speed_up(net: Boltz2) -> None:
-    """Have a net's diffusion compute once, for each input, what no step changes."""
+def speed_up(net: Boltz2, *, less_exact: bool = False) -> None:
+    """Have a net's diffusion compute once, for each input, what no step changes.
+
+    ``less_exact`` has torch's fused attention and, on a GPU, TensorFloat-32 compute the score.
+    """
     if not lines.same(LINES):
         return
     conditioning.lay_out(net.diffusion_conditioning)
@@ -39,7 +42,9 @@ def speed_up(net: Boltz2) -> None:
         if not isinstance(laid_out, Biases):
             return asked(**given)
         rewind = _rewinding(process.device)
-        if sampled := own_way.unless_it_fails(lambda: _sampled(process, partial(asked, **given))):
+        if sampled := own_way.unless_it_fails(
+            lambda: _sampled(process, partial(asked, **given), less_exact=less_exact)
+        ):
             return sampled
         rewind()
         return asked(**given | {"diffusion_conditioning": dict(zip(PARTS, laid_out.boltz(), strict=True))})
@@ -48,9 +53,11 @@ def speed_up(net: Boltz2) -> None:
     process.sample_schedule = lambda steps=None: schedule(steps).cpu()
 
 
-def _sampled(process: AtomDiffusion, sample: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+def _sampled(
+    process: AtomDiffusion, sample: Callable[[], dict[str, Tensor]], *, less_exact: bool
+) -> dict[str, Tensor]:
     """Sample with what stands for the score model during one roll-out."""
-    process.score_model.forward = _forward(process)
+    process.score_model.forward = _forward(process, less_exact=less_exact)
     try:
         return sample()
     finally:
@@ -70,7 +77,7 @@ def _rewinding(device: torch.device) -> Callable[[], None]:
     return rewind
 
 
-def _forward(process: AtomDiffusion) -> Any:  # noqa: ANN401 (a function with Boltz's arguments)
+def _forward(process: AtomDiffusion, *, less_exact: bool) -> Any:  # noqa: ANN401 (a function with Boltz's arguments)
     """Return what stands for the score model's own ``forward`` during one roll-out."""
     model = process.score_model
     shared = _rows_do_not_matter(process.device)
@@ -82,8 +89,9 @@ def _forward(process: AtomDiffusion) -> Any:  # noqa: ANN401 (a function with Bo
             fixed.append(Fixed.of(model, feats, given["diffusion_conditioning"]))
         rows = 1 if shared else multiplicity
         if rows not in scores:
-            scores[rows] = Score(model, fixed[0], rows, **given)
-        return scores[rows](r_noisy, times)
+            scores[rows] = Score(model, fixed[0], rows, fused=less_exact, **given)
+        with precision.of_products(process.device, reduced=less_exact):
+            return scores[rows](r_noisy, times)
 
     return forward
 

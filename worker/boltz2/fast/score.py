@@ -19,7 +19,7 @@ from torch import Tensor
 
 from worker.boltz2.fast import atoms
 from worker.boltz2.fast.atoms import AtomLayers, Keys
-from worker.boltz2.fast.attention import attend, hide
+from worker.boltz2.fast.attention import attend, attend_fused, hide
 from worker.boltz2.fast.conditioning import Biases
 
 LINES = {
@@ -84,7 +84,8 @@ class Score:
     """The score model for one input: coordinates and noise levels in, their update out.
 
     ``rows``: for how many samples the conditioning is computed; with 1, once for all of them, which is the
-    same at each noise level, but in products of another size, which a GPU may round otherwise.
+    same at each noise level, but in products of another size, which a GPU may round otherwise. ``fused`` is
+    whether tokens attend by torch's fused kernel, which writes no weights to memory and rounds otherwise.
     """
 
     def __init__(
@@ -96,7 +97,9 @@ class Score:
         s_trunk: Tensor,
         s_inputs: Tensor,
         diffusion_conditioning: Mapping[str, Any],
+        fused: bool = False,
     ) -> None:
+        self._attend = attend_fused if fused else attend
         self._model, self._fixed, self._rows = model, fixed, rows
         self._window = model.atoms_per_window_queries
         self._q = diffusion_conditioning["q"].float()
@@ -117,7 +120,7 @@ class Score:
         a = torch.bmm(fixed.means.expand(len(q), -1, -1), encoder.atom_to_token_trans(q))
         a = a + model.s_to_a_linear(s)
         for layer, bias in zip(model.token_transformer.layers, fixed.tokens, strict=True):
-            a = _token_layer(layer, a, s, bias)
+            a = self._token_layer(layer, a, s, bias)
         spread = decoder.a_to_q_trans(model.a_norm(a)).index_select(1, fixed.token_of) * fixed.real
         update: Tensor = decoder.atom_feat_to_atom_pos_update(self._decode(q + spread, self._window))
         return update
@@ -132,10 +135,9 @@ class Score:
             s = transition(s) + s
         return s
 
-
-def _token_layer(layer: DiffusionTransformerLayer, a: Tensor, s: Tensor, bias: Tensor) -> Tensor:
-    """Apply a layer of the token transformer to (sample, token, width)."""
-    b = layer.adaln(a, s)
-    a = a + layer.output_projection(s) * attend(layer.pair_bias_attn, b, b, bias)
-    after: Tensor = layer.post_lnorm(a + layer.transition(a, s))
-    return after
+    def _token_layer(self, layer: DiffusionTransformerLayer, a: Tensor, s: Tensor, bias: Tensor) -> Tensor:
+        """Apply a layer of the token transformer to (sample, token, width)."""
+        b = layer.adaln(a, s)
+        a = a + layer.output_projection(s) * self._attend(layer.pair_bias_attn, b, b, bias)
+        after: Tensor = layer.post_lnorm(a + layer.transition(a, s))
+        return after

@@ -96,7 +96,7 @@ def taken_apart(given: dict[str, Any]) -> dict[str, Any]:
 )
 def test_an_update_has_the_bytes_of_boltzs_own(model: DiffusionModule, samples: int, tokens: int) -> None:
     feats, given = features(tokens), conditioning()
-    parts = {"s_trunk": torch.randn(1, TOKENS, WIDTH), "s_inputs": torch.randn(1, TOKENS, WIDTH)}
+    parts: dict[str, Any] = {name: torch.randn(1, TOKENS, WIDTH) for name in ("s_trunk", "s_inputs")}
     coordinates, times = torch.randn(samples, ATOMS, 3), torch.full((samples,), 0.37)
     with torch.inference_mode():
         boltz = model(

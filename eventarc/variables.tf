@@ -76,6 +76,17 @@ variable "accelerator" {
   }
 }
 
+variable "speed" {
+  description = "How workers and service compute: exact, to Boltz-2's own bytes, or fast, with other last digits (docs/performance.md)."
+  type        = string
+  default     = "exact"
+
+  validation {
+    condition     = contains(["exact", "fast"], var.speed)
+    error_message = "speed must be exact or fast."
+  }
+}
+
 variable "max_workers" {
   description = "Most workers alive at a time, one GPU each. Two are what a new project has memory for."
   type        = number

@@ -39,6 +39,7 @@ locals {
     BOLTZ_CACHE       = var.boltz_cache
     CHILD_MEMORY_MIB  = local.child_memory_mib
     DEVICE            = "cuda"
+    SPEED             = var.speed
     PUBSUB_ENDPOINT   = "${var.region}-pubsub.googleapis.com:443" # exactly once holds among those who pull in one region
     WORK_DIR          = "/work"
     WORK_SUBSCRIPTION = local.work
@@ -54,6 +55,7 @@ locals {
     BOLTZ_CACHE      = var.boltz_cache
     CHILD_MEMORY_MIB = local.child_memory_mib
     DEVICE           = "cuda"
+    SPEED            = var.speed
     WORK_DIR         = "/work"
     USD_PER_HOUR     = local.accelerator.usd_per_hour
   }

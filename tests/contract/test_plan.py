@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import get_args
 
 import hcl2
 import pytest
@@ -16,10 +17,11 @@ from gcp.cloud_run import LONGEST_LIFE
 from inputs.size import USUAL_TOKENS
 from jobs.lifecycle import UNTAKEN
 from local import topology
+from schemas.job import Speed
 from tools.settings_page import ENTRY_POINTS
 from worker.child_pool import CHILDREN
 from worker.drain import MAX_IN_FLIGHT
-from worker.settings import WorkerSettings
+from worker.settings import PredictionSettings, WorkerSettings
 
 TOPOLOGY = topology.load()
 FUNCTIONS = plan.local_values()["functions"]
@@ -359,6 +361,15 @@ def test_as_many_tokens_are_let_in_as_an_l4_s_memory_holds() -> None:
 def test_a_worker_does_not_predict_without_its_gpu() -> None:
     for name in ("worker_env", "service_env"):
         assert plan.local_values()[name]["DEVICE"] == "cuda"
+
+
+def test_workers_and_service_compute_as_exactly_as_the_deployment_asks() -> None:
+    speed = plan.variables()["speed"]
+    assert (speed["default"], PredictionSettings.model_fields["speed"].default) == ("exact", "exact")
+    [validation] = speed["validation"]
+    assert all(f'"{each}"' in validation["condition"] for each in get_args(Speed))
+    for name in ("worker_env", "service_env"):
+        assert plan.local_values()[name]["SPEED"] == "${var.speed}"
 
 
 def test_workers_pull_where_exactly_once_is_promised() -> None:

@@ -111,6 +111,11 @@ class Model(Record):
     random_weights: bool
     speed: Speed = "exact"
 
+    @property
+    def title(self) -> str:
+        """Name it, with its version; and its speed, where that changes digits."""
+        return f"{self.name} {self.version}{', fast' if self.speed == 'fast' else ''}"
+
 
 class Alignment(Record):
     """Alignment of a protein that named none: where it came from, and how deep it is.

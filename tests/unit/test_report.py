@@ -52,6 +52,12 @@ def test_real_weights_have_no_banner_and_poor_confidence_a_warning(tmp_path: Pat
     assert "Low confidence" not in page.render(a_prediction(tmp_path / "good", model=model, plddt=0.9))
 
 
+def test_it_says_which_model_and_where_it_computed_otherwise_than_boltz(tmp_path: Path) -> None:
+    fast = MODEL.model_copy(update={"speed": "fast"})
+    assert "Predicted by boltz-2 2.2.1 ·" in page.render(a_prediction(tmp_path))
+    assert "Predicted by boltz-2 2.2.1, fast ·" in page.render(a_prediction(tmp_path / "fast", model=fast))
+
+
 def test_five_hundred_residues_in_five_samples_stay_below_five_megabytes(tmp_path: Path) -> None:
     prediction = a_prediction(tmp_path, length=500, samples=5)
     page.write(prediction, tmp_path / "report.html")

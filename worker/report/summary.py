@@ -105,7 +105,7 @@ class Picture:
         """Write what was predicted, by what; and in red that it means nothing, where that is so."""
         model, job = prediction.model, prediction.job
         self._text((30, 20), shortened(job.source.name, 27, SIZE[0] - 60), 27)
-        by = f"{model.name} {model.version} · seed {job.options.seed} · job {job.job_id}"
+        by = f"{model.title} · seed {job.options.seed} · job {job.job_id}"
         self._text((30, 62), by, 16, QUIET)
         if prediction.summary:
             self._verdict(prediction.summary, 30 + font(16).getlength(by) / ZOOM)

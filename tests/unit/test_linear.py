@@ -71,6 +71,12 @@ def uncollected() -> Iterator[None]:
         gc.enable()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _what_is_there_before_is_not_gone_through_again_and_again() -> None:
+    """Keep what tests before these have left out of what the garbage collector goes through at each look."""
+    gc.freeze()
+
+
 def peak(work: Callable[[T], object], given: T) -> int:
     """Measure the most memory that it takes besides what was there; other threads can but add to it."""
     return min(_peak(work, given) for _ in range(3))

@@ -206,6 +206,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield made
 
 
+@pytest.mark.extra
 def test_steps_and_removal_make_change_and_leave_as_much_as_the_page_says(followed: Stack) -> None:
     registry = followed(
         "apply", "-input=false", "-auto-approve", MINIMAL, f"-target={options('terraform', 'target')[0]}"

@@ -23,6 +23,8 @@ EVERYTHING = ("-var-file=examples/production.tfvars", "-var=service=true")
 QUOTA = "google_cloud_quotas_quota_info"
 PURE = re.compile(r"^locals \{\n.*?^\}$", re.DOTALL | re.MULTILINE)
 
+pytestmark = pytest.mark.extra
+
 Planned = dict[str, dict[str, Any]]
 """What Terraform would make, by address; what is known after the apply alone is left out."""
 

@@ -22,6 +22,8 @@ FLAGS = [
 ]
 WINDOWS = {"desktop": (1280, 900), "phone": (390, 844)}
 
+LARGE_AND_SMALL = ["desktop", pytest.param("phone", marks=pytest.mark.extra)]
+
 needed = pytest.mark.skipif(
     CHROMIUM is None, reason="NO CHROMIUM ON THIS MACHINE (apt-get install chromium): pages are not looked at"
 )

@@ -114,7 +114,10 @@ def published(small: Path) -> Callable[[str], Boltz2]:
     return functools.cache(lambda name: stock()(small / name, CPU))
 
 
-@pytest.mark.parametrize("name", CHECKPOINTS)
+@pytest.mark.parametrize(
+    "name",
+    [STRUCTURE, *(pytest.param(name, marks=pytest.mark.extra) for name in CHECKPOINTS if name != STRUCTURE)],
+)
 def test_a_baked_checkpoint_loads_as_boltz_loads_the_published_one(
     published: Callable[[str], Boltz2], baked: Path, name: str
 ) -> None:

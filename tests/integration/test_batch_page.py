@@ -5,7 +5,7 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
-from integration.browser import WINDOWS, keep, launched, needed
+from integration.browser import LARGE_AND_SMALL, keep, launched, needed
 from integration.browser import opened as open_in
 from playwright.sync_api import Browser, Page
 from support.fakes import NOW
@@ -149,7 +149,7 @@ def test_a_name_is_text_whatever_it_is(opened: Page) -> None:
     assert len(shown(opened, 1)) == 1
 
 
-@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("window", LARGE_AND_SMALL)
 def test_the_page_is_not_wider_than_the_window_and_pictures_are_drawn_late(
     browser: Browser, html: Path, window: str
 ) -> None:

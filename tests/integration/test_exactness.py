@@ -19,9 +19,9 @@ from worker.boltz2.sample import MOST_AT_ONCE
 
 FEW = (
     "affinity.yaml",  # SMILES, potentials and samples
-    pytest.param("components.yaml", marks=pytest.mark.extra),  # constraints and modified residues
-    pytest.param("mixture.fasta", marks=pytest.mark.extra),  # nucleic acids and PDB
-    pytest.param("template.yaml", marks=pytest.mark.extra),  # cyclic chains
+    "components.yaml",  # constraints and modified residues
+    "mixture.fasta",  # nucleic acids and PDB
+    "template.yaml",  # cyclic chains
 )
 NEIGHBOUR = "protein.yaml"
 """Soon done, and with other options, seed and chains: what it left to a neighbour would be seen."""
@@ -55,6 +55,7 @@ def theirs(names: Sequence[str], tmp_path_factory: pytest.TempPathFactory) -> Ma
         return dict(zip(names, folders, strict=True))
 
 
+@pytest.mark.extra
 @pytest.mark.parametrize("name", FEW)
 def test_results_equal_the_commands_bit_for_bit_whatever_ran_before_or_beside(
     name: str, ours: dict[str, list[Path]], theirs: Mapping[str, Path]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from integration.browser import WINDOWS, keep, launched, needed
+from integration.browser import LARGE_AND_SMALL, keep, launched, needed
 from integration.browser import opened as open_in
 from PIL import Image
 from playwright.sync_api import Browser, Page
@@ -61,7 +61,7 @@ def drawn(page: Page, selector: str, folder: Path) -> int:
     return int((pixels[3:-3, 3:-3].min(axis=2) < WHITE).sum())  # without the frame
 
 
-@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("window", LARGE_AND_SMALL)
 def test_the_structure_and_both_plots_are_drawn_and_no_wider_than_the_window(
     browser: Browser, html: Path, tmp_path: Path, window: str
 ) -> None:
@@ -179,7 +179,10 @@ def luminance(css: str) -> float:
     return float(linear @ (0.2126, 0.7152, 0.0722))
 
 
-@pytest.mark.parametrize("verdict", ["passed", "warnings", "failed", "unchecked"])
+@pytest.mark.parametrize(
+    "verdict",
+    ["failed", *(pytest.param(v, marks=pytest.mark.extra) for v in ("passed", "warnings", "unchecked"))],
+)
 def test_a_verdict_can_be_read_on_its_colour(opened: Page, verdict: str) -> None:
     opened.locator("section.verdict").evaluate(
         "(each, name) => { each.className = `verdict ${name}`; }", verdict

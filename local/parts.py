@@ -46,7 +46,7 @@ FEW_STEPS = '{"recycling_steps":0,"sampling_steps":5,"sampling_steps_affinity":5
 ONE_OF_TWO_WORKERS = {
     "OMP_NUM_THREADS": "1",
     # What torch lets go of is kept for what it asks for next: to map and clear it anew took two fifths of the
-    # time of 287 tokens. In exchange they take 4 GB instead of 2.
+    # time of 287 tokens. In exchange the worker grows to 4 GB.
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(16 * 1024**3),

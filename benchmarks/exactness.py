@@ -93,10 +93,8 @@ def warm_predictor(cache: Path, turn_limit: float = LIMIT) -> Iterator[Boltz2Pre
         children.stop()
 
 
-def predict_together(
-    predictor: Boltz2Predictor, names: Sequence[str], folder: Path, times: int = 2
-) -> dict[str, list[Path]]:
-    """Predict each input several times, a few at once, in an order that is mixed but always the same.
+def predict_together(predictor: Boltz2Predictor, names: Sequence[str], folder: Path) -> dict[str, list[Path]]:
+    """Predict each input twice, a few at once, in an order that is mixed but always the same.
 
     Return the folders with the files of each input.
     """
@@ -111,7 +109,7 @@ def predict_together(
             raise
         found[name].append(out / "predictions" / Path(name).stem)
 
-    order = [*names] * times
+    order = [*names] * 2
     random.Random(0).shuffle(order)  # noqa: S311 (no secret)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(predict, range(len(order)), order))

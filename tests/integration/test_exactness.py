@@ -40,7 +40,7 @@ def names(request: pytest.FixtureRequest) -> Sequence[str]:
 def ours(names: Sequence[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
     """Predict each of them twice, several at once, in a mixed order."""
     with warm_predictor(ensure(DEFAULT)) as predictor:
-        return predict_together(predictor, names, tmp_path_factory.mktemp("ours"), 2)
+        return predict_together(predictor, names, tmp_path_factory.mktemp("ours"))
 
 
 @pytest.fixture(scope="module")

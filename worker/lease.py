@@ -118,13 +118,19 @@ class LeasedJob:
     def _renew_until_over(self) -> None:
         while not self._over.wait(self._every):
             try:
-                self.renew()
+                self._renew_unless_over()
             except LeaseLostError:
                 return  # the next write of the job's own thread finds out
             except Exception:
                 logger.exception(
                     "lease not renewed, trying again", extra=self.job.about | {"action": "lease.not_renewed"}
                 )
+
+    def _renew_unless_over(self) -> None:
+        """Renew, but not where ``stop_renewing`` came between the end of the wait and our turn to write."""
+        with self._lock:
+            if not self._over.is_set():
+                self.renew()
 
 
 @contextmanager

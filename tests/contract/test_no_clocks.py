@@ -51,7 +51,6 @@ ALLOWED = {
     "unit/test_slots.py: Event().wait(0.001)": "so that threads meet; where they do not, it passes",
     "unit/test_slots.py: slots.wait(0.001)": SHORT,
     "unit/test_slots.py: slots.wait(0.01)": SHORT,
-    "unit/test_lease.py: ledger.renewed.wait(0.03)": NOTHING,
     "unit/test_made_once.py: time.sleep(0.1)": "so that threads meet; where they do not, it passes",
     "unit/test_shutdown.py: time.sleep(HANG)": "ended by the exception that it waits for",
 }

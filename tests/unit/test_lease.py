@@ -1,7 +1,8 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from threading import Event
+from threading import Event, Thread
+from threading import enumerate as enumerate_threads
 
 import pytest
 from support.fakes import NOW, MemoryLedger, a_job
@@ -43,6 +44,25 @@ def ledger() -> WatchedLedger:
 def leased(ledger: WatchedLedger) -> Iterator[LeasedJob]:
     with holding(LeasedJob(ledger, ledger.only(), "me", renew_seconds=3600)) as held:
         yield held
+
+
+class Crossing(Event):
+    """Is set while the wait for it runs out: who waits is told once that it is not."""
+
+    told: bool = False
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout
+        assert super().wait(HANG)
+        self.told, before = True, self.told
+        return before
+
+
+@pytest.fixture
+def renewals() -> Callable[[], list[Thread]]:
+    """Return what lists the threads that renew a lease of this test: another's may still be ending."""
+    before = set(enumerate_threads())
+    return lambda: [one for one in enumerate_threads() if one.name == "renew" and one not in before]
 
 
 def cancel(ledger: MemoryLedger) -> None:
@@ -133,7 +153,9 @@ def test_what_was_claimed_can_still_be_written_after_that(leased: LeasedJob, led
     assert ledger.only().state is State.SUCCEEDED
 
 
-def test_the_lease_is_renewed_in_the_background_until_stop_renewing(ledger: WatchedLedger) -> None:
+def test_the_lease_is_renewed_in_the_background_until_stop_renewing(
+    ledger: WatchedLedger, renewals: Callable[[], list[Thread]]
+) -> None:
     with holding(LeasedJob(ledger, ledger.only(), "me", renew_seconds=0.001)) as leased:
         leased.claim()
         taken_at = datetime.now(UTC)
@@ -143,15 +165,29 @@ def test_the_lease_is_renewed_in_the_background_until_stop_renewing(ledger: Watc
         lease = ledger.only().lease
         assert lease
         assert lease.expires_at > taken_at + lifecycle.LEASE
-    with leased._lock:  # one more may have been on its way
-        ledger.renewed.clear()
-    assert not ledger.renewed.wait(0.03)
+        [renewal] = renewals()
+    renewal.join(HANG)
+    assert renewals() == []
 
 
-def test_nothing_is_renewed_before_the_job_is_taken(ledger: WatchedLedger) -> None:
-    with holding(LeasedJob(ledger, ledger.only(), "me", renew_seconds=0.001)):
-        assert not ledger.renewed.wait(0.03)
-    assert ledger.writes == 1
+def test_a_renewal_that_meets_stop_renewing_writes_nothing(
+    leased: LeasedJob, ledger: WatchedLedger, renewals: Callable[[], list[Thread]]
+) -> None:
+    leased._over = Crossing()
+    leased.claim()
+    written = ledger.writes
+    [renewal] = renewals()
+    leased.stop_renewing()
+    renewal.join(HANG)
+    assert (renewals(), ledger.writes) == ([], written)
+
+
+def test_nothing_is_renewed_before_the_job_is_taken(
+    leased: LeasedJob, renewals: Callable[[], list[Thread]]
+) -> None:
+    assert renewals() == []
+    leased.claim()
+    assert len(renewals()) == 1
 
 
 def test_the_renewal_outlives_a_ledger_that_cannot_be_reached(ledger: WatchedLedger) -> None:

@@ -44,8 +44,9 @@ from gcp import logs
 from gcp.clients import Clients
 from gcp.cloud_run import WorkerJob
 from gcp.health import Health
+from gcp.identity import identity_token
 from gcp.made_once import made_once
-from gcp.service import WorkerService, identity_token
+from gcp.service import WorkerService
 from gcp.settings import Project
 from gcp.startup import verify
 from schemas.upload import decode_upload

@@ -1,7 +1,6 @@
 """The worker as a Cloud Run service: takes jobs one request at a time, called with an identity of its own."""
 
 import threading
-from collections.abc import Callable
 from http import HTTPStatus
 
 import requests
@@ -13,22 +12,6 @@ from requests.exceptions import RequestException
 
 class ServiceBusyError(Exception):
     """The Service did not serve the request now; another time it may."""
-
-
-def identity_token(audience: str) -> Callable[[], dict[str, str]]:
-    """Return what makes the header of a Google identity token; all calls share the token until it is old."""
-    lock, request = threading.Lock(), Request()
-    made: list[Credentials] = []
-
-    def header() -> dict[str, str]:
-        with lock:
-            if not made:
-                made.append(id_token.fetch_id_token_credentials(audience, request))
-            if not made[0].valid:
-                made[0].refresh(request)
-            return {"Authorization": f"Bearer {made[0].token}"}
-
-    return header
 
 
 class WorkerService:

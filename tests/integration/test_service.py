@@ -1,28 +1,19 @@
 """The Service as Cloud Run starts it: a process of its own, with the small model, at the emulators."""
 
-import base64
-import json
 import os
 import signal
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from http.server import HTTPServer
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs
 
-import google.auth.jwt
 import pytest
 import requests
 from integration.worker_process import MISCHIEF, ROOT, TINY, Pipeline, WorkerProcess
-from support.http_server import Quiet
 from support.patience import HANG, until
 
 from functions.push import Pusher
-from gcp.service import ServiceBusyError, WorkerService, identity_token
-from local import credentials
+from gcp.service import ServiceBusyError, WorkerService
 from local.processes import free_ports, is_well
 from local.small_model import DEFAULT, ensure
 from schemas.job import State
@@ -151,79 +142,3 @@ def test_a_wrong_setting_is_said_and_ends_the_service(start: Start) -> None:
     _, service = start(QUEUE_LIMIT=0)
     assert service.ends() == 2
     assert "queue_limit" in service.lines[-1]["message"]
-
-
-MSA_SERVER = "https://msa.example"
-NEVER_OLD, LONG_OLD = 2**35, 1
-"""Ends of a token's life, in seconds since 1970."""
-
-
-def expiring(token: str, at: int) -> str:
-    """Return a token with another end of its life. Nobody here looks at its signature."""
-    head, body, signature = token.split(".")
-    claims = json.loads(base64.urlsafe_b64decode(body + "==")) | {"exp": at}
-    return ".".join((head, base64.urlsafe_b64encode(json.dumps(claims).encode()).decode(), signature))
-
-
-class Door(Quiet):
-    """Gives identity tokens out as Google's token server does, and notes who knocks at a Service."""
-
-    def respond(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-        if self.path == "/token":
-            [assertion] = parse_qs(body)["assertion"]
-            said = google.auth.jwt.decode(assertion, verify=False)
-            self.server.asked.append(said["target_audience"])  # type: ignore[attr-defined]
-            self.tell({"id_token": expiring(assertion, self.server.expires)})  # type: ignore[attr-defined]
-        else:
-            self.server.seen.append((self.path, self.headers.get("Authorization", "")))  # type: ignore[attr-defined]
-            self.tell({"state": "SUCCEEDED"})
-
-    def tell(self, content: dict[str, Any]) -> None:
-        self.answer(200, json.dumps(content).encode())
-
-
-@pytest.fixture
-def door() -> Iterator[HTTPServer]:
-    server = HTTPServer(("127.0.0.1", 0), Door)
-    server.seen, server.asked, server.expires = [], [], NEVER_OLD  # type: ignore[attr-defined]
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-
-
-@pytest.fixture
-def account(door: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have Google's libraries find a service account, whose tokens the door gives out."""
-    key = tmp_path / "key.json"
-    credentials.write_key(key, "a-project")
-    token_uri = f"http://127.0.0.1:{door.server_port}/token"
-    key.write_text(json.dumps(json.loads(key.read_text()) | {"token_uri": token_uri}))
-    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
-
-
-@pytest.mark.usefixtures("account")
-def test_a_push_carries_a_token_for_the_service(door: HTTPServer) -> None:
-    url = f"http://127.0.0.1:{door.server_port}"
-    service = WorkerService(url, audience="https://worker.example", seconds=HANG)
-    service.push("a" * 16)
-    service.push("b" * 16)
-    seen: list[tuple[str, str]] = door.seen  # type: ignore[attr-defined]
-    assert [path for path, _ in seen] == [f"/jobs/{'a' * 16}", f"/jobs/{'b' * 16}"]
-    for _, authorization in seen:
-        kind, token = authorization.split()
-        assert kind == "Bearer"
-        assert google.auth.jwt.decode(token, verify=False)["target_audience"] == "https://worker.example"
-
-
-@pytest.mark.usefixtures("account")
-@pytest.mark.parametrize(("expires", "tokens"), [(NEVER_OLD, 1), (LONG_OLD, 2)])
-def test_calls_of_an_msa_server_share_a_token_until_it_is_old(
-    door: HTTPServer, expires: int, tokens: int
-) -> None:
-    door.expires = expires  # type: ignore[attr-defined]
-    header = identity_token(MSA_SERVER)
-    kind, token = header()["Authorization"].split()
-    assert (kind, google.auth.jwt.decode(token, verify=False)["target_audience"]) == ("Bearer", MSA_SERVER)
-    header()
-    assert door.asked == [MSA_SERVER] * tokens  # type: ignore[attr-defined]

@@ -21,7 +21,6 @@ LOGIN = "gcloud auth application-default login"
         (NoConnectionError("refused"), "`make up`"),
         (GoogleAPICallError("500 Ouch."), "try again"),
     ],
-    ids=lambda each: type(each).__name__ if isinstance(each, Exception) else "",
 )
 def test_an_error_is_explained_with_its_remedy(error: Exception, remedy: str) -> None:
     line = explained(error)

@@ -34,6 +34,7 @@ from worker.boltz2 import featurise, sample, weights
 from worker.boltz2.fast import steering
 from worker.boltz2.fast.net import speed_up
 from worker.boltz2.manifest import STRUCTURE
+from worker.boltz2.predictor import Sample
 from worker.boltz2.weights import Loaded
 from worker.boltz2.workspace import Workspace
 
@@ -74,6 +75,12 @@ def peak(work: Callable[[], T]) -> tuple[T, int]:
         result = work()
     events = watched.profiler.kineto_results.events()
     return result, max(accumulate(each.nbytes() for each in events if each.name() == "[memory]"))
+
+
+def predict(loaded: Loaded, workspace: Workspace, call: Sample = sample.sample_structure) -> None:
+    """Read the features of an input, predict on this processor, and save the prediction."""
+    features = sample.read(workspace, CPU)
+    sample.save(call(loaded, workspace, features, CPU), workspace, CPU)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -126,7 +133,7 @@ def _each_way(boltz: Loaded, ours: Loaded, options: Options) -> list[Once]:
 
 def _predicted(loaded: Loaded, workspace: Workspace) -> Once:
     start = time.process_time()
-    sample.sample_structure(loaded, workspace, CPU)
+    predict(loaded, workspace)
     seconds = time.process_time() - start
     return Once(seconds, hashlib.sha256(workspace.raw.read_bytes()).hexdigest())
 

@@ -20,11 +20,11 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.fast import CPU, boltz_alone, peak
+from benchmarks.fast import CPU, boltz_alone, peak, predict
 from benchmarks.startup import machine
 from local.small_model import DEFAULT, ensure
 from schemas.options import Options
-from worker.boltz2 import featurise, sample, weights
+from worker.boltz2 import featurise, weights
 from worker.boltz2.fast.net import speed_up
 from worker.boltz2.manifest import STRUCTURE
 from worker.boltz2.workspace import Workspace
@@ -78,8 +78,8 @@ def _once(way: str, workspace: Workspace, cache: Path, *, watched: bool) -> int:
         speed_up(loaded.net)
     with boltz_alone() if way == WAYS[0] else nullcontext():
         if watched:
-            return peak(lambda: sample.sample_structure(loaded, workspace, CPU))[1]
-        sample.sample_structure(loaded, workspace, CPU)
+            return peak(lambda: predict(loaded, workspace))[1]
+        predict(loaded, workspace)
     return _most_resident()
 
 

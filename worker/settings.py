@@ -42,7 +42,9 @@ class PredictionSettings(Project):
         gt=0,
         description="limit for each step over one input in a child: reading, featurising, writing, checking",
     )
-    prediction_seconds: float = Field(600, gt=0, description="limit for one turn on the device")
+    prediction_seconds: float = Field(
+        600, gt=0, description="limit for one turn on the device, with saving what it gave"
+    )
     result_cache: bool = Field(True, description="copy the outputs of an equal job that succeeded before")
     usd_per_hour: float | None = Field(
         None, ge=0, description="what an hour of this worker costs, for reports"

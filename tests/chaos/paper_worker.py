@@ -35,8 +35,8 @@ from worker.predictor import Examine, PredictedFiles
 from worker.settings import WorkerSettings
 
 POLL_SECONDS = 0.1
-FEATURES = "features.pt"
-"""As Boltz-2's is called, which is read in a job's turn on the device alone."""
+FEATURES = "generator.pt"
+"""Called as the file of Boltz-2's that is read in a job's turn on the device alone."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def _tokens(example: Path, components: Path, folder: Path) -> int | str:
         featurise(workspace, ())
     except FailedError as error:
         return str(error)
-    return int(torch.load(workspace.features, weights_only=False)["features"]["token_pad_mask"].sum())
+    return int(torch.load(workspace.features, weights_only=False)["token_pad_mask"].sum())
 
 
 class Written(NamedTuple):

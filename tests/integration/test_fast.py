@@ -18,7 +18,7 @@ from boltz.model.modules.diffusionv2 import DiffusionModule
 from support.inputs import BINDER, PEPTIDE
 
 from benchmarks.exactness import INPUTS
-from benchmarks.fast import boltz_alone
+from benchmarks.fast import boltz_alone, predict
 from dropfold.replay.superposition import superposed
 from local import small_model
 from local.small_model import DEFAULT, ensure
@@ -87,7 +87,7 @@ def featurised(document: str | Path, options: Options, cache: Path, folder: Path
 
 def sampled(loaded: Loaded, workspace: Workspace, call: Sample) -> dict[str, torch.Tensor]:
     """Return all tensors of a prediction, and the generator's state after it."""
-    call(loaded, workspace, CPU)
+    predict(loaded, workspace, call)
     raw = torch.load(workspace.raw, weights_only=False)
     return flat(raw["prediction"]) | {"generator": raw["generator"]}
 
@@ -163,7 +163,7 @@ def test_a_prediction_keeps_its_bytes(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     workspace = featurised(document, options, cache, tmp_path)
-    features = torch.load(workspace.features, weights_only=False)["features"]
+    features = torch.load(workspace.features, weights_only=False)
     assert (steering.steers(features), templates.templated(features)) == facts
     assert differing(ours, theirs, workspace) == []
     assert own_ways(caplog) == 0
@@ -186,7 +186,7 @@ def test_so_does_that_of_a_net_of_other_widths(
 def test_so_does_an_affinity(cache: Path, ours: Loaded, tmp_path: Path) -> None:
     options = few(sampling_steps_affinity=3, samples_affinity=2)
     workspace = featurised(BINDER, options, cache, tmp_path)
-    sample.sample_structure(ours, workspace, CPU)
+    sampled(ours, workspace, sample.sample_structure)
     write.write(workspace)
     featurise.featurise_affinity(workspace, ())
     affinity, theirs = (weights.load(cache / AFFINITY, CPU, affinity_mw_correction=False) for _ in range(2))
@@ -294,7 +294,7 @@ def test_an_input_that_has_no_room_in_boltzs_own_way_either_is_told_so(
     monkeypatch.setattr(Score, "__call__", refuses("ours"))
     monkeypatch.setattr(DiffusionModule, "forward", refuses("Boltz's"))
     with pytest.raises(FailedError) as failed:
-        sample.sample_structure(ours, workspace, CPU)
+        predict(ours, workspace)
     assert failed.value.failure.code is Code.OUT_OF_MEMORY
     assert tried == ["ours", "Boltz's"]
 

@@ -32,7 +32,7 @@ def featurised(folder: Path, text: str, **files: str) -> tuple[dict[str, torch.T
         (folder / name.replace("_", ".")).write_text(content)
     workspace = Workspace(folder / "in.yaml", Options(), 1, folder / "out", ensure(DEFAULT) / COMPONENTS)
     featurise(workspace, ())
-    features: dict[str, torch.Tensor] = torch.load(workspace.features, weights_only=False)["features"]
+    features: dict[str, torch.Tensor] = torch.load(workspace.features, weights_only=False)
     return features, StructureV2.load(workspace.processed / "structures" / "in.npz")
 
 

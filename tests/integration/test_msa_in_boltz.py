@@ -46,7 +46,7 @@ def used_by_boltz(folder: Path, text: str, file: str, content: str) -> bool:
         featurise(workspace, ())
     except FailedError:
         return False
-    depth: int = torch.load(workspace.features, weights_only=False)["features"]["msa"].shape[1]
+    depth: int = torch.load(workspace.features, weights_only=False)["msa"].shape[1]
     assert depth in {1, DEPTH}
     return depth == DEPTH
 
@@ -101,7 +101,7 @@ def features(folder: Path, text: str, files: dict[str, str]) -> dict[str, Any]:
     repaired(Prepared(folder / "in.yaml", read_input("in.yaml", text.encode()), text), here)
     workspace = Workspace(folder / "in.yaml", Options(), 1, folder / "out", ensure(DEFAULT) / COMPONENTS)
     featurise(workspace, ())
-    found: dict[str, Any] = torch.load(workspace.features, weights_only=False)["features"]
+    found: dict[str, Any] = torch.load(workspace.features, weights_only=False)
     return found
 
 

@@ -9,7 +9,8 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import gemmi
@@ -18,10 +19,12 @@ import pytest
 import torch
 from support.inputs import BINDER, PEPTIDE
 from support.paper import nothing
+from support.patience import HANG
 
 from benchmarks.exactness import warm_predictor
 from local.small_model import DEFAULT, ensure
 from schemas.options import Options
+from worker.boltz2 import sample
 from worker.boltz2.manifest import AFFINITY, STRUCTURE
 from worker.boltz2.predictor import Boltz2Predictor
 from worker.errors import DeviceLostError
@@ -178,6 +181,39 @@ def test_an_input_begins_when_the_device_is_free_and_nothing_is_sampled_that_mus
     assert not predictor.lost
 
 
+def test_features_are_read_and_predictions_saved_beside_the_turns_of_others(
+    predictor: Boltz2Predictor, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    occupied, read, go_on = threading.Event(), threading.Event(), threading.Event()
+    seen: list[str] = []
+
+    def noted(function: Callable[..., object], then: Callable[[], None] = nothing) -> Callable[..., object]:
+        def call(*given: object) -> object:
+            seen.append(f"{function.__name__} {threading.current_thread().name.partition('_')[0]}")
+            try:
+                return function(*given)
+            finally:
+                then()
+
+        return call
+
+    def occupy() -> None:
+        occupied.set()
+        assert go_on.wait(HANG)
+
+    monkeypatch.setattr(sample, "read", noted(sample.read, read.set))
+    monkeypatch.setattr(sample, "save", noted(sample.save))
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(predictor._device.turn, nothing, occupy)
+        assert occupied.wait(HANG)
+        second = pool.submit(predictor.predict, inputs / "protein.yaml", QUICK, 1, tmp_path, noted(nothing))
+        assert read.wait(HANG)  # while the other input has the device
+        go_on.set()
+        first.result(HANG)
+        second.result(HANG)
+    assert seen == ["read beside", "nothing device", "save beside"]
+
+
 def test_sets_have_the_same_order_in_the_children_of_every_worker(predictor: Boltz2Predictor) -> None:
     """Boltz takes the first of a set of chains where a template fits several (shared_template.yaml)."""
     command = [sys.executable, "-c", "print(hash('A'))"]
@@ -205,7 +241,7 @@ def test_nothing_is_left_outside_the_folder_of_an_input(
     for number in range(3):
         predictor.predict(inputs / "protein.yaml", QUICK, number, tmp_path / str(number), nothing)
     assert around() == before
-    inside = {"features.pt", "msa", "predictions", "processed", "raw.pt"}
+    inside = {"features.pt", "generator.pt", "msa", "predictions", "processed", "raw.pt"}
     assert names(tmp_path / "2") == inside
 
 

@@ -68,7 +68,7 @@ def test_ten_at_once_are_answered_by_one_model_as_the_job_would_and_more_are_ask
 ) -> None:
     held = tmp_path / "held"
     held.touch()
-    mischief = {**MISCHIEF, "MISCHIEF_HOLDS": "/features.pt$", "MISCHIEF_HOLDS_WHILE": held}
+    mischief = {**MISCHIEF, "MISCHIEF_HOLDS": "/generator.pt$", "MISCHIEF_HOLDS_WHILE": held}
     url, service = start(QUEUE_LIMIT=PLACES, **mischief)
     with ThreadPoolExecutor(PLACES + MORE) as pool:
         asked = [pool.submit(ask, url, seed=seed) for seed in range(PLACES + MORE)]
@@ -99,7 +99,7 @@ def test_ten_at_once_are_answered_by_one_model_as_the_job_would_and_more_are_ask
 def test_who_waits_too_long_is_told_and_a_device_that_hangs_is_told_of(
     pipeline: Pipeline, start: Start
 ) -> None:
-    holds = {**MISCHIEF, "MISCHIEF_HOLDS": r"\.fasta$|/features\.pt$"}
+    holds = {**MISCHIEF, "MISCHIEF_HOLDS": r"\.fasta$|/generator\.pt$"}
     url, service = start(REQUEST_SECONDS=10, PREDICTION_SECONDS=1, **holds)
     late = ask(url, ">A|protein|empty\nMKTAY\n", AS_FASTA)  # is never read
     assert late.status_code == 504

@@ -46,7 +46,7 @@ def template_features(
     components = ensure(DEFAULT) / COMPONENTS
     workspace = Workspace(prepared.input_file, Options(), 1, folder / "out", components)
     featurise(workspace, ())
-    features: dict[str, Any] = torch.load(workspace.features, weights_only=False)["features"]
+    features: dict[str, Any] = torch.load(workspace.features, weights_only=False)
     return {name: value for name, value in features.items() if "template" in name}
 
 

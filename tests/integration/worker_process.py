@@ -42,7 +42,7 @@ Line = Mapping[str, Any]
 
 def turn_of(job: str) -> str:
     """Return the pattern of a path that is read in a job's turn on the device alone."""
-    return rf"/{job}-[^/]*/output/features\.pt$"
+    return rf"/{job}-[^/]*/output/generator\.pt$"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from threading import Event
 from typing import TypeVar
 
@@ -175,6 +176,139 @@ def test_busy_counts_the_work_and_not_what_lies_between() -> None:
     device.turn(lambda: time.sleep(0.02), lambda: time.sleep(0.02))
     assert 0.04 <= device.busy <= time.perf_counter() - start - 0.04
     assert 0 < device.busy_share <= device.busy / (device.busy + 0.04)
+
+
+def occupied_by(device: Device, callers: ThreadPoolExecutor, gate: Event) -> "Future[bool]":
+    """Have somebody compute on the device until the gate opens."""
+    occupied = Event()
+
+    def hold() -> bool:
+        occupied.set()
+        return gate.wait(HANG)
+
+    first = callers.submit(device.turn, nothing, hold)
+    assert occupied.wait(HANG)
+    return first
+
+
+def test_what_can_be_done_ahead_is_done_beside_the_turn_of_another(
+    gate: Event, callers: ThreadPoolExecutor
+) -> None:
+    device, read = Device(NEVER), Event()
+
+    def ahead() -> str:
+        read.set()
+        return "features"
+
+    def work(features: str) -> str:
+        return f"predicted from {features}"
+
+    first = occupied_by(device, callers, gate)
+    second = callers.submit(device.pipelined, nothing, ahead, work, str.upper)
+    assert read.wait(HANG)  # while the first still has the device
+    gate.set()
+    assert first.result(HANG)
+    assert second.result(HANG) == "PREDICTED FROM FEATURES"
+
+
+def test_a_device_that_is_free_begins_before_anything_is_read() -> None:
+    told: list[str] = []
+
+    def ahead() -> str:
+        return f"read after {told}"
+
+    assert Device(NEVER).pipelined(lambda: told.append("begin"), ahead, str, str) == "read after ['begin']"
+
+
+def test_what_follows_a_turn_holds_up_none(gate: Event) -> None:
+    device = Device(NEVER)
+
+    def first_turn() -> bool:
+        return device.pipelined(nothing, nothing, lambda _: "computed", lambda _: gate.wait(HANG))
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(first_turn)
+        until(lambda: device.busy > 0)
+        assert device.turn(nothing, lambda: "next") == "next"
+        assert not first.done()
+        gate.set()
+        assert first.result(HANG)
+
+
+def nothing_of(_: object) -> None:
+    """Compute nothing from what was read."""
+
+
+def test_what_is_read_for_a_turn_that_is_refused_is_not_used(
+    gate: Event, callers: ThreadPoolExecutor
+) -> None:
+    device = Device(NEVER)
+    told: list[str] = []
+
+    def refuse() -> None:
+        raise PermissionError
+
+    first = occupied_by(device, callers, gate)
+    refused = callers.submit(device.pipelined, refuse, lambda: "features", told.append, nothing_of)
+    until(lambda: device._thread._work_queue.qsize() > 0)
+    gate.set()
+    with pytest.raises(PermissionError):
+        refused.result(HANG)
+    assert first.result(HANG)
+    assert (told, device.lost) == ([], False)
+
+
+@pytest.mark.parametrize("where", ["ahead", "ahead of a turn that is waited for", "after"])
+def test_what_hangs_beside_the_turns_is_a_timeout_too_and_the_device_is_lost(
+    where: str, gate: Event, callers: ThreadPoolExecutor
+) -> None:
+    device, let = Device(limit=0.05), Event()
+
+    def hang(*_: object) -> None:
+        gate.wait(HANG)
+
+    read, follow = (nothing_of, hang) if where == "after" else (hang, nothing_of)
+    if where == "ahead of a turn that is waited for":
+        device._limit = NEVER
+        first = occupied_by(device, callers, let)
+        hanging = callers.submit(device.pipelined, nothing, partial(read, None), nothing_of, follow)
+        until(lambda: device._thread._work_queue.qsize() > 0)
+        device._limit = 0.05
+        let.set()
+        assert first.result(HANG)
+    else:
+        hanging = callers.submit(device.pipelined, nothing, partial(read, None), nothing_of, follow)
+    with pytest.raises(FailedError) as caught:
+        hanging.result(HANG)
+    assert caught.value.failure.code is Code.TIMEOUT
+    assert device.lost
+
+
+@pytest.mark.parametrize(("code", "lost"), [(Code.OUT_OF_MEMORY, False), (Code.CUDA_ERROR, True)])
+def test_a_failure_of_the_device_itself_that_is_seen_after_the_turn_loses_it(code: Code, lost: bool) -> None:
+    device, fail = Device(NEVER), failing(code)
+    with pytest.raises(FailedError):
+        device.pipelined(nothing, lambda: None, nothing_of, lambda _: fail())
+    assert device.lost is lost
+
+
+def test_what_reading_ahead_raises_is_raised_in_the_turn(gate: Event, callers: ThreadPoolExecutor) -> None:
+    device, told = Device(NEVER), []
+
+    def unreadable() -> None:
+        raise FileNotFoundError("features")
+
+    first = occupied_by(device, callers, gate)
+    second = callers.submit(
+        device.pipelined, lambda: told.append("begin"), unreadable, nothing_of, nothing_of
+    )
+    until(lambda: device._thread._work_queue.qsize() > 0)
+    assert not second.done()
+    gate.set()
+    with pytest.raises(FileNotFoundError, match="features"):
+        second.result(HANG)
+    assert first.result(HANG)
+    assert told == ["begin"]
 
 
 def test_a_failed_turn_was_busy_too() -> None:

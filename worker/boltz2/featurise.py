@@ -109,8 +109,8 @@ def _check_msas(workspace: Workspace, manifest: Manifest) -> None:
 
 def _save_features(workspace: Workspace, fills: Sequence[Fill], dataset: "_OneInput") -> None:
     with as_in_a_data_loader(fills):
-        features = collate([dataset[0]])
-    torch.save({"features": features, "generator": torch.get_rng_state()}, workspace.features)
+        torch.save(collate([dataset[0]]), workspace.features)
+    torch.save(torch.get_rng_state(), workspace.generator)
 
 
 class _OneInput(PredictionDataset):  # type: ignore[misc]  # Boltz ships no annotations

@@ -24,6 +24,7 @@ from worker.boltz2 import compute_device, featurise, sample, weights, write
 from worker.boltz2.fast.net import speed_up
 from worker.boltz2.manifest import AFFINITY, COMPONENTS, STRUCTURE, require
 from worker.boltz2.randomness import Fill
+from worker.boltz2.sample import Features, Predicted
 from worker.boltz2.weights import Loaded
 from worker.boltz2.workspace import Workspace
 from worker.child_pool import ChildPool
@@ -32,7 +33,7 @@ from worker.errors import DeviceLostError
 from worker.predictor import Examine, PredictedFiles, Written
 
 T = TypeVar("T")
-Sample = Callable[[Loaded, Workspace, torch.device], None]
+Sample = Callable[[Loaded, Workspace, Features, torch.device], Predicted]
 
 
 class Boltz2Predictor:
@@ -119,17 +120,21 @@ class Boltz2Predictor:
         return compute_device.describe(self._on, kernels=self._sound(self._structure).net.use_kernels)
 
     def _sample(
-        self, sample: Sample, model: "Future[Loaded]", workspace: Workspace, begin: Callable[[], object]
+        self, call: Sample, model: "Future[Loaded]", workspace: Workspace, begin: Callable[[], object]
     ) -> float:
-        """Sample in a turn of the device; return the seconds."""
+        """Sample in a turn of the device, read and save beside those of others; return the turn's seconds."""
         loaded = self._sound(model)  # waited for before the turn: nothing is begun that cannot go on
 
-        def work() -> float:
+        def work(features: Features) -> tuple[Predicted, float]:
             start = time.perf_counter()
-            sample(loaded, workspace, self._on)
-            return time.perf_counter() - start
+            return call(loaded, workspace, features, self._on), time.perf_counter() - start
 
-        return self._device.turn(begin, work)
+        def after(done: tuple[Predicted, float]) -> float:
+            predicted, seconds = done
+            sample.save(predicted, workspace, self._on)
+            return seconds
+
+        return self._device.pipelined(begin, partial(sample.read, workspace, self._on), work, after)
 
     def _fills(self, model: "Future[Loaded]") -> Sequence[Fill]:
         """Return what building the model fills: nothing on CUDA, where reading need not wait for it."""

@@ -1,16 +1,15 @@
-"""One call of a loaded model: features from a file, on the device, the prediction to a file."""
+"""One call of a loaded model: features from a file, a turn on the device, the prediction to a file."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from boltz.data.module.inferencev2 import Boltz2InferenceDataModule
 from boltz.main import BoltzSteeringParams
-from pytorch_lightning.utilities import move_data_to_device
 
 from schemas.options import Options
-from worker.boltz2 import errors
+from worker.boltz2 import errors, transfer
 from worker.boltz2.fast import steering, templates
 from worker.boltz2.randomness import seed_all
 from worker.boltz2.weights import Loaded
@@ -29,14 +28,46 @@ def configure_libraries() -> None:
         os.environ.setdefault(key, "1")
 
 
-def sample_structure(loaded: Loaded, workspace: Workspace, device: torch.device) -> None:
+class Features(NamedTuple):
+    """Features that were read, and what they say of the input."""
+
+    tensors: Mapping[str, Any]
+    steered: bool
+    templated: bool
+
+
+class Predicted(NamedTuple):
+    """What the model returned, where the model is, and torch's state after it."""
+
+    tensors: Mapping[str, Any]
+    generator: torch.Tensor
+
+
+def read(workspace: Workspace, device: torch.device) -> Features:
+    """Read features, and copy them to a GPU, while it may still compute another input."""
+    features = torch.load(workspace.features, weights_only=False, mmap=True)
+    steered, templated = steering.steers(features), templates.templated(features)
+    return Features(transfer.ahead(features, device), steered, templated)
+
+
+def save(predicted: Predicted, workspace: Workspace, device: torch.device) -> None:
+    """Write a prediction to its file, while the device may compute the next one. Raises FailedError."""
+    with errors.failures_of(device):
+        prediction = transfer.to_host(predicted.tensors, device)
+    torch.save({"prediction": prediction, "generator": predicted.generator}, workspace.raw)
+
+
+def sample_structure(
+    loaded: Loaded, workspace: Workspace, features: Features, device: torch.device
+) -> Predicted:
     """Predict structure and confidence. Raises FailedError."""
     options = workspace.options
     parallel = max_parallel_samples(structures(options))
     loaded.net.predict_args = _predict_args(
         options.recycling_steps, options.sampling_steps, options.samples, parallel=parallel
     )
-    _sample(loaded, workspace, device, potentials=bool(options.potentials))
+    loaded.net.steering_args = _steering_args(potentials=bool(options.potentials), contacts=features.steered)
+    return _sample(loaded, workspace, features, device)
 
 
 def structures(options: Options) -> int:
@@ -55,7 +86,9 @@ def max_parallel_samples(count: int) -> int:
     return count - passes + 1
 
 
-def sample_affinity(loaded: Loaded, workspace: Workspace, device: torch.device) -> None:
+def sample_affinity(
+    loaded: Loaded, workspace: Workspace, features: Features, device: torch.device
+) -> Predicted:
     """Predict the affinity of the complex that was predicted before. Raises FailedError.
 
     As the command does, its samples go in one pass: n modulo 1, plus 1.
@@ -64,34 +97,31 @@ def sample_affinity(loaded: Loaded, workspace: Workspace, device: torch.device) 
     loaded.net.predict_args = _predict_args(
         5, options.sampling_steps_affinity, options.samples_affinity, parallel=1
     )
-    _sample(loaded, workspace, device, potentials=False, contacts=False)
+    loaded.net.steering_args = _steering_args(potentials=False, contacts=False)
+    return _sample(loaded, workspace, features, device)
 
 
-def _sample(
-    loaded: Loaded, workspace: Workspace, device: torch.device, *, potentials: bool, contacts: bool = True
-) -> None:
-    """Sample as the Trainer would, in inference mode and mixed precision, the latter on a GPU alone.
-
-    Contacts, pockets and templates steer where the input has any, unless told not to.
-    """
-    read = torch.load(workspace.features, weights_only=False, mmap=True)
-    features = read["features"]
-    templated, contacts = templates.templated(features), contacts and steering.steers(features)
-    loaded.net.steering_args = _steering_args(potentials=potentials, contacts=contacts)
+def _sample(loaded: Loaded, workspace: Workspace, features: Features, device: torch.device) -> Predicted:
+    """Sample as the Trainer would, in inference mode and mixed precision, the latter on a GPU alone."""
     seed_all(workspace.seed)
-    torch.set_rng_state(read["generator"])
+    torch.set_rng_state(torch.load(workspace.generator))
     with errors.failures_of(
         device, workspace.options.samples, steered=loaded.net.steering_args["fk_steering"]
     ):
-        batch = Boltz2InferenceDataModule.transfer_batch_to_device(None, features, device, 0)
-        batch[templates.TEMPLATED] = templated
+        batch = transfer.to_device(features.tensors, device) | {templates.TEMPLATED: features.templated}
         with torch.inference_mode(), in_precision_of(device):
             prediction = loaded.net.predict_step(batch, 0)
         if prediction["exception"]:
             raise torch.OutOfMemoryError(f"{batch['token_pad_mask'].shape[1]} tokens")
-        written = {name: value for name, value in prediction.items() if name not in _UNWRITTEN}
-        result = move_data_to_device(written, torch.device("cpu"))  # waits for the device
-    torch.save({"prediction": result, "generator": torch.get_rng_state()}, workspace.raw)
+        _wait_for(device)
+    written = {name: value for name, value in prediction.items() if name not in _UNWRITTEN}
+    return Predicted(written, torch.get_rng_state())
+
+
+def _wait_for(device: torch.device) -> None:
+    """Wait until all is computed: only then the turn is over, and what went wrong is told."""
+    if device.type == "cuda":
+        torch.cuda.current_stream(device).synchronize()
 
 
 def in_precision_of(device: torch.device) -> torch.autocast:

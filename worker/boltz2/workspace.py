@@ -45,8 +45,13 @@ class Workspace:
 
     @property
     def features(self) -> Path:
-        """File that the model reads: ``features``, and ``generator``, torch's state to sample from."""
+        """File of features, which is read while the device may still be another input's."""
         return self.out / "features.pt"
+
+    @property
+    def generator(self) -> Path:
+        """File of torch's state to sample from, which is read in the input's turn on the device."""
+        return self.out / "generator.pt"
 
     @property
     def raw(self) -> Path:

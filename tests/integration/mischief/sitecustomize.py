@@ -2,7 +2,7 @@
 
 Python imports a module of this name at every start, and a test puts this folder on a worker's PYTHONPATH. The
 product's code stays as it is: it happens when a file is opened to be read whose path matches MISCHIEF_KILLS
-or MISCHIEF_HOLDS. The model alone reads a job's ``features.pt``, in its turn on the device; a child alone
+or MISCHIEF_HOLDS. The worker reads a job's ``generator.pt`` in its turn on the device alone; a child alone
 reads the input that is called for the job, to parse it. Who is held goes on when the file is gone that
 MISCHIEF_HOLDS_WHILE names, if it is set. With a small model on a CPU no input does such things by itself, and
 one that takes long takes another time on each machine.

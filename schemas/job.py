@@ -148,6 +148,7 @@ class ComputeDevice(Record):
     cuda: Bounded | None = Field(None, description="Version of CUDA that torch was built for, on a GPU.")
     torch: Bounded
     kernels: bool = Field(description="Whether the fused kernels (cuEquivariance) computed.")
+    compiled: bool = Field(False, description="Whether layers that were compiled ahead of time computed.")
     precision: Bounded = Field(description="bfloat16 (mixed) or float32.")
 
 

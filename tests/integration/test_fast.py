@@ -4,10 +4,10 @@ Predictions, and the state that torch's generator is left in, are compared with 
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Never
+from typing import Never
 
 import pytest
 import torch
@@ -15,11 +15,11 @@ from boltz.model.layers import pairformer
 from boltz.model.layers.dropout import get_dropout_mask
 from boltz.model.modules import trunkv2
 from boltz.model.modules.diffusionv2 import DiffusionModule
+from integration.in_process import COMPLEX, FEW, are_near, featurised, few, sampled
 from support.inputs import BINDER, PEPTIDE
 
 from benchmarks.exactness import INPUTS
 from benchmarks.fast import boltz_alone, predict
-from dropfold.replay.superposition import superposed
 from local import small_model
 from local.small_model import DEFAULT, ensure
 from schemas.failure import Code, FailedError
@@ -35,13 +35,8 @@ from worker.boltz2.workspace import Workspace
 
 CPU = torch.device("cpu")
 LEVERS = (steering, dropout, templates, rollout)
-FEW = Options(recycling_steps=0, sampling_steps=3, samples=2)
 MORE = {"marks": pytest.mark.extra}
 
-COMPLEX = f"""\
-{PEPTIDE}- dna: {{id: D, sequence: GATTACA}}
-- ligand: {{id: L, smiles: "CC(=O)Oc1ccccc1C(=O)O"}}
-"""
 CONTACT = f"""\
 {COMPLEX}constraints:
 - contact: {{token1: [A, 2], token2: [A, 9], max_distance: 6, force: true}}
@@ -75,34 +70,6 @@ def fast(loaded: Loaded) -> Loaded:
     return loaded
 
 
-def featurised(document: str | Path, options: Options, cache: Path, folder: Path) -> Workspace:
-    """Write the features of an input; where it is a file, its neighbours lie beside it."""
-    path = document if isinstance(document, Path) else folder / "input.yaml"
-    if isinstance(document, str):
-        path.write_text(document)
-    workspace = Workspace(path, options, 7, folder / "out", cache / "mols")
-    featurise.featurise(workspace, ())
-    return workspace
-
-
-def sampled(loaded: Loaded, workspace: Workspace, call: Sample) -> dict[str, torch.Tensor]:
-    """Return all tensors of a prediction, and the generator's state after it."""
-    predict(loaded, workspace, call)
-    raw = torch.load(workspace.raw, weights_only=False)
-    return flat(raw["prediction"]) | {"generator": raw["generator"]}
-
-
-def flat(nested: Mapping[Any, Any], prefix: str = "") -> dict[str, torch.Tensor]:
-    """Return what is in a dictionary of dictionaries, by names joined."""
-    tensors: dict[str, torch.Tensor] = {}
-    for name, value in nested.items():
-        if isinstance(value, dict):
-            tensors |= flat(value, f"{prefix}{name}.")
-        else:
-            tensors[f"{prefix}{name}"] = torch.as_tensor(value)
-    return tensors
-
-
 def differing(
     ours: Loaded, theirs: Loaded, workspace: Workspace, call: Sample = sample.sample_structure
 ) -> list[str]:
@@ -130,10 +97,6 @@ def test_a_changed_line_is_seen_and_said(caplog: pytest.LogCaptureFixture) -> No
 def own_ways(caplog: pytest.LogCaptureFixture) -> int:
     """Return how often the log says that Boltz's own way was taken."""
     return sum(vars(line).get("action") == "model.own_way" for line in caplog.records)
-
-
-def few(**changed: object) -> Options:
-    return FEW.model_copy(update=changed)
 
 
 @pytest.mark.parametrize(
@@ -196,19 +159,9 @@ def test_so_does_an_affinity(cache: Path, ours: Loaded, tmp_path: Path) -> None:
 def test_a_fast_prediction_is_near_the_exact_one(
     cache: Path, ours: Loaded, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its tolerance: 0.01 Å once superposed, 0.001 in each score; released weights: docs/performance.md."""
     less_exact = weights.load(cache / STRUCTURE, CPU)
     speed_up(less_exact.net, "fast")
-    workspace = featurised(COMPLEX, few(samples=2, sampling_steps=20), cache, tmp_path)
-    exact, fast = (sampled(each, workspace, sample.sample_structure) for each in (ours, less_exact))
-    assert not torch.equal(exact["coords"], fast["coords"])
-    assert torch.equal(exact["generator"], fast["generator"])
-    real = exact["masks"][0].bool().numpy()
-    for one, other in zip(exact["coords"].numpy(), fast["coords"].numpy(), strict=True):
-        apart = superposed(other, one, by=real)[real] - one[real]
-        assert (apart**2).sum(axis=-1).mean() ** 0.5 < 0.01
-    for score in ("plddt", "confidence_score", "iptm", "ptm", "complex_pde"):
-        assert torch.allclose(exact[score], fast[score], rtol=0, atol=0.001), score
+    are_near(ours, less_exact, featurised(COMPLEX, few(samples=2, sampling_steps=20), cache, tmp_path))
     assert own_ways(caplog) == 0
 
 

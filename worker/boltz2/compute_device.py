@@ -14,9 +14,20 @@ _CPUINFO = Path("/proc/cpuinfo")
 _LONGEST = 80  # NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE
 
 
+def asked(name: str) -> torch.device:
+    """Return the device that "auto", "cpu" or "cuda" asks for. Raises RuntimeError where there is no GPU."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise RuntimeError(
+            f"Device {name} was asked for, but torch {torch.__version__} sees no GPU: use auto or cpu."
+        )
+    return torch.device(name)
+
+
 @cache
-def describe(device: torch.device, *, kernels: bool) -> ComputeDevice:
-    """Describe a device; ``kernels`` is whether the model on it uses the fused ones."""
+def describe(device: torch.device, *, kernels: bool, compiled: bool) -> ComputeDevice:
+    """Describe a device; whether the model on it uses the fused kernels, and layers that were compiled."""
     gpu = device.type == "cuda"
     return ComputeDevice(
         name=torch.cuda.get_device_name(device) if gpu else _processor(),
@@ -24,6 +35,7 @@ def describe(device: torch.device, *, kernels: bool) -> ComputeDevice:
         cuda=torch.version.cuda if gpu else None,
         torch=torch.__version__,
         kernels=kernels,
+        compiled=compiled,
         precision=_precision(device),
     )
 

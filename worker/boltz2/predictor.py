@@ -21,6 +21,7 @@ from schemas.job import ComputeDevice, Model, Speed
 from schemas.options import Options
 from schemas.stages import Stage
 from worker.boltz2 import compute_device, featurise, sample, weights, write
+from worker.boltz2.fast.compiled import FOLDER
 from worker.boltz2.fast.net import speed_up
 from worker.boltz2.manifest import AFFINITY, COMPONENTS, STRUCTURE, require
 from worker.boltz2.randomness import Fill
@@ -50,7 +51,7 @@ class Boltz2Predictor:
         self._cache = cache.absolute()
         for part in (COMPONENTS, STRUCTURE):
             require(self._cache / part)
-        self._children, self._device, self._on = children, device, _torch_device(on)
+        self._children, self._device, self._on = children, device, compute_device.asked(on)
         self._speed: Speed = speed
         sample.configure_libraries()
         self._described = _in_background(partial(weights.describe, self._cache))
@@ -117,7 +118,9 @@ class Boltz2Predictor:
 
     @property
     def _described_device(self) -> ComputeDevice:
-        return compute_device.describe(self._on, kernels=self._sound(self._structure).net.use_kernels)
+        model = self._sound(self._structure)
+        compiled = model.compiled is not None and model.compiled.works
+        return compute_device.describe(self._on, kernels=model.net.use_kernels, compiled=compiled)
 
     def _sample(
         self, call: Sample, model: "Future[Loaded]", workspace: Workspace, begin: Callable[[], object]
@@ -161,21 +164,10 @@ class Boltz2Predictor:
 def load(path: Path, device: torch.device, speed: Speed, **arguments: bool) -> Loaded:
     """Load a checkpoint (worker/boltz2/weights.py), and have it leave out what changes no result.
 
-    With the speed "fast", also what changes last digits.
+    With the speed "fast", also what changes last digits; layers may have been compiled for it, beside it.
     """
     loaded = weights.load(path, device, **arguments)
-    speed_up(loaded.net, speed)
-    return loaded
-
-
-def _torch_device(asked: str) -> torch.device:
-    if asked == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if asked.startswith("cuda") and not torch.cuda.is_available():
-        raise RuntimeError(
-            f"Device {asked} was asked for, but torch {torch.__version__} sees no GPU: use auto or cpu."
-        )
-    return torch.device(asked)
+    return loaded._replace(compiled=speed_up(loaded.net, speed, path.parent / FOLDER))
 
 
 def _in_background(work: Callable[[], T]) -> "Future[T]":

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from boltz.main import Boltz2DiffusionParams, MSAModuleArgs, PairformerArgsV2
@@ -34,12 +34,22 @@ _LOADING = threading.Lock()  # an initialiser is replaced for the whole process 
 _KERNEL_WIDTH = 32  # the kernels are written for pair widths that are multiples of it
 
 
+class Compiled(Protocol):
+    """Layers that were compiled ahead of time, and whether they work on this machine."""
+
+    works: bool
+
+
 class Loaded(NamedTuple):
-    """A model on its device, what building it would have drawn from torch's CPU generator, and since when."""
+    """A model on its device, what building it would have drawn from torch's CPU generator, and since when.
+
+    ``compiled`` are layers of it that were compiled ahead of time, if there are any.
+    """
 
     net: Boltz2
     fills: Sequence[Fill]
     at: datetime
+    compiled: Compiled | None = None
 
 
 def load(path: Path, device: torch.device, **arguments: bool) -> Loaded:

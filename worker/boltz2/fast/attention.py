@@ -43,7 +43,7 @@ def attend_fused(attention: AttentionPairBias, s: Tensor, keys: Tensor, bias: Te
 def _projected(attention: AttentionPairBias, s: Tensor, keys: Tensor) -> Iterator[Tensor]:
     """Yield queries, keys and values, (many, i or j, head, width of a head)."""
     for project, x in ((attention.proj_q, s), (attention.proj_k, keys), (attention.proj_v, keys)):
-        yield project(x).view(len(x), -1, attention.num_heads, attention.head_dim)
+        yield project(x).unflatten(-1, (attention.num_heads, attention.head_dim))
 
 
 def _gated(attention: AttentionPairBias, s: Tensor, out: Tensor) -> Tensor:

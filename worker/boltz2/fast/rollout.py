@@ -16,7 +16,7 @@ from torch import Tensor
 
 from worker.boltz2.fast import conditioning, lines, own_way, precision, score
 from worker.boltz2.fast.conditioning import PARTS, Biases
-from worker.boltz2.fast.score import Fixed, Score
+from worker.boltz2.fast.score import Fixed, Score, TokenLayer, exactly
 
 LINES = {
     AtomDiffusion.preconditioned_network_forward: "176b91cac45ff243",
@@ -25,10 +25,11 @@ LINES = {
 } | (conditioning.LINES | score.LINES)
 
 
-def speed_up(net: Boltz2, *, less_exact: bool = False) -> None:
+def speed_up(net: Boltz2, less_exact: TokenLayer | None = None) -> None:
     """Have a net's diffusion compute once, for each input, what no step changes.
 
-    ``less_exact`` has torch's fused attention and, on a GPU, TensorFloat-32 compute the score.
+    ``less_exact`` applies the layers of tokens, where last digits may be others: then all samples have one
+    conditioning, too, and a GPU multiplies in TensorFloat-32.
     """
     if not lines.same(LINES):
         return
@@ -42,9 +43,7 @@ def speed_up(net: Boltz2, *, less_exact: bool = False) -> None:
         if not isinstance(laid_out, Biases):
             return asked(**given)
         rewind = _rewinding(process.device)
-        if sampled := own_way.unless_it_fails(
-            lambda: _sampled(process, partial(asked, **given), less_exact=less_exact)
-        ):
+        if sampled := own_way.unless_it_fails(lambda: _sampled(process, partial(asked, **given), less_exact)):
             return sampled
         rewind()
         return asked(**given | {"diffusion_conditioning": dict(zip(PARTS, laid_out.boltz(), strict=True))})
@@ -54,10 +53,10 @@ def speed_up(net: Boltz2, *, less_exact: bool = False) -> None:
 
 
 def _sampled(
-    process: AtomDiffusion, sample: Callable[[], dict[str, Tensor]], *, less_exact: bool
+    process: AtomDiffusion, sample: Callable[[], dict[str, Tensor]], less_exact: TokenLayer | None
 ) -> dict[str, Tensor]:
     """Sample with what stands for the score model during one roll-out."""
-    process.score_model.forward = _forward(process, less_exact=less_exact)
+    process.score_model.forward = _forward(process, less_exact)
     try:
         return sample()
     finally:
@@ -77,10 +76,10 @@ def _rewinding(device: torch.device) -> Callable[[], None]:
     return rewind
 
 
-def _forward(process: AtomDiffusion, *, less_exact: bool) -> Any:  # noqa: ANN401 (a function with Boltz's arguments)
+def _forward(process: AtomDiffusion, less_exact: TokenLayer | None) -> Any:  # noqa: ANN401 (Boltz's arguments)
     """Return what stands for the score model's own ``forward`` during one roll-out."""
     model = process.score_model
-    shared = _rows_do_not_matter(process.device)
+    shared = less_exact is not None or _rows_do_not_matter(process.device)
     fixed: list[Fixed] = []
     scores: dict[int, Score] = {}
 
@@ -89,8 +88,8 @@ def _forward(process: AtomDiffusion, *, less_exact: bool) -> Any:  # noqa: ANN40
             fixed.append(Fixed.of(model, feats, given["diffusion_conditioning"]))
         rows = 1 if shared else multiplicity
         if rows not in scores:
-            scores[rows] = Score(model, fixed[0], rows, fused=less_exact, **given)
-        with precision.of_products(process.device, reduced=less_exact):
+            scores[rows] = Score(model, fixed[0], rows, layer=less_exact or exactly, **given)
+        with precision.of_products(process.device, reduced=less_exact is not None):
             return scores[rows](r_noisy, times)
 
     return forward

@@ -7,7 +7,7 @@ embeds the tokens. Restates boltz/model/modules/diffusionv2.py, l. 115 to 176, a
 177, 450 to 492 and 534 to 565; Boltz's own modules are called wherever they fit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,28 @@ LINES = {
     DiffusionModule.forward: "5692de8bb5844ea8",
     SingleConditioning.forward: "ed017a3b5e6f44e7",
 } | atoms.LINES
+
+TokenLayer = Callable[[DiffusionTransformerLayer, Tensor, Tensor, Tensor], Tensor]
+"""Applies a layer to (sample, token, width), by the conditioning (rows, token, width) and a layer's bias."""
+
+
+def exactly(layer: DiffusionTransformerLayer, a: Tensor, s: Tensor, bias: Tensor) -> Tensor:
+    """Apply a layer of the token transformer as Boltz does, to the bit."""
+    return _applied(layer, a, s, bias, attend)
+
+
+def fused(layer: DiffusionTransformerLayer, a: Tensor, s: Tensor, bias: Tensor) -> Tensor:
+    """Apply it with torch's fused attention, which writes no weights to memory: other last digits."""
+    return _applied(layer, a, s, bias, attend_fused)
+
+
+def _applied(
+    layer: DiffusionTransformerLayer, a: Tensor, s: Tensor, bias: Tensor, attend: Callable[..., Tensor]
+) -> Tensor:
+    b = layer.adaln(a, s)
+    a = a + layer.output_projection(s) * attend(layer.pair_bias_attn, b, b, bias)
+    after: Tensor = layer.post_lnorm(a + layer.transition(a, s))
+    return after
 
 
 @dataclass(frozen=True)
@@ -84,8 +106,8 @@ class Score:
     """The score model for one input: coordinates and noise levels in, their update out.
 
     ``rows``: for how many samples the conditioning is computed; with 1, once for all of them, which is the
-    same at each noise level, but in products of another size, which a GPU may round otherwise. ``fused`` is
-    whether tokens attend by torch's fused kernel, which writes no weights to memory and rounds otherwise.
+    same at each noise level, but in products of another size, which a GPU may round otherwise. ``layer``
+    applies each layer of the token transformer.
     """
 
     def __init__(
@@ -97,9 +119,9 @@ class Score:
         s_trunk: Tensor,
         s_inputs: Tensor,
         diffusion_conditioning: Mapping[str, Any],
-        fused: bool = False,
+        layer: TokenLayer = exactly,
     ) -> None:
-        self._attend = attend_fused if fused else attend
+        self._layer = layer
         self._model, self._fixed, self._rows = model, fixed, rows
         self._window = model.atoms_per_window_queries
         self._q = diffusion_conditioning["q"].float()
@@ -120,7 +142,7 @@ class Score:
         a = torch.bmm(fixed.means.expand(len(q), -1, -1), encoder.atom_to_token_trans(q))
         a = a + model.s_to_a_linear(s)
         for layer, bias in zip(model.token_transformer.layers, fixed.tokens, strict=True):
-            a = self._token_layer(layer, a, s, bias)
+            a = self._layer(layer, a, s, bias)
         spread = decoder.a_to_q_trans(model.a_norm(a)).index_select(1, fixed.token_of) * fixed.real
         update: Tensor = decoder.atom_feat_to_atom_pos_update(self._decode(q + spread, self._window))
         return update
@@ -134,10 +156,3 @@ class Score:
         for transition in conditioner.transitions:
             s = transition(s) + s
         return s
-
-    def _token_layer(self, layer: DiffusionTransformerLayer, a: Tensor, s: Tensor, bias: Tensor) -> Tensor:
-        """Apply a layer of the token transformer to (sample, token, width)."""
-        b = layer.adaln(a, s)
-        a = a + layer.output_projection(s) * self._attend(layer.pair_bias_attn, b, b, bias)
-        after: Tensor = layer.post_lnorm(a + layer.transition(a, s))
-        return after

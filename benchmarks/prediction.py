@@ -24,6 +24,7 @@ from benchmarks.startup import machine
 from local import full_model, small_model
 from schemas.job import Job, State
 from schemas.options import Options
+from schemas.stages import Stage
 
 STAGES = ("parse", "featurise", "predict", "write")
 
@@ -79,10 +80,22 @@ def _show(console: Console, drained: Drained, sizes: Sequence[int]) -> None:
         table.add_row(str(tokens), *(f"{seconds:.2f}" for seconds in middles))
     console.print(f"{machine()}; {_gpu()}", highlight=False)
     console.print(table)
+    if len(sizes) > 1:
+        console.print(
+            f"for benchmarks/capacity/figures.yaml: {_figures(drained.jobs, sizes)}", highlight=False
+        )
     console.print(
         f"device busy {drained.device.busy_share:.1%} of the time from the first turn to the last; "
         f"at most {drained.device_peak_memory / 2**30:.1f} GiB of its memory (0 without a GPU)"
     )
+
+
+def _figures(jobs: Sequence[Job], sizes: Sequence[int]) -> str:
+    """Fit the seconds of a turn, by least squares, by what the model of capacity makes of them."""
+    turns = [(tokens, job.timings[Stage.PREDICT]) for tokens in sizes for job in _of_size(jobs, tokens)]
+    squares = [(tokens / 512) ** 2 for tokens, _ in turns]
+    slope, fixed = statistics.linear_regression(squares, [seconds for _, seconds in turns])
+    return f"device_seconds {fixed:.2f}, device_seconds_at_512 {slope:.2f} (kind: measured)"
 
 
 def _gpu() -> str:

@@ -25,6 +25,8 @@ from benchmarks.capacity.record import End
 PAGE = Path(__file__).parents[2] / "docs" / "capacity.md"
 
 TEMPLATE = HERE / "page.md"
+SIZES = (128, 256, 512, 1024)
+HOSTED = ("0.025", "0.05", "0.10")
 
 
 def text(results: Results) -> str:
@@ -36,6 +38,7 @@ def text(results: Results) -> str:
         cases=_cases(results),
         advice=_advice(results),
         slower_table=_slower(results),
+        molecules=_molecules(table),
         figures=_figures(),
         prices=_prices(table),
         read=table.read,
@@ -66,6 +69,10 @@ def _setting(results: Results) -> dict[str, object]:
         "patience": MOST_DELIVERIES,
         "affordable": advice.AFFORDABLE - 1,
         "equals": advice.AS_FAST - 1,
+        "seconds_kind": figures.figures()["times"]["device_seconds_at_512"].kind,
+        "vcpus": figures.limits().vcpus,
+        "memory": figures.limits().memory_gib,
+        "hosted": ", ".join(HOSTED),
     }
 
 
@@ -122,6 +129,7 @@ def _read(results: Results) -> dict[str, object]:
         "few": few.outcome.p95_seconds / 3600,
         "many": warm.outcome.p95_seconds / 60,
         "more": warm.monthly / few.monthly - 1,
+        "per_result": warm.per_thousand / 1000,
     }
 
 
@@ -153,6 +161,15 @@ def _slower(results: Results) -> str:
         for point in results.slower
     )
     return _table(("Seconds on the device", "p95", "$ per 1,000 results", "Starts per file"), rows)
+
+
+def _molecules(table: PriceTable) -> str:
+    second = cost.gpu_second(table.prices, figures.limits())
+    turns = {tokens: figures.times().turn(tokens) for tokens in SIZES}
+    rows = (
+        (f"{tokens:,}", f"{seconds:.0f} s", f"{seconds * second:.4f}") for tokens, seconds in turns.items()
+    )
+    return _table(("Tokens", "Seconds of an L4", "$ for each"), rows)
 
 
 def _figures() -> str:

@@ -113,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--samples", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--steps", type=int, default=200, help="of the diffusion (default 200)")
-    parser.add_argument("--rounds", type=int, default=3, help="predictions of each way (default 3)")
+    parser.add_argument("--rounds", type=int, default=7, help="predictions of each way (default 7)")
     return parser
 
 

@@ -8,8 +8,8 @@ The command fills in an order that is easily lost, so each of its steps has its 
 4. the model samples; for an affinity, steps 2 to 4 come again with the second model.
 
 Step 2 is not repeated: what it fills is noted down (and not drawn) when the model is loaded, and drawn again
-for each input. On CUDA, where sampling has the GPU's generator and no two runs agree to the bit anyway, it is
-left out: half a billion numbers take seconds. Between the steps, and from process to process, the state of
+for each input. On CUDA, where sampling has the GPU's generator, seeded anew, it is left out: half a billion
+numbers take seconds. Between the steps, and from process to process, the state of
 torch's generator is handed on.
 """
 

@@ -16,6 +16,9 @@ T = TypeVar("T")
 Read = TypeVar("Read")
 Computed = TypeVar("Computed")
 
+BESIDE = 4
+"""Threads for what is done beside turns: one for each job in flight, and one to spare."""
+
 
 class Device:
     """One thread that alone computes on the device, and others for what is done beside its turns.
@@ -28,7 +31,7 @@ class Device:
     def __init__(self, limit: float) -> None:
         self._limit = limit
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="device")
-        self._beside = ThreadPoolExecutor(thread_name_prefix="beside")
+        self._beside = ThreadPoolExecutor(BESIDE, thread_name_prefix="beside")
         self._asking = threading.Lock()
         self._last_turn: Future[Any] | None = None
         self._first = self._last = 0.0

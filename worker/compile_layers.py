@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from schemas.reason import reason
 from worker.boltz2.manifest import STRUCTURE, CacheError, require
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def main(cache: Path, to: Path, device: str) -> None:
     try:
         made = _compiled(cache, to, device)
     except (CacheError, OSError, RuntimeError) as error:
-        raise click.ClickException(" ".join(str(error).split())[:1000]) from error
+        raise click.ClickException(reason(error)) from error
     click.echo(f"{made} is ready.")
 
 

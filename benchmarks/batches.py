@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from boltz.data.module.inferencev2 import Boltz2InferenceDataModule, collate
+from boltz.data.module.inferencev2 import collate
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -43,7 +43,7 @@ from benchmarks.inputs import RESIDUES
 from benchmarks.startup import CHECKPOINTS, machine
 from local import full_model, small_model
 from schemas.options import Options
-from worker.boltz2 import featurise, sample, weights
+from worker.boltz2 import featurise, sample, transfer, weights
 from worker.boltz2.fast import templates
 from worker.boltz2.fast.net import speed_up
 from worker.boltz2.manifest import STRUCTURE
@@ -207,8 +207,7 @@ def batched(inputs: Sequence[Mapping[str, Any]], device: torch.device) -> Batch:
     features = collate([{name: values[0] for name, values in each.items()} for each in inputs])
     templated = {templates.TEMPLATED: templates.templated(features)}
     drawn = torch.randn(features["ref_pos"].shape, generator=torch.Generator().manual_seed(7))
-    moved = Boltz2InferenceDataModule.transfer_batch_to_device(None, features, device, 0)
-    return Batch(moved | templated, LEVEL * drawn.to(device))
+    return Batch(transfer.to_device(features, device) | templated, LEVEL * drawn.to(device))
 
 
 def alone(batch: Batch) -> Iterator[Batch]:

@@ -80,9 +80,12 @@ def _show(console: Console, drained: Drained, sizes: Sequence[int]) -> None:
         table.add_row(str(tokens), *(f"{seconds:.2f}" for seconds in middles))
     console.print(f"{machine()}; {_gpu()}", highlight=False)
     console.print(table)
-    if len(sizes) > 1:
+    turns = [
+        (tokens, job.timings[Stage.PREDICT]) for tokens in sizes for job in _of_size(drained.jobs, tokens)
+    ]
+    if len({tokens for tokens, _ in turns}) > 1:
         console.print(
-            f"for benchmarks/capacity/figures.yaml: {_figures(drained.jobs, sizes)}", highlight=False
+            "for benchmarks/capacity/figures.yaml, kind measured:", *_figures(turns), highlight=False
         )
     console.print(
         f"device busy {drained.device.busy_share:.1%} of the time from the first turn to the last; "
@@ -90,12 +93,16 @@ def _show(console: Console, drained: Drained, sizes: Sequence[int]) -> None:
     )
 
 
-def _figures(jobs: Sequence[Job], sizes: Sequence[int]) -> str:
-    """Fit the seconds of a turn, by least squares, by what the model of capacity makes of them."""
-    turns = [(tokens, job.timings[Stage.PREDICT]) for tokens in sizes for job in _of_size(jobs, tokens)]
-    squares = [(tokens / 512) ** 2 for tokens, _ in turns]
-    slope, fixed = statistics.linear_regression(squares, [seconds for _, seconds in turns])
-    return f"device_seconds {fixed:.2f}, device_seconds_at_512 {slope:.2f} (kind: measured)"
+def _figures(turns: Sequence[tuple[int, float]]) -> Iterator[str]:
+    for name, seconds in zip(("device_seconds", "device_seconds_at_512"), fitted(turns), strict=True):
+        yield f"{name} {seconds:.2f}"
+
+
+def fitted(turns: Sequence[tuple[int, float]]) -> tuple[float, float]:
+    """Return what the model of capacity makes of tokens and seconds, by least squares (``Times.turn``)."""
+    squares, seconds = zip(*(((tokens / 512) ** 2, seconds) for tokens, seconds in turns), strict=True)
+    slope, fixed = statistics.linear_regression(squares, seconds)
+    return fixed, slope
 
 
 def _gpu() -> str:

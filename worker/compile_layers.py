@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
 
 EPILOG = """\b
-Example, on a machine with an L4 and a checkout, for images whose workers have one:
-  SPEED=fast is what uses the layers; docs/image.md has the whole way.
+Example, on a machine with an L4, for workers with SPEED=fast that have one (docs/image.md):
   python -m worker.compile_layers ~/.boltz compiled
   docker build --build-context compiled=compiled --file Dockerfile.production .
 """
@@ -42,7 +41,7 @@ def _compiled(cache: Path, to: Path, device: str) -> Path:
     # Here: torch takes seconds, which --help need not take.
     from worker.boltz2 import weights  # noqa: PLC0415
     from worker.boltz2.compute_device import asked  # noqa: PLC0415
-    from worker.boltz2.fast import compiled  # noqa: PLC0415
+    from worker.boltz2.fast import compilation, compiled  # noqa: PLC0415
 
     net = weights.load(require(cache / STRUCTURE), asked(device)).net
     own = to / compiled.name(net)
@@ -50,7 +49,7 @@ def _compiled(cache: Path, to: Path, device: str) -> Path:
         raise CacheError(f"{own} exists already: these layers are compiled for this device.")
     bar: ProgressBar[int] = click.progressbar(length=len(compiled.PARTS), label="compiling", show_pos=True)
     with bar:
-        compiled.compile_layers(net, own, lambda: bar.update(1))
+        compilation.compile_layers(net, own, lambda: bar.update(1))
     return own
 
 

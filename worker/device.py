@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from schemas.failure import Code, FailedError, Failure
 from worker.errors import DeviceLostError
@@ -33,7 +33,7 @@ class Device:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="device")
         self._beside = ThreadPoolExecutor(BESIDE, thread_name_prefix="beside")
         self._asking = threading.Lock()
-        self._last_turn: Future[Any] | None = None
+        self._asked = 0  # turns that are not over
         self._first = self._last = 0.0
         self.busy = 0.0
         self.lost = False
@@ -63,21 +63,28 @@ class Device:
 
         def run(reading: "Future[Read] | None") -> "Future[T]":
             try:
-                if self.lost:
-                    raise DeviceLostError
-                begin()
+                self._begin(begin, began)
+                read = reading.result() if reading else ahead()
+                return self._beside.submit(self._followed, after, self._timed(work, read))
             finally:
-                began.set()
-            read = reading.result() if reading else ahead()
-            return self._beside.submit(self._followed, after, self._timed(work, read))
+                with self._asking:
+                    self._asked -= 1
 
         with self._asking:
-            occupied = self._last_turn is not None and not self._last_turn.done()
-            reading = self._beside.submit(ahead) if occupied else None
-            self._last_turn = future = self._thread.submit(run, reading)
+            reading = self._beside.submit(ahead) if self._asked else None
+            self._asked += 1
+            future = self._thread.submit(run, reading)
         began.wait()
         ends_at = time.monotonic() + self._limit
         return self._result(self._result(future, ends_at), ends_at)
+
+    def _begin(self, begin: Callable[[], object], began: threading.Event) -> None:
+        try:
+            if self.lost:
+                raise DeviceLostError
+            begin()
+        finally:
+            began.set()
 
     def _result(self, future: "Future[T]", ends_at: float) -> T:
         try:

@@ -26,7 +26,6 @@ PAGE = Path(__file__).parents[2] / "docs" / "capacity.md"
 
 TEMPLATE = HERE / "page.md"
 SIZES = (128, 256, 512, 1024)
-HOSTED = ("0.025", "0.05", "0.10")
 
 
 def text(results: Results) -> str:
@@ -72,7 +71,6 @@ def _setting(results: Results) -> dict[str, object]:
         "seconds_kind": figures.figures()["times"]["device_seconds_at_512"].kind,
         "vcpus": figures.limits().vcpus,
         "memory": figures.limits().memory_gib,
-        "hosted": ", ".join(HOSTED),
     }
 
 

@@ -11,6 +11,7 @@ from benchmarks.capacity.fleet import Fleet, Scene
 from benchmarks.capacity.load import File
 from benchmarks.capacity.record import End, Outcome, Record, quantile
 from benchmarks.capacity.warm import WarmWorkers
+from benchmarks.prediction import fitted
 
 USERS = 30
 ARCHITECTURES = (
@@ -44,6 +45,12 @@ def test_every_file_ends_exactly_once(architecture: str) -> None:
     assert set(fleet.record.ends) == set(range(outcome.files))
     assert sum(outcome.ends.values()) == outcome.files > 0
     assert len(fleet.record.responses) == outcome.ends[End.SUCCEEDED] > 0
+
+
+def test_seconds_that_were_measured_are_the_model_s_again() -> None:
+    times = figures.times()
+    found = fitted([(tokens, times.turn(tokens)) for tokens in (128, 256, 512, 512)])
+    assert found == pytest.approx((times.device_seconds, times.device_seconds_at_512))
 
 
 def test_a_file_that_ends_twice_is_an_error_of_the_model() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from packaging.utils import canonicalize_name
 
+from worker.boltz2.fast.compiled import FOLDER
 from worker.scratch import FALL_BACK
 
 ROOT = Path(__file__).parents[2]
@@ -110,6 +111,13 @@ def imported(file: Path, seen: set[Path]) -> set[Path]:
 
 def ignored() -> list[str]:
     return (ROOT / ".dockerignore").read_text().splitlines()
+
+
+def test_compiled_layers_lie_where_workers_look_for_them() -> None:
+    [cache] = re.findall(r"\bBOLTZ_CACHE=(\S+)", DOCKERFILE)
+    [(source, target)] = re.findall(r"^ +cp -R (/compiled) (\S+?);", DOCKERFILE, re.MULTILINE)
+    assert target == f"{cache}/{FOLDER}"
+    assert f"from=compiled,target={source} " in DOCKERFILE
 
 
 def test_the_worker_is_the_default_command_and_not_root() -> None:

@@ -1,10 +1,13 @@
+import gc
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from threading import Event
 from typing import TypeVar
+from weakref import ref
 
 import pytest
 from support.paper import failing, nothing
@@ -309,6 +312,22 @@ def test_what_reading_ahead_raises_is_raised_in_the_turn(gate: Event, callers: T
         second.result(HANG)
     assert first.result(HANG)
     assert told == ["begin"]
+
+
+def test_a_device_holds_on_to_nothing_of_a_turn_that_failed() -> None:
+    """What the frames of an error have may be most of a GPU's memory."""
+    device = Device(NEVER)
+    left = []
+
+    def fail() -> None:
+        large = Event()
+        left.append(ref(large))
+        failing(Code.OUT_OF_MEMORY)()
+
+    with suppress(FailedError):  # which lets go of the error, as pytest's own does not
+        device.turn(nothing, fail)
+    gc.collect()
+    assert left[0]() is None
 
 
 def test_a_failed_turn_was_busy_too() -> None:

@@ -28,9 +28,11 @@ def ahead(features: Mapping[str, Any], device: torch.device) -> Mapping[str, Any
 
     If it cannot be done now, they stay where they are: what is wrong will be met, and told, in the turn.
     """
-    if device.type != "cuda" or _bytes(features) > AHEAD * torch.cuda.mem_get_info(device)[1]:
+    if device.type != "cuda":
         return features
     try:
+        if _bytes(features) > AHEAD * torch.cuda.mem_get_info(device)[1]:
+            return features
         with torch.cuda.stream(_stream(device)):
             copied = to_device(_each(features, Tensor.pin_memory), device)
         _stream(device).synchronize()

@@ -34,7 +34,7 @@ _LOADING = threading.Lock()  # an initialiser is replaced for the whole process 
 _KERNEL_WIDTH = 32  # the kernels are written for pair widths that are multiples of it
 
 
-class Compiled(Protocol):
+class MayWork(Protocol):
     """Layers that were compiled ahead of time, and whether they work on this machine."""
 
     works: bool
@@ -49,7 +49,7 @@ class Loaded(NamedTuple):
     net: Boltz2
     fills: Sequence[Fill]
     at: datetime
-    compiled: Compiled | None = None
+    compiled: MayWork | None = None
 
 
 def load(path: Path, device: torch.device, **arguments: bool) -> Loaded:
